@@ -1,0 +1,3 @@
+//! The `pallet` command.
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! Developer tasks of the workspace, run as `cargo xtask <task>`.
+//!
+//! A library as well as a command, so that integration tests can read the lab's state
+//! ([`lab::State`]) instead of guessing addresses.
+
+pub mod codegen;
+pub mod lab;
