@@ -1,1 +1,17 @@
-//! pallet-core
+//! Specs, plans and the engine that makes machines be as described.
+//!
+//! This crate names no hypervisor, no cloud and no concrete action: those are registered by
+//! whoever uses it (see [`registry::Registry`]).
+
+pub mod action;
+pub mod compute;
+pub mod event;
+pub mod facts;
+pub mod login;
+pub mod plan;
+pub mod registry;
+pub mod report;
+pub mod secret;
+pub mod shell;
+pub mod spec;
+pub mod transport;

@@ -1,0 +1,114 @@
+//! What an action gets to see.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{Key, Knowledge, ProbeKind};
+use crate::facts::Facts;
+
+/// Whether the engine is about to change the node or only to say what it would change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is changed; actions may ask for more, so that they can show differences.
+    Check,
+    /// Differences are repaired.
+    Apply,
+}
+
+/// Why an action cannot be carried out. The engine adds where: file, node, phase and step.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ActionError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl ActionError {
+    /// An error that says what is wrong.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What [`Action::prepare`](super::Action::prepare) works with: everything known about the node
+/// before it is looked at closely, and the place that relative local paths start from.
+#[derive(Debug)]
+pub struct Preparation<'a> {
+    /// The node's facts.
+    pub facts: &'a Facts,
+    /// Values for templates: `node`, `facts`, `settings`, `environment`, `nodes`.
+    pub values: &'a Value,
+    /// The folder of the document in which the step stands.
+    pub base: &'a Path,
+}
+
+impl Preparation<'_> {
+    /// A local path as the step's author meant it: relative to the document.
+    pub fn local_path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// Reads a local file that the step names.
+    ///
+    /// # Errors
+    /// [`ActionError`] naming the file and the operating system's reason.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, ActionError> {
+        let path = self.local_path(path);
+        std::fs::read(&path).map_err(|error| {
+            ActionError::new(format!("cannot read {}: {error}", path.display()))
+                .help("local paths are relative to the file that names them")
+        })
+    }
+}
+
+/// What is known about the node at one point of a phase: seen by probes, overlaid with what
+/// earlier actions of the same wave will have done.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub(crate) facts: &'a Facts,
+    pub(crate) mode: Mode,
+    pub(crate) known: &'a Knowledge,
+    pub(crate) predicted: &'a Knowledge,
+    pub(crate) written: &'a [Key],
+}
+
+impl<'a> View<'a> {
+    /// The node's facts.
+    pub fn facts(&self) -> &'a Facts {
+        self.facts
+    }
+
+    /// Whether changes are made or only shown.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The answer to a probe.
+    ///
+    /// # Errors
+    /// [`ActionError`] when the action did not ask for it in [`probe`](super::Action::probe).
+    pub fn get<K: ProbeKind>(&self, request: &K::Request) -> Result<&'a K::Answer, ActionError> {
+        if let Some(answer) = self.predicted.get::<K>(request) {
+            return Ok(answer);
+        }
+        let key = K::key(request);
+        match self.known.get::<K>(request) {
+            Some(answer) if !self.written.iter().any(|write| write.overlaps(&key)) => Ok(answer),
+            _ => Err(ActionError::new(format!(
+                "the action looks at {} {request:?} without having asked for it",
+                K::NAME
+            ))
+            .help("this is a mistake in the action: `probe` must ask for all that `decide` needs")),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Actions: the smallest units of configuration, and what they are made of.
+//!
+//! An action is a plain value that describes a part of a node: a file with this content, a user
+//! with that shell. It never talks to the node itself. It says which [probes](ProbeKind) it needs,
+//! [decides](Action::decide) in Rust whether what they found differs, and gives the engine a
+//! [`Fragment`] that makes it so.
+
+mod context;
+mod decision;
+mod erased;
+mod fragment;
+mod key;
+mod knowledge;
+mod probe;
+
+pub use context::{ActionError, Mode, Preparation, View};
+pub use decision::{Certainty, Change, Decision, Effects};
+pub use erased::{ActionBox, ActionInfo};
+pub use fragment::Fragment;
+pub use key::Key;
+pub use knowledge::Knowledge;
+pub use probe::{ProbeKind, ProbeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A unit of configuration: implement this to add an action of your own.
+///
+/// The parameters are the fields of the implementing type; a step of a document, and a Rust
+/// program, build the same value.
+pub trait Action:
+    Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static
+{
+    /// The key of a step in a document: `remote-file`.
+    const NAME: &'static str;
+    /// One sentence for reference pages and `explain`.
+    const SUMMARY: &'static str;
+    /// A step as it stands in a document: `{ directory = "/opt/app" }`.
+    const EXAMPLE: &'static str;
+
+    /// What this value is about, for reports: a path, a name, a shortened script.
+    fn subject(&self) -> String;
+
+    /// Checks parameters that types cannot, and completes the value for one node: templates are
+    /// rendered, local files read. Called before any connection needs it; pure but for reading
+    /// the local files that the parameters name.
+    ///
+    /// `Ok(None)` means that the value is fine as it is.
+    ///
+    /// # Errors
+    /// [`ActionError`] with what is wrong and what to do.
+    fn prepare(&self, _context: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+        Ok(None)
+    }
+
+    /// Asks for everything that [`decide`](Self::decide) will need.
+    fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet);
+
+    /// Compares what was found with what this value describes. Pure.
+    ///
+    /// # Errors
+    /// [`ActionError`] when the description cannot be reached from what was found.
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError>;
+}

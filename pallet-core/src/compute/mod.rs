@@ -1,0 +1,155 @@
+//! Compute services: where nodes come from.
+
+mod node_list;
+mod provider;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use node_list::{HostKeySetting, ListedNode, NodeList, NodeListConfig};
+pub use provider::{Provider, ProviderBox, ProviderContext, ServiceOpener};
+
+use crate::login::Login;
+use crate::spec::NodeSpec;
+use crate::transport::{Endpoint, HostKeys};
+
+/// A node as its service sees it.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The service's own identifier, stable for the node's life.
+    pub id: String,
+    /// Name, unique within the service: `web-1`.
+    pub name: String,
+    /// The group it was created for, or is listed under.
+    pub group: String,
+    /// What it is doing.
+    pub state: NodeState,
+    /// Where its sshd listens, once that is known. `None` for the local machine.
+    pub endpoint: Option<Endpoint>,
+    /// How its host key is checked.
+    pub host_keys: HostKeys,
+    /// The account that its image came with, used for the `bootstrap` phase. `None`: the admin
+    /// user.
+    pub image_user: Option<Login>,
+    /// Whether `bootstrap` has succeeded on it, or is not needed.
+    pub bootstrapped: bool,
+    /// Values that the service shows to templates and reports: operating system, MAC, …
+    pub properties: BTreeMap<String, String>,
+}
+
+/// What a node is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// It runs.
+    Running,
+    /// It exists and can be started.
+    Stopped,
+    /// Anything else, in the service's words; it cannot be worked with.
+    Other(String),
+}
+
+/// A node that shall exist.
+#[derive(Debug, Clone)]
+pub struct CreateNode {
+    /// Its name: `web-1`.
+    pub name: String,
+    /// Its group: `web`.
+    pub group: String,
+    /// What it shall be.
+    pub spec: NodeSpec,
+}
+
+/// A service that has nodes, and can perhaps make them.
+///
+/// Implementations only ever touch nodes that they made or that were listed to them.
+#[async_trait]
+pub trait ComputeService: Send + Sync {
+    /// The service's name in documents and reports.
+    fn name(&self) -> &str;
+
+    /// All nodes of ours, stopped ones included, those of other groups too.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when the service cannot be asked.
+    async fn nodes(&self) -> Result<Vec<Node>, ComputeError>;
+
+    /// Says whether nodes of `spec` could be created, without creating anything.
+    ///
+    /// # Errors
+    /// [`ComputeError`]: what in `spec` cannot be met, and what there is instead.
+    async fn check(&self, spec: &NodeSpec) -> Result<(), ComputeError>;
+
+    /// Creates and starts nodes, concurrently as far as the service bears it. One result per
+    /// request, in order. A creation that fails leaves nothing behind.
+    async fn create(&self, requests: Vec<CreateNode>) -> Vec<Result<Node, ComputeError>>;
+
+    /// Starts a stopped node.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when it cannot be started.
+    async fn start(&self, node: &Node) -> Result<(), ComputeError>;
+
+    /// Stops a running node, gently first.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when it cannot be stopped.
+    async fn stop(&self, node: &Node) -> Result<(), ComputeError>;
+
+    /// Waits until a running node's address and host key are known and its sshd answers, and
+    /// returns the node as it is then.
+    ///
+    /// # Errors
+    /// [`ComputeError`] after `timeout`, with a diagnosis of what the node was seen to do.
+    async fn ready(&self, node: &Node, timeout: Duration) -> Result<Node, ComputeError>;
+
+    /// Destroys a node and all that belongs to it alone. Destroying a node that is gone is fine.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when something of it is left.
+    async fn destroy(&self, node: &Node) -> Result<(), ComputeError>;
+
+    /// Records that `bootstrap` has succeeded on the node.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when the record cannot be kept.
+    async fn set_bootstrapped(&self, node: &Node) -> Result<(), ComputeError>;
+
+    /// Ends what the service holds open. The service is not used afterwards.
+    async fn close(&self) {}
+}
+
+/// What a compute service could not do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ComputeError {
+    /// What happened and why.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Whether the description was wrong (found before anything was touched), rather than the
+    /// service failing.
+    pub is_input: bool,
+}
+
+impl ComputeError {
+    /// The service failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, is_input: false }
+    }
+
+    /// What was asked for does not exist or makes no sense.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, is_input: true }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

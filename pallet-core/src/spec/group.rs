@@ -1,0 +1,104 @@
+//! How many of what.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{NodeSpec, ServerSpec};
+
+/// A group of equal nodes.
+#[derive(Debug, Clone)]
+pub struct GroupSpec {
+    /// Its name; nodes are called `<name>-1`, `<name>-2`, …
+    pub name: GroupName,
+    /// How many nodes there shall be. `None`: as many as there are.
+    pub count: Option<u32>,
+    /// What the nodes are made of.
+    pub node: NodeSpec,
+    /// What is on them, extended specs already merged.
+    pub server: ServerSpec,
+}
+
+impl GroupSpec {
+    /// A group of as many nodes as there are.
+    pub fn new(name: GroupName, node: NodeSpec, server: ServerSpec) -> Self {
+        Self { name, count: None, node, server }
+    }
+
+    /// Sets how many nodes there shall be.
+    #[must_use]
+    pub fn count(mut self, count: u32) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+/// A group's name: letters, digits and hyphens, beginning with a letter, at most 50 characters,
+/// so that `<name>-<number>` is a host name everywhere.
+///
+/// ```
+/// use pallet_core::spec::GroupName;
+/// assert!("web".parse::<GroupName>().is_ok());
+/// assert!("web server".parse::<GroupName>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the group's node with this number.
+    pub fn node_name(&self, number: u32) -> String {
+        format!("{}-{number}", self.0)
+    }
+
+    /// The number of a node of this group, if `node_name` is one of its names.
+    pub fn node_number(&self, node_name: &str) -> Option<u32> {
+        let digits = node_name.strip_prefix(&self.0)?.strip_prefix('-')?;
+        let number: u32 = digits.parse().ok()?;
+        // `web-01` and `web-+1` are not names that we give.
+        (number.to_string() == digits).then_some(number)
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic());
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if starts_well && is_plain && name.len() <= 50 {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(format!(
+                "`{name}` cannot be a group's name: use letters, digits and hyphens, \
+                 beginning with a letter, at most 50 characters"
+            ))
+        }
+    }
+}
+
+impl TryFrom<String> for GroupName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
+    }
+}
+
+impl From<GroupName> for String {
+    fn from(name: GroupName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,186 @@
+//! Transports: how programs reach a node.
+//!
+//! A [`Transport`] is an established connection as one login; it starts [`Process`]es. Everything
+//! above it (framing, sudo, waves) is the same for all transports.
+
+mod local;
+#[cfg(feature = "ssh")]
+pub mod ssh;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWrite;
+use tokio::sync::mpsc;
+
+pub use local::LocalTransport;
+
+/// Where a node listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How a node's host key is checked. There is no way not to check it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "policy")]
+pub enum HostKeys {
+    /// Only these keys, each in OpenSSH's form (`ssh-ed25519 AAAA…`): read through the hypervisor,
+    /// or given by the user.
+    Pinned {
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// The user's known_hosts files; a host that is not in them is refused.
+    KnownHosts,
+    /// As [`KnownHosts`](Self::KnownHosts), but a host seen for the first time is accepted,
+    /// remembered and reported. Only where the service or image says so.
+    FirstContact,
+}
+
+/// An established connection to a node, as one login.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Starts `command` through the login's shell.
+    ///
+    /// # Errors
+    /// [`TransportError`] when the connection is gone or the node refuses.
+    async fn exec(&self, command: &str) -> Result<Process, TransportError>;
+
+    /// Ends the connection; processes on it are lost.
+    async fn close(&self);
+}
+
+/// A process on a node. Its output must be read until [`Output::Exit`] or [`Output::Lost`]:
+/// the channel holds it without bound, so that one slow reader never stalls the connection.
+pub struct Process {
+    /// Standard input; shutting it down sends end of file.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the process writes, and how it ends.
+    pub output: mpsc::UnboundedReceiver<Output>,
+}
+
+/// Something that a process did.
+#[derive(Debug)]
+pub enum Output {
+    /// Bytes on standard output.
+    Stdout(Vec<u8>),
+    /// Bytes on standard error.
+    Stderr(Vec<u8>),
+    /// It ended with this status (128 + signal number for a signal). Nothing follows.
+    Exit(u32),
+    /// The connection was lost first. Nothing follows.
+    Lost(TransportError),
+}
+
+/// Why a node could not be reached or talked to.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TransportError {
+    /// No TCP connection.
+    #[error("cannot connect to {endpoint}: {reason}")]
+    Unreachable {
+        /// Where.
+        endpoint: Endpoint,
+        /// The operating system's word.
+        reason: String,
+    },
+    /// The node did not answer in time.
+    #[error("{endpoint} did not finish {what} within {} s", after.as_secs())]
+    TimedOut {
+        /// Where.
+        endpoint: Endpoint,
+        /// What was waited for: `the TCP connection`, `the SSH handshake`, `the login`.
+        what: &'static str,
+        /// How long.
+        after: Duration,
+    },
+    /// The host key is not the expected one.
+    #[error("the host key of {endpoint} has changed: expected {expected}, got {got}")]
+    HostKeyChanged {
+        /// Where.
+        endpoint: Endpoint,
+        /// Fingerprints that would be right.
+        expected: String,
+        /// Fingerprint that was shown.
+        got: String,
+        /// Where the expectation stands: a known_hosts file and line, or `pinned`.
+        source_of_truth: String,
+    },
+    /// The host is not known.
+    #[error("the host key of {endpoint} is unknown ({got})")]
+    HostKeyUnknown {
+        /// Where.
+        endpoint: Endpoint,
+        /// Fingerprint that was shown.
+        got: String,
+        /// The files that were searched.
+        searched: String,
+    },
+    /// No way to log in was accepted.
+    #[error("{endpoint} refused the login of {username}: {reason}")]
+    LoginRefused {
+        /// Where.
+        endpoint: Endpoint,
+        /// As whom.
+        username: String,
+        /// What was tried.
+        reason: String,
+    },
+    /// A private key or known_hosts file cannot be used.
+    #[error("{path}: {reason}")]
+    KeyFile {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("the connection to {endpoint} was lost: {reason}")]
+    Lost {
+        /// Where.
+        endpoint: String,
+        /// Why, as far as known.
+        reason: String,
+    },
+}
+
+impl TransportError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { endpoint, .. } => Some(format!(
+                "check that the node runs and that its sshd listens on port {}",
+                endpoint.port
+            )),
+            Self::TimedOut { .. } => Some(
+                "check the address, firewalls, and that the node is not overloaded".to_owned(),
+            ),
+            Self::HostKeyChanged { source_of_truth, .. } => Some(format!(
+                "somebody may be in between; if the node was reinstalled, remove the old key ({source_of_truth})"
+            )),
+            Self::HostKeyUnknown { endpoint, searched, .. } => Some(format!(
+                "compare the fingerprint on the node's console, then `ssh-keyscan -p {} {}` into {searched}",
+                endpoint.port, endpoint.host
+            )),
+            Self::LoginRefused { .. } => {
+                Some("check username, private-key-path and the node's authorized_keys".to_owned())
+            }
+            Self::KeyFile { .. } | Self::Lost { .. } => None,
+        }
+    }
+}
