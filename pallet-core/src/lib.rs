@@ -5,13 +5,16 @@
 
 pub mod action;
 pub mod compute;
+pub mod engine;
 pub mod event;
 pub mod facts;
 pub mod login;
 pub mod plan;
 pub mod registry;
 pub mod report;
+pub mod run;
 pub mod secret;
+pub mod session;
 pub mod shell;
 pub mod spec;
 pub mod transport;

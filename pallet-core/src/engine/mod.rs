@@ -1,0 +1,14 @@
+//! The engine: carries out one phase on one node, in waves.
+//!
+//! A wave looks at everything that is not settled, in one exchange; decides in Rust; and applies
+//! what differs, in declared order, in a second exchange. Where an action needs to see what an
+//! earlier one of the same wave has done, and that could not be predicted, the wave ends before
+//! it, and the next one looks again.
+
+mod connection;
+mod output;
+mod phase;
+mod wave;
+
+pub use connection::{Connection, ConnectionError, Reach, Timeouts};
+pub use phase::{PhaseRun, run_phase};
