@@ -1,0 +1,152 @@
+//! Where a server is, and logging on to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
+
+use crate::error::Error;
+use crate::http::Pool;
+use crate::session::{self, Session};
+
+/// A vboxwebsrv, by its address. Making one connects to nothing.
+#[derive(Debug, Clone)]
+pub struct Client {
+    address: Address,
+    settings: Settings,
+}
+
+/// How a client talks to its server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How long making a connection may take: 5 s.
+    pub connect_timeout: Duration,
+    /// How long a call may take: 120 s. What takes longer in VirtualBox gives a progress to wait for, see
+    /// [`crate::api::IProgress::wait`].
+    pub request_timeout: Duration,
+    /// How many calls a session has under way at the same time, each on a connection of its own: 8. Further calls wait.
+    pub connections: usize,
+    /// The size of the largest answer that is accepted: 64 MiB.
+    pub max_response_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(120),
+            connections: 8,
+            max_response_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Client {
+    /// For the server at `url`, such as `http://localhost:18083/`.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Self::with_settings(url, Settings::default())
+    }
+
+    /// For the server at `url`, with other settings than usual.
+    pub fn with_settings(url: &str, settings: Settings) -> Result<Self, Error> {
+        Ok(Self { address: Address::parse(url)?, settings })
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> String {
+        self.address.url()
+    }
+
+    /// Logs on. Identity and credential are a user's name and password on the server's machine, unless the
+    /// server is set up to check something else, or nothing.
+    pub async fn logon(&self, identity: &str, credential: &str) -> Result<Session, Error> {
+        let pool = Pool::new(self.address.clone(), self.settings.clone());
+        session::logon(Arc::new(pool), identity, credential).await
+    }
+}
+
+/// A server's address, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// Without the brackets of an IPv6 address.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) path: String,
+}
+
+/// The port that vboxwebsrv listens on if it is not told otherwise.
+const DEFAULT_PORT: u16 = 18083;
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, Error> {
+        let invalid =
+            |reason: &str| Error::InvalidUrl { url: url.to_owned(), reason: reason.to_owned() };
+        let uri: Uri = url.trim().parse().map_err(|_| invalid("it is not a URL"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(invalid("HTTPS is not supported; use an SSH tunnel")),
+            Some(_) => return Err(invalid("its scheme is not http")),
+            None => return Err(invalid("it does not begin with http://")),
+        }
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| invalid("it has no host"))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(invalid(
+                "user name and password do not belong into it: they are for the logon",
+            ));
+        }
+        Ok(Self {
+            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: uri.port_u16().unwrap_or(DEFAULT_PORT),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        })
+    }
+
+    /// `host:port`.
+    pub(crate) fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// The whole address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}{}", self.authority(), self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        for (url, whole) in [
+            ("http://localhost:18083/", "http://localhost:18083/"),
+            ("http://box", "http://box:18083/"),
+            ("http://[::1]:99/x", "http://[::1]:99/x"),
+            (" http://10.0.0.1/ ", "http://10.0.0.1:18083/"),
+        ] {
+            assert_eq!(Client::new(url).unwrap().url(), whole);
+        }
+        assert_eq!(Address::parse("http://[::1]").unwrap().host, "::1");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_the_reason() {
+        for (url, reason) in [
+            ("", "not a URL"),
+            ("localhost:18083", "not begin with http://"),
+            ("https://localhost:18083/", "HTTPS"),
+            ("ftp://localhost/", "scheme"),
+            ("http://user:secret@host/", "for the logon"),
+            ("http://ho st/", "not a URL"),
+        ] {
+            let error = Client::new(url).unwrap_err().to_string();
+            assert!(error.contains(reason), "{url}: {error}");
+        }
+    }
+}

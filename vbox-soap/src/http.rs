@@ -1,0 +1,216 @@
+//! HTTP: a few kept-alive connections to one server.
+//!
+//! The server closes a connection after 100 requests, so each is given up before. A request goes out a second time
+//! only if nothing of it has been written: the server may have acted on anything else.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::AbortHandle;
+
+use crate::client::{Address, Settings};
+use crate::error::Error;
+
+/// How many requests a connection is used for: less than the server's own limit of 100.
+const REQUESTS_PER_CONNECTION: usize = 90;
+
+/// How long an unused connection is kept: less than the server's own patience.
+const MAX_IDLE: Duration = Duration::from_secs(20);
+
+/// Connections to one server.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) address: Address,
+    pub(crate) settings: Settings,
+    permits: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    driver: AbortHandle,
+    requests: usize,
+    last_used: Instant,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The right to use one connection.
+pub(crate) struct Slot<'a> {
+    pool: &'a Pool,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Pool {
+    pub(crate) fn new(address: Address, settings: Settings) -> Self {
+        let permits = Semaphore::new(settings.connections.max(1));
+        Self { address, settings, permits, idle: Mutex::new(vec![]) }
+    }
+
+    /// Waits until fewer than the allowed number of requests are under way.
+    pub(crate) async fn slot(&self, operation: &'static str) -> Result<Slot<'_>, Error> {
+        let permit = self.permits.acquire().await.map_err(|_| Error::LoggedOff { operation })?;
+        Ok(Slot { pool: self, _permit: permit })
+    }
+
+    /// Gives up all connections that are not in use.
+    pub(crate) fn close_idle(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that was used before and still stands.
+    async fn reuse(&self) -> Option<Connection> {
+        loop {
+            let mut connection = self.idle().pop()?;
+            let fresh = connection.last_used.elapsed() < MAX_IDLE;
+            if fresh && !connection.sender.is_closed() && connection.sender.ready().await.is_ok() {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let stream = self.open().await?;
+        let unreachable = |reason: String| Error::Unreachable { url: self.address.url(), reason };
+        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(chain(&error)))?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = chain(&error), "connection to vboxwebsrv ended");
+            }
+        });
+        Ok(Connection {
+            sender,
+            driver: driver.abort_handle(),
+            requests: 0,
+            last_used: Instant::now(),
+        })
+    }
+
+    /// Tries all of the host's addresses.
+    async fn open(&self) -> Result<TcpStream, Error> {
+        let url = self.address.url();
+        let (host, port) = (self.address.host.clone(), self.address.port);
+        let mut addresses: Vec<SocketAddr> = vec![];
+        let mut failure = None;
+        match tokio::net::lookup_host((host.as_str(), port)).await {
+            Ok(found) => addresses.extend(found),
+            Err(error) => failure = Some(error),
+        }
+        if host.eq_ignore_ascii_case("localhost") {
+            // The name may stand for ::1 alone, where vboxwebsrv does not listen by itself.
+            addresses.push(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+        }
+        let mut tried = HashSet::new();
+        for address in addresses.into_iter().filter(|address| tried.insert(*address)) {
+            let attempt = TcpStream::connect(address);
+            match tokio::time::timeout(self.settings.connect_timeout, attempt).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failure = Some(error),
+                Err(_) => failure = Some(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        Err(match failure {
+            Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Error::NotRunning { url, host, port }
+            }
+            Some(error) => Error::Unreachable { url, reason: error.to_string() },
+            None => Error::Unreachable { url, reason: "the host has no address".to_owned() },
+        })
+    }
+}
+
+impl Slot<'_> {
+    /// Sends a request and waits for the answer.
+    pub(crate) async fn exchange(
+        &self,
+        operation: &'static str,
+        body: String,
+    ) -> Result<(StatusCode, String), Error> {
+        let after = self.pool.settings.request_timeout;
+        match tokio::time::timeout(after, self.send(operation, Bytes::from(body))).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::TimedOut { operation, url: self.pool.address.url(), after }),
+        }
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        body: Bytes,
+    ) -> Result<(StatusCode, String), Error> {
+        let address = &self.pool.address;
+        let broken = |reason: String| Error::Transport { operation, url: address.url(), reason };
+        let mut connection = match self.pool.reuse().await {
+            Some(connection) => connection,
+            None => self.pool.connect().await?,
+        };
+        let mut request = Request::post(address.path.as_str())
+            .header("host", address.authority())
+            .header("content-type", "text/xml; charset=utf-8")
+            .header("soapaction", "\"\"")
+            .body(Full::new(body))
+            .map_err(|error| broken(error.to_string()))?;
+        let response = loop {
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => break response,
+                Err(mut failure) => match failure.take_message() {
+                    // The connection had ended before a byte was written, so nothing has been asked yet.
+                    // A new connection has never been idle and cannot have ended that way by itself.
+                    Some(unsent) if connection.requests > 0 => {
+                        request = unsent;
+                        connection = self.pool.connect().await?;
+                    }
+                    _ => return Err(broken(chain(failure.error()))),
+                },
+            }
+        };
+        let status = response.status();
+        let limit = self.pool.settings.max_response_bytes;
+        let body = Limited::new(response.into_body(), limit)
+            .collect()
+            .await
+            .map_err(|error| broken(format!("{} (limit: {limit} bytes)", chain(&*error))))?;
+        let text = String::from_utf8(body.to_bytes().into()).map_err(|_| Error::Malformed {
+            operation,
+            reason: "the answer is not UTF-8".to_owned(),
+        })?;
+        connection.requests += 1;
+        connection.last_used = Instant::now();
+        if connection.requests < REQUESTS_PER_CONNECTION {
+            self.pool.idle().push(connection);
+        }
+        Ok((status, text))
+    }
+}
+
+/// An error and its sources in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

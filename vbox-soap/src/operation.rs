@@ -1,0 +1,69 @@
+//! What the engine must know of an operation.
+
+use std::fmt;
+
+use crate::ApiVersion;
+use crate::generated::API_VERSIONS;
+
+/// A static description of one operation; the generated code has one for each.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its name on the wire, `IMachine_getName`.
+    pub(crate) name: &'static str,
+    /// Its parameters' names on the wire, in the order they are sent.
+    pub(crate) parameters: &'static [&'static str],
+    /// The response's element with the result, where there is only one.
+    pub(crate) output: &'static str,
+    /// Where the response has object references.
+    pub(crate) references: &'static [ReferenceIn],
+    /// The API versions that have it, as bits by position in [`API_VERSIONS`].
+    pub(crate) versions: u16,
+}
+
+/// A place in a response that has an object reference.
+#[derive(Debug)]
+pub(crate) struct ReferenceIn {
+    /// The element below the response.
+    pub(crate) element: &'static str,
+    /// The element below that, or nothing.
+    pub(crate) field: &'static str,
+    /// The root interface of the object's interface; nothing if it can be any.
+    pub(crate) family: &'static str,
+}
+
+impl Operation {
+    /// Whether a server that speaks `API_VERSIONS[position]` has the operation.
+    pub(crate) fn exists_in(&self, position: usize) -> bool {
+        position < 16 && self.versions & (1 << position) != 0
+    }
+
+    /// The versions that have it, for people: `4.1 to 4.3, 7.2`.
+    pub(crate) fn versions(&self) -> String {
+        let mut ranges: Vec<(ApiVersion, ApiVersion)> = vec![];
+        let mut continued = false;
+        for (position, version) in API_VERSIONS.iter().enumerate() {
+            let exists = self.exists_in(position);
+            match ranges.last_mut() {
+                Some(range) if exists && continued => range.1 = *version,
+                _ if exists => ranges.push((*version, *version)),
+                _ => {}
+            }
+            continued = exists;
+        }
+        let texts: Vec<String> = ranges
+            .iter()
+            .map(
+                |(first, last)| {
+                    if first == last { first.to_string() } else { format!("{first} to {last}") }
+                },
+            )
+            .collect();
+        texts.join(", ")
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

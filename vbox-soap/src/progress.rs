@@ -1,0 +1,50 @@
+//! Waiting for what takes its time.
+
+use std::time::{Duration, Instant};
+
+use crate::ComCode;
+use crate::api::IProgress;
+use crate::error::Error;
+use crate::error_info;
+
+/// The first pause between two looks.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+impl IProgress {
+    /// Waits until the operation is finished, for at most `timeout`.
+    ///
+    /// An operation that failed is an [`Error::Fault`] with VirtualBox's reason; one that takes longer is
+    /// [`Error::NotFinished`] and goes on. While it waits, this holds no connection.
+    pub async fn wait(&self, timeout: Duration) -> Result<(), Error> {
+        let begin = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        // Not `wait_for_completion`: that keeps a connection, and a thread of the server, for as long as it waits.
+        while !self.get_completed().await? {
+            let left = timeout.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                return Err(Error::NotFinished {
+                    description: self.get_description().await?,
+                    percent: self.get_percent().await?,
+                    after: timeout,
+                });
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+        self.outcome().await
+    }
+
+    /// The outcome of a finished operation: a failure is an [`Error::Fault`] with VirtualBox's reason.
+    pub async fn outcome(&self) -> Result<(), Error> {
+        let code = ComCode(self.get_result_code().await?.cast_unsigned());
+        if code.is_success() {
+            return Ok(());
+        }
+        let info = self.get_error_info().await?;
+        let description = self.get_description().await?;
+        Err(Error::Fault(Box::new(error_info::fault(description, code, info).await)))
+    }
+}

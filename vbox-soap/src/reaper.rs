@@ -1,0 +1,85 @@
+//! The task that releases what no handle needs any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::engine::send_plain;
+use crate::error::Error;
+use crate::generated::managed_object_ref::RELEASE;
+use crate::generated::session::{GET_STATE, UNLOCK_MACHINE};
+use crate::refs::Release;
+use crate::session::Shared;
+
+/// How many references are released before calls that wait for it may go on.
+const BATCH: usize = 32;
+
+/// How many releases are under way at the same time, so that calls find free connections.
+const AT_ONCE: usize = 4;
+
+/// How long references are collected: an object that is fetched again within that time stays.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// Runs until the session is logged off; logs it off itself when nobody holds it any more.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    loop {
+        shared.wake_reaper.notified().await;
+        if shared.is_closed() {
+            return;
+        }
+        if shared.is_abandoned() {
+            if let Err(error) = shared.log_off().await {
+                tracing::warn!(%error, "a web session that nobody holds any more could not be logged off");
+            }
+            return;
+        }
+        tokio::time::sleep(LINGER).await;
+        while release_some(&shared).await {}
+    }
+}
+
+/// Releases a batch; false if there is none.
+async fn release_some(shared: &Arc<Shared>) -> bool {
+    let batch = shared.references().take_releasable(BATCH);
+    if batch.is_empty() || shared.is_closed() {
+        return false;
+    }
+    let mut waiting = batch.iter().cloned();
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.len() < AT_ONCE {
+            let Some(next) = waiting.next() else { break };
+            let shared = shared.clone();
+            tasks.spawn(async move { release(&shared, &next).await });
+        }
+        if tasks.join_next().await.is_none() {
+            break;
+        }
+    }
+    shared.references().released(&batch);
+    shared.released.notify_waiters();
+    true
+}
+
+async fn release(shared: &Shared, release: &Release) {
+    if release.family == "ISession"
+        && let Err(error) = unlock(shared, &release.id).await
+    {
+        tracing::warn!(%error, "a machine's lock that nobody holds any more could not be given back");
+    }
+    match send_plain(&shared.pool, &RELEASE, Some(&release.id), &[]).await {
+        // The server has forgotten it by itself.
+        Ok(_) | Err(Error::InvalidObject { .. }) => {}
+        Err(error) => tracing::warn!(%error, "a reference could not be released"),
+    }
+}
+
+/// Gives back the lock that a session object may still hold.
+async fn unlock(shared: &Shared, id: &str) -> Result<(), Error> {
+    let state = send_plain(&shared.pool, &GET_STATE, Some(id), &[]).await?;
+    if state.child(GET_STATE.output).is_some_and(|state| state.text == "Locked") {
+        send_plain(&shared.pool, &UNLOCK_MACHINE, Some(id), &[]).await?;
+    }
+    Ok(())
+}

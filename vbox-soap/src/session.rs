@@ -1,0 +1,258 @@
+//! A logged-on session and what its handles share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::ApiVersion;
+use crate::api::{ISession, IVirtualBox};
+use crate::engine;
+use crate::error::Error;
+use crate::generated::API_VERSIONS;
+use crate::generated::websession_manager::{GET_SESSION_OBJECT, LOGOFF, LOGON};
+use crate::http::Pool;
+use crate::object::{ManagedObject, ObjectRef};
+use crate::operation::Operation;
+use crate::reaper;
+use crate::refs::RefTable;
+use crate::value::ToValue;
+
+/// A session with a server: from logon to logoff.
+///
+/// Clones are the same session. When the last clone and the last handle are gone without [`Session::logoff`],
+/// the session is logged off in the background, if the tokio run time still runs.
+#[derive(Clone)]
+pub struct Session {
+    alive: Arc<Alive>,
+    virtual_box: IVirtualBox,
+    api_version: ApiVersion,
+}
+
+/// What all handles of a session hold on to.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    shared: Arc<Shared>,
+}
+
+impl Alive {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.shared.abandoned.store(true, Ordering::Release);
+        self.shared.wake_reaper.notify_one();
+    }
+}
+
+/// What a session's handles and its reaper share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) pool: Arc<Pool>,
+    references: Mutex<RefTable>,
+    /// Calls that wait for releases, and those who wait for all releases.
+    pub(crate) released: Notify,
+    /// There may be something to release.
+    pub(crate) wake_reaper: Notify,
+    /// The root object's reference. It is never released: logging off needs it.
+    pub(crate) root: OnceLock<Box<str>>,
+    /// The server's place in [`API_VERSIONS`].
+    api_position: OnceLock<(ApiVersion, usize)>,
+    abandoned: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    fn new(pool: Arc<Pool>) -> Self {
+        Self {
+            pool,
+            references: Mutex::default(),
+            released: Notify::new(),
+            wake_reaper: Notify::new(),
+            root: OnceLock::new(),
+            api_position: OnceLock::new(),
+            abandoned: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn references(&self) -> MutexGuard<'_, RefTable> {
+        self.references.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle is gone.
+    pub(crate) fn forget(&self, id: &str) {
+        if self.references().forget(id) {
+            self.wake_reaper.notify_one();
+        }
+    }
+
+    /// Whether no handle is left, nor the session itself.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Whether the session has been logged off.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Fails if the server is known not to have the operation.
+    pub(crate) fn check_version(&self, operation: &Operation) -> Result<(), Error> {
+        match self.api_position.get() {
+            Some((server, position)) if !operation.exists_in(*position) => {
+                Err(Error::UnsupportedOperation {
+                    operation: operation.name,
+                    server: *server,
+                    exists_in: operation.versions(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Logs off, once; the server forgets all references.
+    pub(crate) async fn log_off(&self) -> Result<(), Error> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.wake_reaper.notify_one();
+        self.released.notify_waiters();
+        let Some(root) = self.root.get() else { return Ok(()) };
+        let result = engine::send_plain(&self.pool, &LOGOFF, None, &[(&**root).to_value()]).await;
+        self.pool.close_idle();
+        match result {
+            // It had ended by itself.
+            Err(Error::InvalidObject { .. }) => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+}
+
+/// Logs on and finds out which version the server has.
+pub(crate) async fn logon(
+    pool: Arc<Pool>,
+    identity: &str,
+    credential: &str,
+) -> Result<Session, Error> {
+    let url = pool.address.url();
+    let shared = Arc::new(Shared::new(pool));
+    let alive = Arc::new(Alive { shared: shared.clone() });
+    let arguments = vec![identity.to_value(), credential.to_value()];
+    let root: ObjectRef =
+        engine::perform_global(alive.clone(), &LOGON, arguments).await.map_err(|error| {
+            let message = match error {
+                Error::Fault(fault) => fault.to_string(),
+                Error::Refused { message, .. } => message,
+                Error::InvalidObject { .. } => "no reason given".to_owned(),
+                Error::NullReference { .. } => "no session given".to_owned(),
+                other => return other,
+            };
+            Error::LogonRefused { url: url.clone(), identity: identity.to_owned(), message }
+        })?;
+    // Held for good: logging off needs it.
+    shared.references().adopt(root.id(), "IVirtualBox");
+    let _ = shared.root.set(root.id().into());
+    tokio::spawn(reaper::run(shared.clone()));
+    let virtual_box = IVirtualBox::from_object(root);
+    let said = virtual_box.get_api_version().await?;
+    let (api_version, position) = match position_of(&said) {
+        Some(found) => found,
+        None => {
+            shared.log_off().await?;
+            let supported: Vec<String> = API_VERSIONS.iter().map(ApiVersion::to_string).collect();
+            return Err(Error::UnsupportedServer {
+                url,
+                found: said,
+                supported: supported.join(", "),
+            });
+        }
+    };
+    let _ = shared.api_position.set((api_version, position));
+    if API_VERSIONS.get(position) != Some(&api_version) {
+        tracing::warn!(
+            server = %api_version,
+            "vboxwebsrv has a newer API than this client knows; it is treated as the newest known"
+        );
+    }
+    Ok(Session { alive, virtual_box, api_version })
+}
+
+/// The version the server says it has, and where it stands in [`API_VERSIONS`]; a newer one stands with the newest.
+fn position_of(said: &str) -> Option<(ApiVersion, usize)> {
+    let version = ApiVersion::parse(said)?;
+    if let Some(position) = API_VERSIONS.iter().position(|known| *known == version) {
+        return Some((version, position));
+    }
+    let newest = API_VERSIONS.last()?;
+    (version > *newest).then_some((version, API_VERSIONS.len() - 1))
+}
+
+impl Session {
+    /// VirtualBox itself, the root of all objects.
+    pub fn virtual_box(&self) -> &IVirtualBox {
+        &self.virtual_box
+    }
+
+    /// The server's API version.
+    pub fn api_version(&self) -> ApiVersion {
+        self.api_version
+    }
+
+    /// A new session object, to lock a machine with. Each can lock one machine at a time.
+    pub async fn session_object(&self) -> Result<ISession, Error> {
+        let arguments = vec![self.virtual_box.to_value()];
+        engine::perform_global(self.alive.clone(), &GET_SESSION_OBJECT, arguments).await
+    }
+
+    /// How many references the server holds for this session, those included that are about to be released.
+    pub fn references(&self) -> usize {
+        self.alive.shared.references().len()
+    }
+
+    /// Waits until everything that nobody holds any more has been released.
+    pub async fn settle(&self) {
+        let shared = &self.alive.shared;
+        loop {
+            let mut released = std::pin::pin!(shared.released.notified());
+            released.as_mut().enable();
+            if shared.is_closed() || shared.references().is_settled() {
+                return;
+            }
+            released.await;
+        }
+    }
+
+    /// Ends the session. The server forgets all its references, and every later call fails with
+    /// [`Error::LoggedOff`]. Logging off twice is no error.
+    pub async fn logoff(&self) -> Result<(), Error> {
+        self.alive.shared.log_off().await
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("url", &self.alive.shared.pool.address.url())
+            .field("api_version", &self.api_version)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_server_is_let_through_and_an_older_is_not() {
+        let newest = API_VERSIONS.len() - 1;
+        assert_eq!(position_of("7_2"), Some((ApiVersion::new(7, 2), newest)));
+        assert_eq!(position_of("9_0"), Some((ApiVersion::new(9, 0), newest)));
+        assert_eq!(position_of("4_0"), None);
+        assert_eq!(position_of("nonsense"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Elements to values.
+
+use std::collections::HashMap;
+
+use crate::error::DecodeError;
+use crate::object::{ManagedObject, ObjectRef};
+pub(crate) use crate::wire::xml::Element;
+
+/// The objects that a response refers to, by reference.
+#[derive(Debug, Default)]
+pub(crate) struct References(pub(crate) HashMap<String, ObjectRef>);
+
+/// What can come out of a response.
+pub(crate) trait Decode: Sized {
+    /// From one element.
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError>;
+
+    /// From all elements of one name.
+    fn decode_all(
+        found: &mut dyn Iterator<Item = &Element>,
+        references: &References,
+    ) -> Result<Self, DecodeError> {
+        match found.next() {
+            Some(element) => Self::decode(element, references),
+            None => Err(DecodeError::Missing),
+        }
+    }
+}
+
+impl Element {
+    /// A field of a struct: its default when the server has left it out.
+    pub(crate) fn field<T: Decode + Default>(
+        &self,
+        name: &'static str,
+        references: &References,
+    ) -> Result<T, DecodeError> {
+        match T::decode_all(&mut self.children_called(name), references) {
+            Err(DecodeError::Missing) => Ok(T::default()),
+            Err(error) => Err(error.within(name)),
+            ok => ok,
+        }
+    }
+}
+
+impl Decode for () {
+    fn decode(_: &Element, _: &References) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+
+    fn decode_all(
+        _: &mut dyn Iterator<Item = &Element>,
+        _: &References,
+    ) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+}
+
+impl Decode for String {
+    fn decode(element: &Element, _: &References) -> Result<Self, DecodeError> {
+        Ok(element.text.clone())
+    }
+}
+
+impl Decode for bool {
+    fn decode(element: &Element, _: &References) -> Result<Self, DecodeError> {
+        match element.text.trim() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            other => Err(DecodeError::value("a truth value", other)),
+        }
+    }
+}
+
+macro_rules! decode_number {
+    ($($name:ident)*) => {$(
+        impl Decode for $name {
+            fn decode(element: &Element, _: &References) -> Result<Self, DecodeError> {
+                element
+                    .text
+                    .trim()
+                    .parse()
+                    .map_err(|_| DecodeError::value(concat!("a number (", stringify!($name), ")"), &element.text))
+            }
+        }
+    )*};
+}
+
+decode_number!(i16 u16 i32 u32 i64);
+
+impl Decode for Vec<u8> {
+    fn decode(element: &Element, _: &References) -> Result<Self, DecodeError> {
+        crate::wire::base64::decode(&element.text)
+            .ok_or_else(|| DecodeError::value("base64", &element.text))
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        Ok(vec![T::decode(element, references)?])
+    }
+
+    fn decode_all(
+        found: &mut dyn Iterator<Item = &Element>,
+        references: &References,
+    ) -> Result<Self, DecodeError> {
+        found.map(|element| T::decode(element, references)).collect()
+    }
+}
+
+impl Decode for ObjectRef {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        let id = element.text.trim();
+        if id.is_empty() {
+            return Err(DecodeError::Null);
+        }
+        references.0.get(id).cloned().ok_or_else(|| DecodeError::value("an object reference", id))
+    }
+}
+
+impl<T: ManagedObject> Decode for T {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        ObjectRef::decode(element, references).map(T::from_object)
+    }
+}
+
+impl<T: Reference> Decode for Option<T> {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        match T::decode(element, references) {
+            Err(DecodeError::Null) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn decode_all(
+        found: &mut dyn Iterator<Item = &Element>,
+        references: &References,
+    ) -> Result<Self, DecodeError> {
+        found.next().map_or(Ok(None), |element| Self::decode(element, references))
+    }
+}
+
+/// What is a reference on the wire, and can therefore be null.
+pub(crate) trait Reference: Decode {}
+
+impl Reference for ObjectRef {}
+impl<T: ManagedObject> Reference for T {}

@@ -1,0 +1,1 @@
+//! Against the lab's VirtualBox.

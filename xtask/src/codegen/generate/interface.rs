@@ -1,0 +1,261 @@
+//! One interface: its handle, its methods, their descriptors and results.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use anyhow::{bail, ensure};
+
+use super::{Api, Exports, Kind, PREAMBLE, import_of, owned_type};
+use crate::codegen::fixups;
+use crate::codegen::model::{Interface, Named, Operation, OperationKind, RETURN_VALUE, Type};
+use crate::codegen::names;
+
+/// The file of one interface, and what it exports.
+pub fn interface(api: &Api, interface: &Interface) -> anyhow::Result<(String, Exports)> {
+    let mut file = File {
+        api,
+        interface,
+        imports: BTreeSet::new(),
+        methods: String::new(),
+        results: String::new(),
+        statics: String::new(),
+        exports: Exports { public: vec![], descriptors: interface.global },
+    };
+    for operation in &interface.operations {
+        file.operation(operation)?;
+    }
+    file.finish()
+}
+
+struct File<'a> {
+    api: &'a Api<'a>,
+    interface: &'a Interface,
+    imports: BTreeSet<String>,
+    methods: String,
+    results: String,
+    statics: String,
+    exports: Exports,
+}
+
+impl File<'_> {
+    fn operation(&mut self, operation: &Operation) -> anyhow::Result<()> {
+        let member = format!("{}.{}", self.interface.name, operation.name);
+        let for_runtime = self.interface.global || fixups::RUNTIME_ONLY.contains(&member.as_str());
+        let visible = for_runtime || fixups::ALSO_FOR_RUNTIME.contains(&member.as_str());
+        self.exports.descriptors |= visible;
+        self.descriptor(operation, visible)?;
+        if for_runtime { Ok(()) } else { self.method(operation, &member) }
+    }
+
+    /// The static that describes the operation to the engine.
+    fn descriptor(&mut self, operation: &Operation, public: bool) -> anyhow::Result<()> {
+        let wire_name = operation.wire_name();
+        let parameters: Vec<_> =
+            operation.parameters.iter().map(|p| format!("\"{}\"", p.name)).collect();
+        let output = match operation.outputs.as_slice() {
+            [only] => &only.name,
+            _ => RETURN_VALUE,
+        };
+        let mut references = vec![];
+        for output in &operation.outputs {
+            self.references(&output.name, "", &output.ty, &mut references)?;
+        }
+        let bits = self.api.model.version_bits(&self.interface.versions)?
+            & self.api.model.version_bits(&operation.versions)?;
+        let _ = writeln!(
+            self.statics,
+            "\n{}static {}: Operation = Operation {{ name: \"{}_{wire_name}\", parameters: &[{}], \
+             output: \"{output}\", references: &[{}], versions: {bits:#b} }};",
+            if public { "pub(crate) " } else { "" },
+            names::constant(&wire_name),
+            self.interface.name,
+            parameters.join(", "),
+            references.join(", "),
+        );
+        Ok(())
+    }
+
+    /// Where in the response there are references, and of which family.
+    fn references(
+        &mut self,
+        element: &str,
+        field: &str,
+        ty: &Type,
+        found: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
+        let family = match self.api.kind(ty)? {
+            Kind::Basic | Kind::Enum => return Ok(()),
+            Kind::AnyObject => "",
+            Kind::Interface(interface) => self.api.family(interface)?,
+            Kind::Struct(item) => {
+                ensure!(field.is_empty(), "{} is a struct within a struct", ty.name);
+                for field in &item.fields {
+                    self.references(element, &field.value.name, &field.value.ty, found)?;
+                }
+                return Ok(());
+            }
+        };
+        self.imports.insert("crate::operation::ReferenceIn".to_owned());
+        found.push(format!(
+            "ReferenceIn {{ element: \"{element}\", field: \"{field}\", family: \"{family}\" }}"
+        ));
+        Ok(())
+    }
+
+    fn method(&mut self, operation: &Operation, member: &str) -> anyhow::Result<()> {
+        let wire_name = operation.wire_name();
+        let mut parameters = String::new();
+        let mut values = vec![];
+        for parameter in &operation.parameters {
+            let name = names::identifier(&parameter.name);
+            let path = format!("{member}.{}", parameter.name);
+            let nullable = fixups::NULLABLE_PARAMETERS.contains(&path.as_str());
+            let _ =
+                write!(parameters, ", {name}: {}", self.parameter_type(&parameter.ty, nullable)?);
+            values.push(format!("{name}.to_value()"));
+            self.imports.insert("crate::value::ToValue".to_owned());
+            self.imports.extend(import_of(self.api, &parameter.ty)?);
+        }
+        let (result, call) = self.result(operation, member)?;
+        let _ = writeln!(
+            self.methods,
+            "\n{}pub fn {}(&self{parameters}) -> Call<{result}> {{\n        self.object().{call}(&{}, vec![{}])\n    }}",
+            documentation(operation),
+            names::identifier(&wire_name),
+            names::constant(&wire_name),
+            values.join(", "),
+        );
+        Ok(())
+    }
+
+    /// The method's result type and the engine's method that gives it.
+    fn result(
+        &mut self,
+        operation: &Operation,
+        member: &str,
+    ) -> anyhow::Result<(String, &'static str)> {
+        match operation.outputs.as_slice() {
+            [] => Ok(("()".to_owned(), "call")),
+            [only] => {
+                self.imports.extend(import_of(self.api, &only.ty)?);
+                Ok((owned_type(self.api, &only.ty, nullable_output(member, only))?, "call"))
+            }
+            outputs => {
+                let name = format!(
+                    "{}{}",
+                    names::without_i(&self.interface.name),
+                    names::capital(&operation.name)
+                );
+                self.result_struct(&name, operation, outputs, member)?;
+                Ok((name, "call_many"))
+            }
+        }
+    }
+
+    fn result_struct(
+        &mut self,
+        name: &str,
+        operation: &Operation,
+        outputs: &[Named],
+        member: &str,
+    ) -> anyhow::Result<()> {
+        let mut fields = String::new();
+        let mut decode = String::new();
+        for output in outputs {
+            let field = match output.name.as_str() {
+                RETURN_VALUE => "result".to_owned(),
+                name => names::identifier(name),
+            };
+            let ty = owned_type(self.api, &output.ty, nullable_output(member, output))?;
+            let _ = writeln!(fields, "    /// `{}`\n    pub {field}: {ty},", output.name);
+            let _ = writeln!(decode, "            {field}: reply.output(\"{}\")?,", output.name);
+            self.imports.extend(import_of(self.api, &output.ty)?);
+        }
+        self.imports.insert("crate::error::DecodeError".to_owned());
+        self.imports.insert("crate::reply::{Outputs, Reply}".to_owned());
+        let _ = write!(
+            self.results,
+            "\n/// What [`{0}::{1}`] returns.\n#[derive(Debug, Clone)]\n#[non_exhaustive]\npub struct {name} {{\n{fields}}}\n\n\
+             impl Outputs for {name} {{\n    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {{\n        Ok(Self {{\n{decode}        }})\n    }}\n}}\n",
+            self.interface.name,
+            names::identifier(&operation.wire_name()),
+        );
+        self.exports.public.push(name.to_owned());
+        Ok(())
+    }
+
+    fn parameter_type(&self, ty: &Type, nullable: bool) -> anyhow::Result<String> {
+        let kind = self.api.kind(ty)?;
+        ensure!(!nullable || !ty.array, "an array cannot be null");
+        let borrowed = match kind {
+            Kind::Basic => match ty.name.as_str() {
+                "string" | "uuid" => "&str",
+                "bytes" => "&[u8]",
+                name => name,
+            },
+            Kind::AnyObject | Kind::Interface(_) if !ty.array => {
+                let name = if matches!(kind, Kind::AnyObject) { "ObjectRef" } else { &ty.name };
+                return Ok(if nullable { format!("Option<&{name}>") } else { format!("&{name}") });
+            }
+            Kind::AnyObject => "ObjectRef",
+            Kind::Enum | Kind::Interface(_) => &ty.name,
+            Kind::Struct(_) => bail!("{} is sent by value, which the runtime cannot do", ty.name),
+        };
+        Ok(if ty.array { format!("&[{borrowed}]") } else { borrowed.to_owned() })
+    }
+
+    fn finish(mut self) -> anyhow::Result<(String, Exports)> {
+        let name = &self.interface.name;
+        let mut out = String::from(PREAMBLE);
+        if !self.statics.is_empty() {
+            self.imports.insert("crate::operation::Operation".to_owned());
+        }
+        let mut body = String::new();
+        if !self.interface.global {
+            self.exports.public.insert(0, name.clone());
+            self.imports.insert("crate::object::managed_object".to_owned());
+            let base = match &self.interface.base {
+                Some(base) => {
+                    self.imports.insert(format!("crate::api::{base}"));
+                    format!(": {base}")
+                }
+                None => String::new(),
+            };
+            let _ = writeln!(
+                body,
+                "managed_object! {{\n    /// A handle to an object with VirtualBox's interface `{name}`.\n    {name}{base}\n}}"
+            );
+        }
+        if !self.methods.is_empty() {
+            self.imports.insert("crate::call::Call".to_owned());
+            self.imports.insert("crate::object::ManagedObject".to_owned());
+            let _ = writeln!(body, "\nimpl {name} {{{}}}", self.methods);
+        }
+        self.imports.remove(&format!("crate::api::{name}"));
+        for import in &self.imports {
+            let _ = writeln!(out, "use {import};");
+        }
+        out.push('\n');
+        out.push_str(&body);
+        out.push_str(&self.results);
+        out.push_str(&self.statics);
+        Ok((out, self.exports))
+    }
+}
+
+fn nullable_output(member: &str, output: &Named) -> bool {
+    let path = format!("{member}.{}", output.name);
+    fixups::NULLABLE_OUTPUTS.iter().any(|entry| {
+        // An attribute is named by itself, a method with its output.
+        *entry == path || (*entry == member && output.name == RETURN_VALUE)
+    })
+}
+
+fn documentation(operation: &Operation) -> String {
+    let name = &operation.name;
+    match operation.kind {
+        OperationKind::Get => format!("    /// Reads the attribute `{name}`.\n    "),
+        OperationKind::Set => format!("    /// Sets the attribute `{name}`.\n    "),
+        OperationKind::Call => format!("    /// Calls the method `{name}`.\n    "),
+    }
+}

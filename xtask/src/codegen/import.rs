@@ -1,0 +1,297 @@
+//! Stage one: WSDL and XIDL to the API model.
+//!
+//! The WSDL says what is on the wire: which operations there are, their elements and the order of
+//! those. The XIDL says which interface a reference belongs to, which the WSDL has as plain strings.
+//! Where the two disagree, the import fails, naming the place.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::{Context, bail, ensure};
+use roxmltree::{Document, Node};
+
+use super::model::{
+    ANY_OBJECT, Enum, EnumValue, Field, Interface, Model, Named, Operation, OperationKind,
+    RETURN_VALUE, ResultCode, Struct, Type,
+};
+
+/// Reads both descriptions of one API version.
+pub fn import(version: &str, wsdl: &str, xidl: &str) -> anyhow::Result<Model> {
+    let wsdl = Document::parse(wsdl).context("vboxweb.wsdl")?;
+    let xidl = Document::parse(xidl).context("VirtualBox.xidl")?;
+    let wire = Wire::read(&wsdl)?;
+    let mut model = Model { versions: vec![version.to_owned()], ..Model::default() };
+    let mut seen = HashSet::new();
+    for node in xidl.descendants().filter(Node::is_element) {
+        match node.tag_name().name() {
+            "result" => {
+                // The same element inside a method only lists what that method may fail with.
+                if let Some(value) = node.attribute("value") {
+                    let value = u32::from_str_radix(value.trim_start_matches("0x"), 16)?;
+                    model.results.push(ResultCode { name: attribute(&node, "name")?, value });
+                }
+            }
+            "enum" => model.enums.push(import_enum(&node, &wire)?),
+            "interface" => {
+                let name = attribute(&node, "name")?;
+                let result = match node.attribute("wsmap") {
+                    Some("struct") => {
+                        import_struct(&node, &wire).map(|item| model.structs.push(item))
+                    }
+                    Some(kind @ ("managed" | "global")) => {
+                        import_interface(&node, kind == "global", &wire, &mut seen)
+                            .map(|item| model.interfaces.push(item))
+                    }
+                    // Not in the web service, or only mentioned by a class.
+                    _ => Ok(()),
+                };
+                result.with_context(|| format!("interface {name}"))?;
+            }
+            _ => {}
+        }
+    }
+    let mut missing: Vec<_> = wire.operations.iter().filter(|o| !seen.contains(**o)).collect();
+    missing.sort();
+    ensure!(missing.is_empty(), "operations of the WSDL that the XIDL does not have: {missing:?}");
+    let exposed: HashSet<_> = model.interfaces.iter().map(|i| i.name.clone()).collect();
+    for interface in &mut model.interfaces {
+        interface.base = interface.base.take().filter(|base| exposed.contains(base));
+    }
+    Ok(model)
+}
+
+/// What the WSDL has: per element, enum or struct, its parts in order.
+struct Wire<'a> {
+    operations: HashSet<&'a str>,
+    elements: HashMap<&'a str, Vec<WirePart<'a>>>,
+    structs: HashMap<&'a str, Vec<WirePart<'a>>>,
+    enums: HashMap<&'a str, Vec<&'a str>>,
+}
+
+struct WirePart<'a> {
+    name: &'a str,
+    ty: &'a str,
+    array: bool,
+}
+
+impl<'a> Wire<'a> {
+    fn read(wsdl: &'a Document<'a>) -> anyhow::Result<Self> {
+        let mut wire = Wire {
+            operations: HashSet::new(),
+            elements: HashMap::new(),
+            structs: HashMap::new(),
+            enums: HashMap::new(),
+        };
+        for node in wsdl.descendants() {
+            let Some(name) = node.attribute("name") else { continue };
+            let parent = node.parent().map_or("", |parent| parent.tag_name().name());
+            match (parent, node.tag_name().name()) {
+                ("portType", "operation") => {
+                    wire.operations.insert(name);
+                }
+                ("schema", "element") => {
+                    wire.elements.insert(name, parts(&node)?);
+                }
+                ("schema", "complexType") => {
+                    wire.structs.insert(name, parts(&node)?);
+                }
+                ("schema", "simpleType") => {
+                    let values = node.descendants().filter_map(|n| n.attribute("value"));
+                    wire.enums.insert(name, values.collect());
+                }
+                _ => {}
+            }
+        }
+        Ok(wire)
+    }
+}
+
+fn parts<'a>(node: &Node<'a, 'a>) -> anyhow::Result<Vec<WirePart<'a>>> {
+    node.descendants()
+        .filter(|part| part != node && part.tag_name().name() == "element")
+        .map(|part| {
+            let name = part.attribute("name").context("an element without a name")?;
+            let ty = part.attribute("type").context("an element without a type")?;
+            let array = part.attribute("maxOccurs") == Some("unbounded");
+            Ok(WirePart { name, ty, array })
+        })
+        .collect()
+}
+
+fn attribute(node: &Node, name: &str) -> anyhow::Result<String> {
+    Ok(node
+        .attribute(name)
+        .with_context(|| format!("<{}> without {name}", node.tag_name().name()))?
+        .to_owned())
+}
+
+fn children<'a>(node: &Node<'a, 'a>, name: &'static str) -> impl Iterator<Item = Node<'a, 'a>> {
+    node.children().filter(move |child| child.tag_name().name() == name)
+}
+
+fn import_enum(node: &Node, wire: &Wire) -> anyhow::Result<Enum> {
+    let name = attribute(node, "name")?;
+    // The WSDL has every value that can be on the wire, those included that came after the XIDL.
+    let values =
+        wire.enums.get(name.as_str()).with_context(|| format!("the WSDL has no {name}"))?;
+    let values = values
+        .iter()
+        .map(|value| EnumValue { name: (*value).to_owned(), versions: None })
+        .collect();
+    Ok(Enum { name, versions: None, values })
+}
+
+fn import_struct<'a>(node: &Node<'a, 'a>, wire: &Wire) -> anyhow::Result<Struct> {
+    let name = attribute(node, "name")?;
+    let declared = declared(children(node, "attribute"))?;
+    let parts = wire.structs.get(name.as_str()).context("the WSDL has no such complex type")?;
+    let fields =
+        typed(parts, &declared)?.into_iter().map(|value| Field { value, versions: None }).collect();
+    Ok(Struct { name, versions: None, fields })
+}
+
+fn import_interface<'a>(
+    node: &Node<'a, 'a>,
+    global: bool,
+    wire: &Wire,
+    seen: &mut HashSet<String>,
+) -> anyhow::Result<Interface> {
+    let name = attribute(node, "name")?;
+    let mut operations = vec![];
+    let mut add = |operation: Operation, declared: &Declared| {
+        let wire_name = format!("{name}_{}", operation.wire_name());
+        if !wire.operations.contains(wire_name.as_str()) {
+            // Left out of the web service: raw pointers, callbacks, extension packs.
+            return Ok(());
+        }
+        let operation = from_wire(operation, &wire_name, global, wire, declared)
+            .with_context(|| format!("operation {wire_name}"))?;
+        operations.push(operation);
+        seen.insert(wire_name);
+        anyhow::Ok(())
+    };
+    for node in children(node, "attribute") {
+        let declared = declared([node].into_iter())?;
+        add(empty(OperationKind::Get, &node)?, &declared)?;
+        if node.attribute("readonly") != Some("yes") {
+            add(empty(OperationKind::Set, &node)?, &declared)?;
+        }
+    }
+    for node in children(node, "method") {
+        let declared = declared(children(&node, "param"))?;
+        add(empty(OperationKind::Call, &node)?, &declared)?;
+    }
+    let base = node.attribute("extends").map(str::to_owned);
+    Ok(Interface { name, base, global, versions: None, operations })
+}
+
+fn empty(kind: OperationKind, node: &Node) -> anyhow::Result<Operation> {
+    let name = attribute(node, "name")?;
+    Ok(Operation { kind, name, parameters: vec![], outputs: vec![], versions: None })
+}
+
+/// Fills in the operation's parameters and outputs, in the WSDL's order.
+fn from_wire(
+    mut operation: Operation,
+    wire_name: &str,
+    global: bool,
+    wire: &Wire,
+    declared: &Declared,
+) -> anyhow::Result<Operation> {
+    let find = |name: &str| wire.elements.get(name).context("no such element in the WSDL");
+    let mut request = find(wire_name)?.as_slice();
+    if !global {
+        let (this, rest) = request.split_first().context("the request has no object")?;
+        ensure!(this.name == "_this", "the request does not begin with the object");
+        request = rest;
+    }
+    operation.parameters = typed(request, declared)?;
+    operation.outputs = typed(find(&format!("{wire_name}Response"))?, declared)?;
+    let expected = match operation.kind {
+        OperationKind::Get => (0, 1),
+        OperationKind::Set => (1, 0),
+        OperationKind::Call => {
+            (declared.inputs, declared.types.len().saturating_sub(declared.inputs))
+        }
+    };
+    let found = (operation.parameters.len(), operation.outputs.len());
+    ensure!(found == expected, "the XIDL has {expected:?} inputs and outputs, the WSDL {found:?}");
+    Ok(operation)
+}
+
+/// What the XIDL declares: types by name on the wire.
+struct Declared {
+    types: HashMap<String, Type>,
+    inputs: usize,
+}
+
+fn declared<'a>(nodes: impl Iterator<Item = Node<'a, 'a>>) -> anyhow::Result<Declared> {
+    let mut declared = Declared { types: HashMap::new(), inputs: 0 };
+    for node in nodes {
+        let array = node.attribute("safearray") == Some("yes");
+        let ty = xidl_type(&attribute(&node, "type")?, array)?;
+        let name = attribute(&node, "name")?;
+        match node.attribute("dir") {
+            Some("return") => declared.types.insert(RETURN_VALUE.to_owned(), ty),
+            Some(direction) => {
+                declared.inputs += usize::from(direction == "in");
+                declared.types.insert(name, ty)
+            }
+            // An attribute: its getter returns it, its setter takes it by name.
+            None => {
+                declared.types.insert(RETURN_VALUE.to_owned(), ty.clone());
+                declared.types.insert(name, ty)
+            }
+        };
+    }
+    Ok(declared)
+}
+
+fn xidl_type(name: &str, array: bool) -> anyhow::Result<Type> {
+    let basic = match name {
+        "wstring" => "string",
+        "uuid" => "uuid",
+        "boolean" => "bool",
+        "short" => "i16",
+        "unsigned short" => "u16",
+        "long" => "i32",
+        "unsigned long" => "u32",
+        "long long" => "i64",
+        "octet" if array => return Ok(Type { name: "bytes".to_owned(), array: false }),
+        // A raw pointer: never in the web service; `typed` refuses it if it were.
+        "octet" => "octet",
+        "$unknown" => ANY_OBJECT,
+        other => other,
+    };
+    Ok(Type { name: basic.to_owned(), array })
+}
+
+/// Gives the parts of a WSDL element their types, checking the two descriptions against each other.
+fn typed(parts: &[WirePart], declared: &Declared) -> anyhow::Result<Vec<Named>> {
+    parts
+        .iter()
+        .map(|part| {
+            let ty = declared
+                .types
+                .get(part.name)
+                .with_context(|| format!("the XIDL does not declare `{}`", part.name))?;
+            let matches = match ty.name.as_str() {
+                "string" | "uuid" | "bytes" | ANY_OBJECT => part.ty == "xsd:string",
+                "bool" => part.ty == "xsd:boolean",
+                "i16" => part.ty == "xsd:short",
+                "u16" => part.ty == "xsd:unsignedShort",
+                "i32" => part.ty == "xsd:int",
+                "u32" => part.ty == "xsd:unsignedInt",
+                "i64" => part.ty == "xsd:long",
+                // Enums and structs keep their names; references are strings.
+                name => {
+                    part.ty.strip_prefix("vbox:") == Some(name)
+                        || (name.starts_with('I') && part.ty == "xsd:string")
+                }
+            };
+            if !matches || ty.array != part.array {
+                bail!("`{}` is {} in the WSDL and {ty:?} in the XIDL", part.name, part.ty);
+            }
+            Ok(Named { name: part.name.to_owned(), ty: ty.clone() })
+        })
+        .collect()
+}
