@@ -1,10 +1,22 @@
-//! The lab: real servers for integration tests.
+//! The lab: a real VirtualBox and real Linux nodes for integration tests.
+//!
+//! `cargo xtask lab up` starts it, `cargo xtask lab down` ends it and leaves only its caches.
+//! Tests read [`State`].
 
-/// Arguments of `cargo xtask lab`.
-#[derive(clap::Args)]
-pub struct Args {}
+mod command;
+mod down;
+mod guest;
+mod layout;
+mod nodes;
+mod state;
+mod status;
+mod system;
+mod up;
+mod vbox;
 
-/// Runs `cargo xtask lab`.
-pub fn run(_args: Args) -> anyhow::Result<()> {
-    Ok(())
-}
+pub use command::{Args, run};
+pub use guest::Guest;
+pub use layout::Lab;
+pub use nodes::ClaimedNode;
+pub use state::{Node, NodeKind, PWSUDO_PASSWORD, State};
+pub use vbox::Vbox;

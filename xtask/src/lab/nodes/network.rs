@@ -1,0 +1,166 @@
+//! The nodes' network: a bridge with a subnet of its own, and a way out for packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use crate::lab::layout::Lab;
+use crate::lab::system::say::say;
+use crate::lab::system::tool::Tool;
+
+const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+
+/// Makes the bridge and the way out unless they are there.
+pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
+    let bridge = lab.bridge();
+    if !exists(&bridge) {
+        refuse_foreign_subnet(lab)?;
+        say(format_args!(
+            "making the bridge {bridge} for {}",
+            lab.subnet()
+        ));
+        ip(&["link", "add", &bridge, "type", "bridge"])?;
+        let gateway = format!("{}/24", lab.address(1));
+        ip(&["address", "add", &gateway, "dev", &bridge])?;
+        ip(&["link", "set", "dev", &bridge, "up"])?;
+    }
+    let before = fs::read_to_string(FORWARDING).unwrap_or_default();
+    let remembered = remembered_forwarding(lab);
+    if before.trim() != "1" && !remembered.exists() {
+        fs::write(&remembered, &before)
+            .with_context(|| format!("could not write {}", remembered.display()))?;
+        fs::write(FORWARDING, "1").with_context(|| format!("could not write {FORWARDING}"))?;
+    }
+    let (table, subnet) = (lab.nft_table(), lab.subnet());
+    // The first two statements make the third start from nothing, whether there was one or not.
+    Tool::new("nft")
+        .arg(format!(
+            "table ip {table}; delete table ip {table}; \
+             table ip {table} {{ chain out {{ type nat hook postrouting priority 100; \
+             ip saddr {subnet} ip daddr != {subnet} masquerade; }}; }}"
+        ))
+        .run()
+        .context("could not give the nodes a way to package mirrors")?;
+    Ok(())
+}
+
+/// Takes everything down again and checks that it is gone.
+pub(crate) fn down(lab: &Lab) -> anyhow::Result<()> {
+    let (bridge, table) = (lab.bridge(), lab.nft_table());
+    if exists(&bridge) {
+        ip(&["link", "delete", &bridge])?;
+        say(format_args!("removed the bridge {bridge}"));
+    }
+    if Tool::new("nft").args(["list", "table", "ip", &table]).succeeds() {
+        Tool::new("nft").args(["delete", "table", "ip", &table]).run()?;
+    }
+    let remembered = remembered_forwarding(lab);
+    if let Ok(before) = fs::read_to_string(&remembered) {
+        fs::write(FORWARDING, before.trim())
+            .with_context(|| format!("could not write {FORWARDING}"))?;
+        fs::remove_file(&remembered).ok();
+    }
+    let cables: Vec<String> = cables(lab);
+    if !cables.is_empty() {
+        bail!("network devices are left behind: {}", cables.join(" "));
+    }
+    Ok(())
+}
+
+/// Connects the network namespace of the process `pid` as `eth0`.
+pub(super) fn plug(lab: &Lab, cable: &str, pid: u32) -> anyhow::Result<()> {
+    let pid = pid.to_string();
+    unplug(cable)?;
+    ip(&[
+        "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", &pid,
+    ])?;
+    ip(&["link", "set", "dev", cable, "master", &lab.bridge(), "up"])
+}
+
+/// Removes a cable that is still there.
+pub(super) fn unplug(cable: &str) -> anyhow::Result<()> {
+    // It may vanish by itself meanwhile.
+    if exists(cable) && !Tool::new("ip").args(["link", "delete", cable]).succeeds() && exists(cable)
+    {
+        bail!("the network device {cable} cannot be removed");
+    }
+    Ok(())
+}
+
+/// The cable's name on this machine's side.
+pub(super) fn cable(lab: &Lab, host: u8) -> String {
+    format!("{}{host}", cable_prefix(lab))
+}
+
+fn cable_prefix(lab: &Lab) -> String {
+    format!("pl{}h", lab.number())
+}
+
+fn cables(lab: &Lab) -> Vec<String> {
+    let prefix = cable_prefix(lab);
+    fs::read_dir("/sys/class/net")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
+}
+
+/// The packet size that fits the machine's way out. Bigger ones would have to be split on the way,
+/// and not every network tells the sender so.
+pub(super) fn mtu() -> u32 {
+    let route = Tool::new("ip")
+        .args(["-o", "-4", "route", "show", "default"])
+        .run()
+        .unwrap_or_default();
+    device_of(&route)
+        .and_then(|device| fs::read_to_string(format!("/sys/class/net/{device}/mtu")).ok())
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1500)
+        .min(1500)
+}
+
+fn device_of(route: &str) -> Option<&str> {
+    let mut words = route.split_whitespace().skip_while(|word| *word != "dev");
+    words.nth(1)
+}
+
+fn refuse_foreign_subnet(lab: &Lab) -> anyhow::Result<()> {
+    let found = Tool::new("ip")
+        .args(["-o", "-4", "address", "show", "to", &lab.subnet()])
+        .run()?;
+    if let Some(line) = found.lines().next() {
+        bail!(
+            "the subnet {} is in use on this machine ({}). Choose another with PALLET_LAB_NUMBER=1",
+            lab.subnet(),
+            line.trim()
+        );
+    }
+    Ok(())
+}
+
+/// Whether this machine has a network device of this name.
+pub(super) fn exists(device: &str) -> bool {
+    Path::new("/sys/class/net").join(device).exists()
+}
+
+fn ip(arguments: &[&str]) -> anyhow::Result<()> {
+    Tool::new("ip").args(arguments).run().map(drop)
+}
+
+fn remembered_forwarding(lab: &Lab) -> PathBuf {
+    lab.run_dir().join("ip_forward.before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_is_read_from_the_route() {
+        let route = "default via 192.0.2.1 dev eth0 proto static \n";
+        assert_eq!(device_of(route), Some("eth0"));
+        assert_eq!(device_of(""), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! `lab status`.
+
+use anyhow::bail;
+use serde::Serialize;
+
+use super::layout::Lab;
+use super::state::{Node, State};
+use super::vbox::INSTANCES;
+
+/// What runs, as `--output json` prints it.
+#[derive(Serialize)]
+struct Status {
+    up: bool,
+    state: Option<State>,
+    services: Vec<Service>,
+}
+
+/// One server and whether it answers.
+#[derive(Serialize)]
+struct Service {
+    name: String,
+    address: String,
+    answers: bool,
+}
+
+/// Prints what runs; an error if something does not answer.
+pub(crate) fn show(lab: &Lab, json: bool) -> anyhow::Result<()> {
+    let state = State::find(lab)?;
+    let services = state.as_ref().map(|state| services(lab, state)).unwrap_or_default();
+    let silent: Vec<String> = services
+        .iter()
+        .filter(|service| !service.answers)
+        .map(|service| service.name.clone())
+        .collect();
+    if json {
+        let status = Status {
+            up: state.is_some(),
+            state,
+            services,
+        };
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print_text(lab, state.as_ref(), &services);
+    }
+    if silent.is_empty() {
+        Ok(())
+    } else {
+        bail!(
+            "these do not answer: {}. `cargo xtask lab up` starts them anew",
+            silent.join(", ")
+        )
+    }
+}
+
+fn services(lab: &Lab, state: &State) -> Vec<Service> {
+    let mut services = Vec::new();
+    if state.vbox.is_some() {
+        services.extend(INSTANCES.map(|instance| Service {
+            name: format!("virtualbox-{}", instance.name()),
+            address: instance.url(lab),
+            answers: instance.answers(lab),
+        }));
+    }
+    services.extend(state.nodes.iter().map(|node: &Node| Service {
+        name: node.name.clone(),
+        address: format!("{}@{}:{}", node.user, node.address, node.port),
+        answers: node.answers(),
+    }));
+    services
+}
+
+fn print_text(lab: &Lab, state: Option<&State>, services: &[Service]) {
+    let Some(state) = state else {
+        println!("the lab in {} is down", lab.dir().display());
+        return;
+    };
+    println!("the lab in {} is up", lab.dir().display());
+    for service in services {
+        let condition = if service.answers { "answers" } else { "SILENT" };
+        println!("  {:<20} {condition}  {}", service.name, service.address);
+    }
+    match &state.guest {
+        Some(guest) => println!("  guest disk: {}", guest.disk.display()),
+        None => println!("  guest disk: none (`cargo xtask lab guest` makes it)"),
+    }
+    println!("  login key: {}", lab.node_key().display());
+    println!("  known hosts: {}", state.known_hosts.display());
+}
