@@ -4,26 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::counts::{Delta, delta};
 use super::member::Member;
 use super::phases::finish;
-use super::{Fleet, RunError, list, service_error};
+use super::preview::{GroupChange, Preview};
+use super::{Fleet, RunError};
 use crate::action::Mode;
 use crate::compute::{ComputeError, ComputeService, CreateNode, Node, NodeState};
 use crate::event::Event;
 use crate::report::{Failure, Report};
 use crate::spec::GroupSpec;
-
-/// What has to happen to one group.
-struct GroupChange {
-    group: Arc<GroupSpec>,
-    service: Arc<dyn ComputeService>,
-    delta: Delta,
-    /// It has no nodes yet.
-    is_new: bool,
-    /// It will have no nodes.
-    is_going: bool,
-}
 
 impl Fleet {
     /// Destroys, starts and creates nodes until each group has its count, then configures all of
@@ -38,48 +27,23 @@ impl Fleet {
         groups: &[GroupSpec],
         asked: &[String],
     ) -> Result<Report, RunError> {
-        let phases = self.phases(groups, asked)?;
-        let changes = self.changes(groups).await?;
+        let preview = self.preview(groups, asked).await?;
+        Ok(self.carry_out(preview).await)
+    }
+
+    /// Does what a preview says, and configures the nodes as [`converge`](Self::converge) does.
+    /// What fails is in the report.
+    pub async fn carry_out(&self, preview: Preview) -> Report {
+        let Preview { changes, phases } = preview;
         if self.options.mode == Mode::Check {
-            return Ok(self.show(changes, &phases).await);
+            return self.show(changes, &phases).await;
         }
         let mut report = Report::default();
         self.destroy_surplus(&changes, &mut report).await;
         let members = self.provide(changes, &mut report).await;
         finish(self.work(members, &phases).await, &mut report).await;
         report.nodes.sort_by(|one, two| one.node.cmp(&two.node));
-        Ok(report)
-    }
-
-    /// Compares groups with what there is, and asks the services whether they can do what is
-    /// missing before anything is touched.
-    async fn changes(&self, groups: &[GroupSpec]) -> Result<Vec<GroupChange>, RunError> {
-        let mut nodes: BTreeMap<String, Vec<Node>> = BTreeMap::new();
-        let mut changes = Vec::new();
-        for group in groups {
-            let service = self.service_of(group)?;
-            let present = match nodes.entry(service.name().to_owned()) {
-                std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(list(service.as_ref()).await?)
-                }
-            };
-            let taken: BTreeSet<String> = present.iter().map(|node| node.name.clone()).collect();
-            let delta = delta(group, present, &taken);
-            if !delta.create.is_empty() {
-                let checked = service.check(&group.node).await;
-                checked.map_err(|error| service_error(service.as_ref(), error))?;
-            }
-            let stays = !delta.keep.is_empty() || !delta.start.is_empty();
-            changes.push(GroupChange {
-                is_new: !stays && delta.destroy.is_empty(),
-                is_going: !stays && delta.create.is_empty() && !delta.destroy.is_empty(),
-                group: Arc::new(group.clone()),
-                service,
-                delta,
-            });
-        }
-        Ok(changes)
+        report
     }
 
     /// Check mode: names what would be done to nodes, and looks at those that run.
@@ -95,6 +59,7 @@ impl Fleet {
         }
         let members = self.ready(members).await;
         finish(self.work(members, phases).await, &mut report).await;
+        report.nodes.sort_by(|one, two| one.node.cmp(&two.node));
         report
     }
 

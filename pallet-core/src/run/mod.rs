@@ -8,12 +8,14 @@ mod counts;
 mod lift;
 mod member;
 mod phases;
+mod preview;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use preview::Preview;
 use serde_json::{Map, Value};
 
 use crate::action::Mode;
