@@ -195,9 +195,12 @@ impl Runner<'_> {
                 }
             })
             .await;
-        // A session that breaks while an action runs is that action's failure.
-        ran.map_err(|error| Stop { position: current, ..Stop::from(error) })?;
-        failed.map_or(Ok(()), Err)
+        // What an action said of its own failure explains more than how the session ended then;
+        // a session that breaks while an action runs is that action's failure.
+        match failed {
+            Some(stop) => Err(stop),
+            None => ran.map_err(|error| Stop { position: current, ..Stop::from(error) }),
+        }
     }
 
     fn tell_started(&self, position: Option<usize>) {

@@ -73,9 +73,12 @@ async fn scripts_cannot_read_the_session_or_end_it() {
 
 #[tokio::test]
 async fn a_script_that_kills_its_session_is_that_actions_failure() {
-    let phase = Phase::new().action(Run::new("kill -9 $PPID")).action(Run::new("true"));
+    // The session's shell, the program's and the script's own.
+    let script = "read -r _ _ _ parent _ </proc/$BASHPID/stat; kill -9 $$ $parent $BASHPID";
+    let phase = Phase::new().action(Run::new(script)).action(Run::new("true"));
     let report = run(&mut this_machine().await, &phase, Mode::Apply).await;
     let failure = report.failure.as_ref().unwrap();
-    assert!(failure.action.as_ref().unwrap().starts_with("run kill"), "{failure:?}");
+    assert!(failure.action.as_ref().unwrap().starts_with("run read"), "{failure:?}");
+    assert!(failure.message.starts_with("the session ended unexpectedly"), "{failure:?}");
     assert_eq!(statuses(&report), ["failed", "skipped"]);
 }
