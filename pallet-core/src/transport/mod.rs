@@ -121,15 +121,33 @@ pub enum TransportError {
         /// Where the expectation stands: a known_hosts file and line, or `pinned`.
         source_of_truth: String,
     },
+    /// The host key is marked as one that must not be accepted.
+    #[error("the host key of {endpoint} is revoked: {got}")]
+    HostKeyRevoked {
+        /// Where.
+        endpoint: Endpoint,
+        /// Fingerprint that was shown.
+        got: String,
+        /// The known_hosts file and line that revoke it.
+        source_of_truth: String,
+    },
     /// The host is not known.
-    #[error("the host key of {endpoint} is unknown ({got})")]
+    #[error("the host key of {endpoint} is unknown ({got}; searched {searched})")]
     HostKeyUnknown {
         /// Where.
         endpoint: Endpoint,
         /// Fingerprint that was shown.
         got: String,
-        /// The files that were searched.
+        /// The files that were searched, and lines in them that could not be used.
         searched: String,
+    },
+    /// What listens there did not agree on a secure connection.
+    #[error("{endpoint} did not complete the SSH handshake: {reason}")]
+    HandshakeFailed {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        reason: String,
     },
     /// No way to log in was accepted.
     #[error("{endpoint} refused the login of {username}: {reason}")]
@@ -147,6 +165,14 @@ pub enum TransportError {
         /// The file.
         path: String,
         /// Why.
+        reason: String,
+    },
+    /// The node did not start a program.
+    #[error("{endpoint} refused to start a program: {reason}")]
+    ProcessRefused {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why, as far as known.
         reason: String,
     },
     /// The connection broke.
@@ -167,18 +193,27 @@ impl TransportError {
                 "check that the node runs and that its sshd listens on port {}",
                 endpoint.port
             )),
-            Self::TimedOut { .. } => Some(
-                "check the address, firewalls, and that the node is not overloaded".to_owned(),
-            ),
+            Self::TimedOut { .. } => {
+                Some("check the address, firewalls, and that the node is not overloaded".to_owned())
+            }
             Self::HostKeyChanged { source_of_truth, .. } => Some(format!(
                 "somebody may be in between; if the node was reinstalled, remove the old key ({source_of_truth})"
             )),
-            Self::HostKeyUnknown { endpoint, searched, .. } => Some(format!(
-                "compare the fingerprint on the node's console, then `ssh-keyscan -p {} {}` into {searched}",
+            Self::HostKeyRevoked { source_of_truth, .. } => Some(format!(
+                "give the node a new host key; {source_of_truth} says that this one is compromised"
+            )),
+            Self::HostKeyUnknown { endpoint, .. } => Some(format!(
+                "compare the fingerprint with the node's console, then add the line that `ssh-keyscan -p {} {}` prints to known_hosts",
                 endpoint.port, endpoint.host
             )),
+            Self::HandshakeFailed { endpoint, .. } => {
+                Some(format!("check that port {} is that of an sshd", endpoint.port))
+            }
             Self::LoginRefused { .. } => {
                 Some("check username, private-key-path and the node's authorized_keys".to_owned())
+            }
+            Self::ProcessRefused { .. } => {
+                Some("check MaxSessions and ForceCommand in the node's sshd_config".to_owned())
             }
             Self::KeyFile { .. } | Self::Lost { .. } => None,
         }

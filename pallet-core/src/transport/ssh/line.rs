@@ -1,0 +1,123 @@
+//! The TCP stream under a session, with two ways to end it that the session itself lacks.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
+
+/// Dropping it ends the line at once, whatever the session is waiting for.
+pub(super) type HangUp = oneshot::Sender<Infallible>;
+
+/// A TCP stream that fails when it is hung up, or when what was written stays unsent for too long.
+///
+/// The session's task sees neither on its own: during a key exchange it listens to nobody but the
+/// node, and while a write is stuck it sends no keep-alive messages.
+pub(super) struct Line {
+    stream: TcpStream,
+    hang_up: Option<oneshot::Receiver<Infallible>>,
+    patience: Duration,
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl Line {
+    pub(super) fn new(stream: TcpStream, patience: Duration) -> (Self, HangUp) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { stream, hang_up: Some(receiver), patience, stuck: None }, sender)
+    }
+
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let ended = match &mut self.hang_up {
+            Some(receiver) => Pin::new(receiver).poll(cx).is_ready(),
+            None => true,
+        };
+        if !ended {
+            return Ok(());
+        }
+        self.hang_up = None;
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was closed on this side"))
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.stuck = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(patience)));
+        if stuck.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the node took nothing that was sent for {} s", patience.as_secs()),
+            )));
+        }
+        Poll::Pending
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A line that is down already is what was wanted; an error here would hide the real one.
+        Pin::new(&mut self.stream).poll_shutdown(cx).map(|_| Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn line(patience: Duration) -> (Line, HangUp, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (peer, _) = listener.accept().await.unwrap();
+        let (line, hang_up) = Line::new(stream, patience);
+        (line, hang_up, peer)
+    }
+
+    #[tokio::test]
+    async fn hanging_up_wakes_a_reader() {
+        let (mut line, hang_up, _peer) = line(Duration::from_secs(60)).await;
+        let reader = tokio::spawn(async move { line.read_u8().await });
+        tokio::task::yield_now().await;
+        drop(hang_up);
+        let error = reader.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_fails_the_write() {
+        let (mut line, _hang_up, _peer) = line(Duration::from_millis(200)).await;
+        let error = line.write_all(&vec![0; 64 << 20]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

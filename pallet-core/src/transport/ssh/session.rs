@@ -1,0 +1,161 @@
+//! What the session's task and its users share: whom it talks to, and why it ended.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::client::{DisconnectReason, Handler};
+use russh::keys::PublicKeyOrCertificate;
+use tokio::sync::Notify;
+
+use super::host_key::HostKeyCheck;
+use super::{Endpoint, TransportError};
+
+/// A connection, as far as errors have to tell about it.
+pub(super) struct Link {
+    pub(super) endpoint: Endpoint,
+    /// The first reason is the real one; what follows are its consequences.
+    ended: OnceLock<String>,
+    session_ended: Notify,
+}
+
+impl Link {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, ended: OnceLock::new(), session_ended: Notify::new() }
+    }
+
+    /// Notes why the connection ends.
+    pub(super) fn end(&self, reason: impl Into<String>) {
+        let _ = self.ended.set(reason.into());
+    }
+
+    /// Why the connection ended, if it did.
+    pub(super) fn end_reason(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
+    }
+
+    /// Waits until the session's task has sent its last byte.
+    pub(super) async fn session_ended(&self) {
+        self.session_ended.notified().await;
+    }
+
+    pub(super) fn lost(&self) -> TransportError {
+        self.lost_because(self.end_reason().unwrap_or("the reason is unknown").to_owned())
+    }
+
+    pub(super) fn lost_because(&self, reason: String) -> TransportError {
+        TransportError::Lost { endpoint: self.endpoint.to_string(), reason }
+    }
+
+    pub(super) fn timed_out(&self, what: &'static str, after: Duration) -> TransportError {
+        TransportError::TimedOut { endpoint: self.endpoint.clone(), what, after }
+    }
+}
+
+/// Our side of a session: judges the host key, hears how the session ends.
+pub(super) struct Client {
+    link: Arc<Link>,
+    check: HostKeyCheck,
+    accepted: Arc<OnceLock<String>>,
+}
+
+impl Client {
+    pub(super) fn new(
+        link: Arc<Link>,
+        check: HostKeyCheck,
+        accepted: Arc<OnceLock<String>>,
+    ) -> Self {
+        Self { link, check, accepted }
+    }
+}
+
+impl Handler for Client {
+    type Error = Failure;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Failure> {
+        // Certificates were not offered in the negotiation, so none comes.
+        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
+        if let Some(fingerprint) = self.check.judge(key).await.map_err(Failure::Judged)? {
+            let _ = self.accepted.set(fingerprint);
+        }
+        Ok(true)
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Failure>) -> Result<(), Failure> {
+        let (text, result) = match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                (format!("the node ended it: {}", info.message.trim()), Ok(()))
+            }
+            DisconnectReason::Error(failure) => (failure.reason(), Err(failure)),
+        };
+        self.link.end(text);
+        self.link.session_ended.notify_one();
+        result
+    }
+}
+
+/// Why a session failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The host key was judged and found wanting.
+    Judged(TransportError),
+    /// The protocol or the line broke.
+    Ssh(russh::Error),
+}
+
+impl From<russh::Error> for Failure {
+    fn from(error: russh::Error) -> Self {
+        Self::Ssh(error)
+    }
+}
+
+impl Failure {
+    fn reason(&self) -> String {
+        match self {
+            Self::Judged(error) => error.to_string(),
+            Self::Ssh(error) => reason(error),
+        }
+    }
+
+    pub(super) fn during_handshake(self, link: &Link) -> TransportError {
+        match self {
+            Self::Judged(error) => error,
+            Self::Ssh(error) => TransportError::HandshakeFailed {
+                endpoint: link.endpoint.clone(),
+                reason: handshake_reason(&error),
+            },
+        }
+    }
+}
+
+/// An error of the library in words for the user.
+pub(super) fn reason(error: &russh::Error) -> String {
+    match error {
+        russh::Error::Disconnect | russh::Error::HUP => CLOSED.to_owned(),
+        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            CLOSED.to_owned()
+        }
+        russh::Error::KeepaliveTimeout => "the node stopped answering".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+const CLOSED: &str = "the node closed the connection";
+
+fn handshake_reason(error: &russh::Error) -> String {
+    match error {
+        russh::Error::Version => "what listens there does not speak SSH 2".to_owned(),
+        russh::Error::NoCommonAlgo { kind, ours, theirs } => format!(
+            "no algorithm in common for {kind:?}: the node has {}; this side has {}",
+            theirs.join(", "),
+            ours.join(", ")
+        ),
+        error => {
+            let reason = reason(error);
+            if reason == CLOSED {
+                format!("{CLOSED} (an overloaded or just starting sshd does that)")
+            } else {
+                reason
+            }
+        }
+    }
+}
