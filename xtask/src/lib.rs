@@ -4,4 +4,7 @@
 //! ([`lab::State`]) instead of guessing addresses.
 
 pub mod codegen;
+pub mod demo;
 pub mod lab;
+mod process;
+pub mod test;

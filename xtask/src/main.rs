@@ -16,11 +16,17 @@ enum Task {
     Codegen(xtask::codegen::Args),
     /// Start, stop and inspect the lab: a real VirtualBox and real Linux nodes.
     Lab(xtask::lab::Args),
+    /// Create, configure and destroy two machines in the lab's VirtualBox, checking every step.
+    Demo,
+    /// Run every check and every test, the lab and the demo included.
+    Test(xtask::test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Codegen(args) => xtask::codegen::run(args),
         Task::Lab(args) => xtask::lab::run(args),
+        Task::Demo => xtask::demo::run(),
+        Task::Test(args) => xtask::test::run(args),
     }
 }

@@ -1,0 +1,158 @@
+//! `cargo xtask demo`: the main job, for real. Two machines in the lab's VirtualBox are created,
+//! booted, configured, left alone, halved and destroyed, and every claim about that is checked.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+
+use crate::lab::{State, Vbox};
+use crate::process::{cargo, check, echo, workspace};
+
+/// Runs `cargo xtask demo`.
+pub fn run() -> anyhow::Result<()> {
+    say("starting the lab's VirtualBox");
+    check(Command::new(std::env::current_exe()?).args(["lab", "up", "--vbox", "--guest"]))?;
+    say("building the pallet command");
+    check(&mut cargo(&["build", "--quiet", "--package", "pallet-cli"]))?;
+
+    let state = State::load()?;
+    let stage = Stage::new(&state)?;
+    let result = stage.play();
+    if result.is_ok() {
+        stage.clear()?;
+    } else {
+        say(&format!("left as it is for a look: {}", stage.folder.display()));
+    }
+    result
+}
+
+/// The demo's folder: examples/demo, with a disk and a key in it.
+struct Stage<'a> {
+    vbox: &'a Vbox,
+    folder: PathBuf,
+    disk: PathBuf,
+}
+
+impl<'a> Stage<'a> {
+    fn new(state: &'a State) -> anyhow::Result<Self> {
+        let (vbox, guest) = (state.vbox()?, state.guest()?);
+        let folder = vbox.scratch_dir("demo")?;
+        copy_folder(&workspace().join("examples/demo"), &folder)?;
+        let description = folder.join("pallet.toml");
+        let text = fs::read_to_string(&description)?;
+        fs::write(&description, text.replace("http://127.0.0.1:18083", &vbox.url))?;
+        let key = folder.join("guest-key");
+        fs::copy(&guest.key, &key).context("could not copy the guest's key")?;
+        let disk = folder.join("models/debian-12.vdi");
+        say(&format!("copying the guest disk to {}", disk.display()));
+        fs::copy(&guest.disk, &disk).context("could not copy the guest disk")?;
+        // Copies of one disk have one UUID, which VirtualBox takes once only.
+        vbox.vboxmanage(&["internalcommands", "sethduuid", &text_of(&disk)?])?;
+        Ok(Self { vbox, folder, disk })
+    }
+
+    fn play(&self) -> anyhow::Result<()> {
+        let (machines, media) = (self.machines()?, self.media()?);
+        let digest = self.digest()?;
+
+        say("pallet converge: two machines are created, booted and configured");
+        let started = Instant::now();
+        let report = self.pallet(&["converge", "--yes"])?;
+        ensure!(report.contains("web-1") && report.contains("web-2"), "both machines are reported");
+        println!("  ({} s)", started.elapsed().as_secs());
+
+        say("pallet converge again: nothing is left to change");
+        let report = self.pallet(&["converge", "--yes"])?;
+        ensure!(report.contains(" 0 changed"), "the second run must change nothing");
+
+        say("pallet nodes");
+        self.pallet(&["nodes"])?;
+
+        say("pallet converge web=1: one machine goes");
+        self.pallet(&["converge", "web=1", "--yes"])?;
+        let now = self.machines()?;
+        ensure!(now.contains("web-1") && !now.contains("web-2"), "one machine is left: {now:?}");
+
+        say("pallet converge web=0: all machines go");
+        self.pallet(&["converge", "web=0", "--yes"])?;
+
+        let extra: BTreeSet<String> = self.machines()?.difference(&machines).cloned().collect();
+        ensure!(extra.len() == 1, "only the model's holder is left of the machines: {extra:?}");
+        let extra: BTreeSet<String> = self.media()?.difference(&media).cloned().collect();
+        let model: BTreeSet<String> = BTreeSet::from([text_of(&self.disk)?]);
+        ensure!(extra == model, "only the model is left of the media: {extra:?}");
+        ensure!(self.digest()? == digest, "the model has been altered");
+        say(&format!("the image model is what it was: sha256 {digest}"));
+
+        say("removing the image model: its holder goes, the file stays");
+        let models = text_of(&self.folder.join("models"))?;
+        let nodes = text_of(&self.folder.join("nodes"))?;
+        let remove = ["run", "--quiet", "--package", "vmfest", "--example", "remove-model", "--"];
+        check(cargo(&remove).args([&self.vbox.url, &models, &nodes, "debian-12"]))?;
+        ensure!(self.machines()? == machines, "machines are those from before");
+        ensure!(self.media()? == media, "media are those from before");
+        ensure!(self.digest()? == digest, "removing a model must not touch its file");
+        say("VirtualBox has the machines and media that it had before");
+        Ok(())
+    }
+
+    /// Runs `pallet` in the demo's folder; it has to succeed.
+    fn pallet(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        println!("$ pallet {}", arguments.join(" "));
+        let mut command = cargo(&["run", "--quiet", "--package", "pallet-cli", "--manifest-path"]);
+        command.arg(workspace().join("Cargo.toml")).arg("--").args(arguments);
+        let (report, code) = echo(command.current_dir(&self.folder))?;
+        ensure!(code == 0, "pallet {} ended with exit code {code}", arguments.join(" "));
+        Ok(report)
+    }
+
+    /// Names of all machines, the holders included.
+    fn machines(&self) -> anyhow::Result<BTreeSet<String>> {
+        let listing = self.vbox.vboxmanage(&["list", "vms"])?;
+        let names = listing.lines().filter_map(|line| line.split('"').nth(1));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Locations of all hard disks.
+    fn media(&self) -> anyhow::Result<BTreeSet<String>> {
+        let listing = self.vbox.vboxmanage(&["list", "hdds"])?;
+        let locations = listing.lines().filter_map(|line| line.strip_prefix("Location:"));
+        Ok(locations.map(|location| location.trim().to_owned()).collect())
+    }
+
+    fn digest(&self) -> anyhow::Result<String> {
+        let output = Command::new("sha256sum").arg(&self.disk).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split(' ').next().map(str::to_owned).context("sha256sum printed nothing")
+    }
+
+    fn clear(&self) -> anyhow::Result<()> {
+        fs::remove_dir_all(&self.folder).context("could not remove the demo's folder")
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    path.to_str().map(str::to_owned).with_context(|| format!("{} is no text", path.display()))
+}
+
+fn say(what: &str) {
+    println!("\n== {what}");
+}

@@ -1,0 +1,44 @@
+//! Running the workspace's own commands.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+
+/// The workspace's folder.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// `cargo` with arguments, in the workspace.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(workspace());
+    command
+}
+
+/// Runs a command, and fails if it fails.
+pub fn check(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("could not run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(())
+}
+
+/// Runs a command, prints its standard output as it comes, and returns it with the exit code.
+pub fn echo(command: &mut Command) -> anyhow::Result<(String, i32)> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("could not run {command:?}"))?;
+    let Some(stdout) = child.stdout.take() else { bail!("{command:?} has no output") };
+    let mut text = String::new();
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        println!("  {line}");
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let status = child.wait()?;
+    Ok((text, status.code().unwrap_or(128)))
+}

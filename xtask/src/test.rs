@@ -1,0 +1,82 @@
+//! `cargo xtask test`: everything that has to hold before a change lands.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+
+use crate::process::{cargo, check};
+
+/// Arguments of `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the checks and tests that need neither root nor the lab.
+    #[arg(long)]
+    no_lab: bool,
+}
+
+/// Runs `cargo xtask test`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    step("formatting", || check(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("layers", layers)?;
+    step("generated code", || {
+        check(Command::new(std::env::current_exe()?).args(["codegen", "--check"]))
+    })?;
+    step("lints", || {
+        let clippy =
+            ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-Dwarnings"];
+        check(&mut cargo(&clippy))
+    })?;
+    step("documentation", || {
+        let doc = ["doc", "--workspace", "--no-deps", "--all-features"];
+        check(cargo(&doc).env("RUSTDOCFLAGS", "-Dwarnings"))
+    })?;
+    if args.no_lab {
+        return step("tests without the lab", || check(&mut cargo(&["test", "--workspace"])));
+    }
+    step("the lab", || {
+        check(Command::new(std::env::current_exe()?).args([
+            "lab",
+            "up",
+            "--vbox",
+            "--guest",
+            "--nodes",
+            "10",
+            "--systemd",
+            "1",
+        ]))
+    })?;
+    step("tests", || check(&mut cargo(&["test", "--workspace", "--all-features"])))?;
+    step("the demo", crate::demo::run)
+}
+
+/// The layers of ARCHITECTURE.md, as far as the dependency graph shows it.
+fn layers() -> anyhow::Result<()> {
+    lacks("vmfest", &["--no-default-features"], &["russh", "pallet-core"])?;
+    lacks("vbox-soap", &[], &["vmfest", "pallet-core", "russh"])?;
+    lacks("pallet-core", &["--all-features"], &["vbox-soap", "vmfest", "pallet-crates"])?;
+    lacks("pallet-crates", &[], &["vmfest", "vbox-soap", "russh"])
+}
+
+/// Checks that a crate's dependencies, tests apart, are without some others.
+fn lacks(package: &str, features: &[&str], unwanted: &[&str]) -> anyhow::Result<()> {
+    let tree =
+        ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let output = cargo(&tree).args(features).output().context("could not run cargo tree")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listing = String::from_utf8(output.stdout)?;
+    let names: Vec<&str> = listing.lines().filter_map(|line| line.split(' ').next()).collect();
+    ensure!(names.contains(&package), "cargo tree did not list {package}");
+    for name in unwanted {
+        ensure!(!names.contains(name), "{package} must not depend on {name}");
+    }
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    println!("\n=== {name}");
+    let started = Instant::now();
+    work().with_context(|| format!("{name}: failed"))?;
+    println!("=== {name}: ok, {} s", started.elapsed().as_secs());
+    Ok(())
+}
