@@ -94,7 +94,8 @@ enum NodeAction {
 
 impl UpArgs {
     fn wanted(&self) -> up::Wanted {
-        let everything = !self.vbox && !self.guest && self.nodes.is_none() && self.systemd.is_none();
+        let everything =
+            !self.vbox && !self.guest && self.nodes.is_none() && self.systemd.is_none();
         if everything {
             return up::Wanted::default();
         }
@@ -110,8 +111,12 @@ impl UpArgs {
 /// Runs `cargo xtask lab`.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let lab = Lab::from_env()?;
-    prerequisites::become_root(&lab)?;
+    // Looking needs no rights.
+    if !matches!(args.task, Task::Status { .. }) {
+        prerequisites::become_root(&lab)?;
+    }
     match args.task {
+        Task::Status { output } => status::show(&lab, matches!(output, Output::Json)),
         Task::Up(args) => {
             let _lock = lab.lock()?;
             up::up(&lab, args.wanted())
@@ -120,11 +125,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let _lock = lab.lock()?;
             down::down(&lab)
         }
-        Task::Status { output } => status::show(&lab, matches!(output, Output::Json)),
         Task::Guest => {
-            let _lock = lab.lock()?;
             prerequisites::install()?;
             let guest = Guest::make(&lab)?;
+            let _lock = lab.lock()?;
             if let Some(mut state) = State::find(&lab)? {
                 state.guest = Some(guest);
                 state.save(&lab)?;
@@ -184,12 +188,7 @@ mod tests {
     fn up_with_options_is_just_that() {
         assert_eq!(
             wanted(&["--nodes", "3"]),
-            up::Wanted {
-                vbox: false,
-                nodes: 3,
-                systemd: 0,
-                guest: false
-            }
+            up::Wanted { vbox: false, nodes: 3, systemd: 0, guest: false }
         );
     }
 

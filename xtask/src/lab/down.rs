@@ -35,14 +35,11 @@ pub(crate) fn clear(lab: &Lab) -> anyhow::Result<()> {
     // First, so that no test takes the lab for running.
     let state = State::path(lab);
     if state.exists() {
-        fs::remove_file(&state)
-            .with_context(|| format!("could not remove {}", state.display()))?;
+        fs::remove_file(&state).with_context(|| format!("could not remove {}", state.display()))?;
     }
     for instance in INSTANCES {
         if let Some(holder) = Holder::running(&instance.holder_file(lab)) {
-            step(format_args!("ending VirtualBox ({})", instance.name()), || {
-                holder.end()
-            })?;
+            step(format_args!("ending VirtualBox ({})", instance.name()), || holder.end())?;
         }
     }
     nodes::down(lab)?;
@@ -80,15 +77,9 @@ fn end_strays(lab: &Lab) -> anyhow::Result<()> {
         for stray in &strays {
             if !announced.contains(&stray.pid()) {
                 announced.push(stray.pid());
-                say(format_args!(
-                    "ending process {} {}",
-                    stray.pid(),
-                    command_line(stray.pid())
-                ));
+                say(format_args!("ending process {} {}", stray.pid(), command_line(stray.pid())));
             }
-            Tool::new("kill")
-                .args(["-KILL", &stray.pid().to_string()])
-                .succeeds();
+            Tool::new("kill").args(["-KILL", &stray.pid().to_string()]).succeeds();
         }
         std::thread::sleep(Duration::from_millis(50));
     }

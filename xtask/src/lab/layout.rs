@@ -23,12 +23,14 @@ impl Lab {
     /// `~/.cache/pallet-lab`); `PALLET_LAB_NUMBER`, from 0 to 199, chooses ports, bridge and
     /// subnet (default 0, or derived from the folder when that is not the default one).
     pub fn from_env() -> anyhow::Result<Self> {
-        let default = std::env::var_os("HOME")
-            .map(|home| PathBuf::from(home).join(".cache/pallet-lab"));
+        let default =
+            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/pallet-lab"));
         let dir = match (std::env::var_os("PALLET_LAB_DIR"), &default) {
             (Some(dir), _) => PathBuf::from(dir),
             (None, Some(default)) => default.clone(),
-            (None, None) => bail!("neither PALLET_LAB_DIR nor HOME is set: where is the lab to live?"),
+            (None, None) => {
+                bail!("neither PALLET_LAB_DIR nor HOME is set: where is the lab to live?")
+            }
         };
         let dir = std::path::absolute(&dir)
             .with_context(|| format!("{} is no usable path", dir.display()))?;
@@ -123,8 +125,7 @@ impl Lab {
     /// Waits for and takes one of the lab's locks.
     pub(crate) fn lock_named(&self, name: &str) -> anyhow::Result<File> {
         let file = self.lock_file(name)?;
-        file.lock()
-            .with_context(|| format!("could not take the lock `{name}` of the lab"))?;
+        file.lock().with_context(|| format!("could not take the lock `{name}` of the lab"))?;
         Ok(file)
     }
 
@@ -146,7 +147,9 @@ impl Lab {
 fn parse_number(text: &str) -> anyhow::Result<u8> {
     match text.parse() {
         Ok(number) if number <= HIGHEST_NUMBER => Ok(number),
-        _ => bail!("PALLET_LAB_NUMBER is `{text}`; it has to be a number from 0 to {HIGHEST_NUMBER}"),
+        _ => {
+            bail!("PALLET_LAB_NUMBER is `{text}`; it has to be a number from 0 to {HIGHEST_NUMBER}")
+        }
     }
 }
 
@@ -158,9 +161,7 @@ fn derived_number(dir: &Path) -> u8 {
 
 /// A short fingerprint (FNV-1a) to tell things apart by name; no protection against forgery.
 pub(crate) fn fingerprint(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
@@ -178,10 +179,7 @@ mod tests {
 
     #[test]
     fn everything_follows_from_the_number() {
-        let lab = Lab {
-            dir: PathBuf::from("/lab"),
-            number: HIGHEST_NUMBER,
-        };
+        let lab = Lab { dir: PathBuf::from("/lab"), number: HIGHEST_NUMBER };
         assert_eq!(lab.port(), 18481);
         assert_eq!(lab.subnet(), "10.201.199.0/24");
         assert_eq!(lab.address(7).to_string(), "10.201.199.7");

@@ -122,11 +122,8 @@ impl State {
 
     /// Writes it, and the nodes' host keys, for the tests to find.
     pub(crate) fn save(&self, lab: &Lab) -> anyhow::Result<()> {
-        let hosts: String = self
-            .nodes
-            .iter()
-            .map(|node| format!("{} {}\n", node.address, node.host_key))
-            .collect();
+        let hosts: String =
+            self.nodes.iter().map(|node| format!("{} {}\n", node.address, node.host_key)).collect();
         replace(&self.known_hosts, hosts.as_bytes())?;
         replace(&Self::path(lab), &serde_json::to_vec_pretty(self)?)
     }
@@ -151,13 +148,10 @@ impl State {
 
     /// The node of this name; an error if there is none.
     pub fn node(&self, name: &str) -> anyhow::Result<&Node> {
-        self.nodes
-            .iter()
-            .find(|node| node.name == name)
-            .with_context(|| {
-                let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
-                format!("the lab has no node `{name}`; it has: {}", names.join(", "))
-            })
+        self.nodes.iter().find(|node| node.name == name).with_context(|| {
+            let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+            format!("the lab has no node `{name}`; it has: {}", names.join(", "))
+        })
     }
 
     /// The nodes of one kind.
@@ -203,10 +197,7 @@ mod tests {
         State {
             dir: PathBuf::from("/lab"),
             vbox: None,
-            nodes: vec![
-                node("node-1", NodeKind::Plain),
-                node("systemd-1", NodeKind::Systemd),
-            ],
+            nodes: vec![node("node-1", NodeKind::Plain), node("systemd-1", NodeKind::Systemd)],
             known_hosts: PathBuf::from("/lab/run/known_hosts"),
             guest: None,
             boot_id: "a".to_owned(),

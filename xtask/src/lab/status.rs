@@ -33,11 +33,7 @@ pub(crate) fn show(lab: &Lab, json: bool) -> anyhow::Result<()> {
         .map(|service| service.name.clone())
         .collect();
     if json {
-        let status = Status {
-            up: state.is_some(),
-            state,
-            services,
-        };
+        let status = Status { up: state.is_some(), state, services };
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
         print_text(lab, state.as_ref(), &services);
@@ -45,10 +41,7 @@ pub(crate) fn show(lab: &Lab, json: bool) -> anyhow::Result<()> {
     if silent.is_empty() {
         Ok(())
     } else {
-        bail!(
-            "these do not answer: {}. `cargo xtask lab up` starts them anew",
-            silent.join(", ")
-        )
+        bail!("these do not answer: {}. `cargo xtask lab up` starts them anew", silent.join(", "))
     }
 }
 

@@ -26,12 +26,7 @@ pub(crate) struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self {
-            vbox: true,
-            nodes: 10,
-            systemd: 1,
-            guest: false,
-        }
+        Self { vbox: true, nodes: 10, systemd: 1, guest: false }
     }
 }
 
@@ -56,10 +51,7 @@ pub(crate) fn up(lab: &Lab, wanted: Wanted) -> anyhow::Result<()> {
         state.vbox = Some(Vbox::up(lab)?);
         state.save(lab)?;
     }
-    for (kind, count) in [
-        (NodeKind::Plain, wanted.nodes),
-        (NodeKind::Systemd, wanted.systemd),
-    ] {
+    for (kind, count) in [(NodeKind::Plain, wanted.nodes), (NodeKind::Systemd, wanted.systemd)] {
         if count > 0 {
             let known: Vec<Node> = state.nodes_of(kind).cloned().collect();
             let nodes = nodes::up(lab, kind, count, &known)?;

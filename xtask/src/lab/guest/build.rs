@@ -16,11 +16,7 @@ const SUITE: &str = "bookworm";
 /// Makes the disk in `folder`, which is missing so far: `guest.vdi` and the key pair.
 pub(super) fn build(lab: &Lab, folder: &Path) -> anyhow::Result<()> {
     crate::lab::vbox::make_root(lab)?;
-    let build = Build {
-        folder: lab.dir().join("guest-build"),
-        log: lab.log("guest"),
-        lab,
-    };
+    let build = Build { folder: lab.dir().join("guest-build"), log: lab.log("guest"), lab };
     debian::make_once(folder, |partial| {
         fs::create_dir_all(partial)
             .with_context(|| format!("could not make {}", partial.display()))?;
@@ -66,12 +62,8 @@ impl Build<'_> {
         }
         step("making a root to build in (some 60 s)", || {
             debian::make_once(&builder, |partial| {
-                Recipe {
-                    suite: SUITE,
-                    components: "main",
-                    packages: &["ca-certificates"],
-                }
-                .bootstrap(partial, &self.log)?;
+                Recipe { suite: SUITE, components: "main", packages: &["ca-certificates"] }
+                    .bootstrap(partial, &self.log)?;
                 let packages = [
                     "bc",
                     "bison",
@@ -101,10 +93,7 @@ impl Build<'_> {
             debian::make_once(&kernel, |partial| {
                 fs::create_dir_all(partial)
                     .with_context(|| format!("could not make {}", partial.display()))?;
-                debian::write(
-                    &partial.join("kernel.config"),
-                    include_str!("kernel.config"),
-                )?;
+                debian::write(&partial.join("kernel.config"), include_str!("kernel.config"))?;
                 self.run_in_builder(
                     include_str!("kernel.sh"),
                     partial,
@@ -119,13 +108,7 @@ impl Build<'_> {
         Recipe {
             suite: SUITE,
             components: "main",
-            packages: &[
-                "busybox",
-                "ca-certificates",
-                "iproute2",
-                "openssh-server",
-                "sudo",
-            ],
+            packages: &["busybox", "ca-certificates", "iproute2", "openssh-server", "sudo"],
         }
         .bootstrap(&root, &self.log)?;
         let files = folder.join("files");
@@ -162,11 +145,7 @@ impl Build<'_> {
     fn make_disk(&self, folder: &Path) -> anyhow::Result<()> {
         fs::copy(self.kernel().join("bzImage"), folder.join("bzImage"))
             .context("the guest's kernel is gone")?;
-        self.run_in_builder(
-            include_str!("disk.sh"),
-            folder,
-            format!("WORK={}", folder.display()),
-        )?;
+        self.run_in_builder(include_str!("disk.sh"), folder, format!("WORK={}", folder.display()))?;
         let script = format!(
             "/usr/lib/virtualbox/VBoxManage convertfromraw {0}/guest.raw {0}/guest.vdi --format VDI",
             folder.display()
@@ -183,12 +162,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn run_in_builder(
-        &self,
-        script: &str,
-        shared: &Path,
-        variable: String,
-    ) -> anyhow::Result<()> {
+    fn run_in_builder(&self, script: &str, shared: &Path, variable: String) -> anyhow::Result<()> {
         Root {
             folder: &self.builder(),
             shared: vec![shared.to_owned()],

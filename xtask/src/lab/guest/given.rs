@@ -37,9 +37,7 @@ pub(super) fn unpack(lab: &Lab) -> anyhow::Result<Option<PathBuf>> {
         );
     }
     let identity = format!("{} {} {:?}", disk.display(), metadata.len(), metadata.modified());
-    let folder = lab
-        .guests_dir()
-        .join(format!("given-{:08x}", fingerprint(identity.as_bytes())));
+    let folder = lab.guests_dir().join(format!("given-{:08x}", fingerprint(identity.as_bytes())));
     if !folder.exists() {
         step(format_args!("unpacking {}", disk.display()), || {
             debian::make_once(&folder, |partial| fill(partial, &disk, &key))
@@ -53,10 +51,7 @@ fn fill(folder: &Path, disk: &Path, key: &Path) -> anyhow::Result<()> {
     let packed = match disk.extension().and_then(|extension| extension.to_str()) {
         Some("xz") => true,
         Some("vdi") => false,
-        _ => bail!(
-            "{VARIABLE} names {}: it has to be a .vdi or .vdi.xz file",
-            disk.display()
-        ),
+        _ => bail!("{VARIABLE} names {}: it has to be a .vdi or .vdi.xz file", disk.display()),
     };
     let copy = folder.join(if packed { "guest.vdi.xz" } else { "guest.vdi" });
     fs::copy(disk, &copy).with_context(|| format!("could not copy {}", disk.display()))?;

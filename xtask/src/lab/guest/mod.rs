@@ -28,6 +28,8 @@ impl Guest {
     /// The disk that the environment names (`PALLET_LAB_GUEST`), or else the one that was built;
     /// builds one if there is neither.
     pub(crate) fn make(lab: &Lab) -> anyhow::Result<Self> {
+        // A lock of its own: building takes minutes, in which the rest of the lab can be used.
+        let _lock = lab.lock_named("guest")?;
         if let Some(guest) = Self::find(lab, None)? {
             say(format_args!("the guest disk is {}", guest.disk.display()));
             return Ok(guest);

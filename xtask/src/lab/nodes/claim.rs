@@ -59,10 +59,7 @@ impl State {
                 }
                 let lock = lab.lock_file(&format!("node-{}", node.name))?;
                 match lock.try_lock() {
-                    Ok(()) => claimed.push(ClaimedNode {
-                        node: (*node).clone(),
-                        _lock: lock,
-                    }),
+                    Ok(()) => claimed.push(ClaimedNode { node: (*node).clone(), _lock: lock }),
                     Err(TryLockError::WouldBlock) => {}
                     Err(TryLockError::Error(error)) => return Err(error.into()),
                 }

@@ -72,9 +72,7 @@ pub(crate) fn up(
     }
     if !down.is_empty() {
         let names: Vec<&str> = down.iter().map(|node| node.name.as_str()).collect();
-        step(format_args!("starting {}", names.join(" ")), || {
-            start_all(lab, &down)
-        })?;
+        step(format_args!("starting {}", names.join(" ")), || start_all(lab, &down))?;
     }
     Ok(nodes)
 }
@@ -142,7 +140,6 @@ fn boot(lab: &Lab, node: &Node, mtu: u32) -> anyhow::Result<Holder> {
         fs::create_dir_all(disk.join(folder))
             .with_context(|| format!("could not make {}", disk.join(folder).display()))?;
     }
-    let host = *node.address.octets().last().unwrap_or(&0);
     let arguments = [
         "sh".to_owned(),
         "-c".to_owned(),
@@ -168,7 +165,7 @@ fn boot(lab: &Lab, node: &Node, mtu: u32) -> anyhow::Result<Holder> {
     let log = lab.log(&node.name);
     let holder = start_namespaces(&kinds, group.as_deref(), &arguments, &log)?;
     holder.save(&holder_file(lab, &node.name))?;
-    network::plug(lab, &network::cable(lab, host), holder.pid())?;
+    network::plug(lab, host(node), holder.pid())?;
     Ok(holder)
 }
 
@@ -189,8 +186,7 @@ fn write_identity(lab: &Lab, node: &Node) -> anyhow::Result<()> {
         (source.clone(), key.clone(), 0o600),
         (source.with_extension("pub"), key.with_extension("pub"), 0o644),
     ] {
-        fs::copy(&source, &copy)
-            .with_context(|| format!("could not copy {}", source.display()))?;
+        fs::copy(&source, &copy).with_context(|| format!("could not copy {}", source.display()))?;
         debian::set_mode(&copy, mode)?;
     }
     Ok(())
@@ -200,7 +196,9 @@ fn wait(lab: &Lab, node: &Node, holder: &Holder) -> anyhow::Result<()> {
     let deadline = Instant::now() + START_TIMEOUT;
     let log = lab.log(&node.name);
     let tail = || format!("The last lines of {}:\n{}", log.display(), tail_of_file(&log));
-    while !node.answers() {
+    // Nothing is sent before the cable works: a lost question for the node's hardware address would
+    // be repeated only after a second.
+    while !network::is_connected(lab, host(node)) || !node.greets(Duration::from_millis(100)) {
         if !holder.is_alive() {
             bail!("the node {} ended at its start. {}", node.name, tail());
         }
@@ -251,13 +249,17 @@ fn wait_for_namespaces_to_vanish(lab: &Lab, name: &str) -> anyhow::Result<()> {
     network::unplug(&cable)
 }
 
+/// The last part of its address.
+fn host(node: &Node) -> u8 {
+    let [.., host] = node.address.octets();
+    host
+}
+
 fn host_of(name: &str) -> Option<u8> {
-    [NodeKind::Plain, NodeKind::Systemd]
-        .into_iter()
-        .find_map(|kind| {
-            let number: u8 = name.strip_prefix(kind.name_prefix())?.parse().ok()?;
-            kind.first_host().checked_add(number)?.checked_sub(1)
-        })
+    [NodeKind::Plain, NodeKind::Systemd].into_iter().find_map(|kind| {
+        let number: u8 = name.strip_prefix(kind.name_prefix())?.parse().ok()?;
+        kind.first_host().checked_add(number)?.checked_sub(1)
+    })
 }
 
 /// Ends all nodes that have a folder, known to the state or not.
@@ -269,9 +271,7 @@ pub(crate) fn down(lab: &Lab) -> anyhow::Result<()> {
         .collect();
     if !names.is_empty() {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        step(format_args!("ending {} nodes", names.len()), || {
-            stop_all(lab, &names)
-        })?;
+        step(format_args!("ending {} nodes", names.len()), || stop_all(lab, &names))?;
     }
     network::down(lab)
 }
@@ -297,12 +297,16 @@ impl Node {
 
     /// Whether an SSH server answers at its address.
     pub fn answers(&self) -> bool {
-        let timeout = Duration::from_millis(500);
+        self.greets(Duration::from_secs(1))
+    }
+
+    fn greets(&self, patience: Duration) -> bool {
         let address = SocketAddr::from((self.address, self.port));
         let mut greeting = [0; 4];
-        TcpStream::connect_timeout(&address, timeout)
+        TcpStream::connect_timeout(&address, patience)
             .and_then(|mut stream| {
-                stream.set_read_timeout(Some(timeout))?;
+                // A busy machine may take a while to say it.
+                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
                 stream.read_exact(&mut greeting)
             })
             .is_ok_and(|()| &greeting == b"SSH-")

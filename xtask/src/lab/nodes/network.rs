@@ -16,10 +16,7 @@ pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
     let bridge = lab.bridge();
     if !exists(&bridge) {
         refuse_foreign_subnet(lab)?;
-        say(format_args!(
-            "making the bridge {bridge} for {}",
-            lab.subnet()
-        ));
+        say(format_args!("making the bridge {bridge} for {}", lab.subnet()));
         ip(&["link", "add", &bridge, "type", "bridge"])?;
         let gateway = format!("{}/24", lab.address(1));
         ip(&["address", "add", &gateway, "dev", &bridge])?;
@@ -55,27 +52,59 @@ pub(crate) fn down(lab: &Lab) -> anyhow::Result<()> {
     if Tool::new("nft").args(["list", "table", "ip", &table]).succeeds() {
         Tool::new("nft").args(["delete", "table", "ip", &table]).run()?;
     }
-    let remembered = remembered_forwarding(lab);
-    if let Ok(before) = fs::read_to_string(&remembered) {
-        fs::write(FORWARDING, before.trim())
-            .with_context(|| format!("could not write {FORWARDING}"))?;
-        fs::remove_file(&remembered).ok();
-    }
-    let cables: Vec<String> = cables(lab);
+    restore_forwarding(lab)?;
+    let cables = cables(lab);
     if !cables.is_empty() {
         bail!("network devices are left behind: {}", cables.join(" "));
     }
     Ok(())
 }
 
-/// Connects the network namespace of the process `pid` as `eth0`.
-pub(super) fn plug(lab: &Lab, cable: &str, pid: u32) -> anyhow::Result<()> {
+/// Puts back the machine's own setting, unless another lab still depends on the present one.
+fn restore_forwarding(lab: &Lab) -> anyhow::Result<()> {
+    let remembered = remembered_forwarding(lab);
+    let Ok(before) = fs::read_to_string(&remembered) else {
+        return Ok(());
+    };
+    if devices().any(|name| name.starts_with("plab")) {
+        say("another lab runs: IP forwarding stays on for it");
+    } else {
+        fs::write(FORWARDING, before.trim())
+            .with_context(|| format!("could not write {FORWARDING}"))?;
+    }
+    fs::remove_file(&remembered)
+        .with_context(|| format!("could not remove {}", remembered.display()))
+}
+
+/// Connects the network namespace of the process `pid` as `eth0`; `host` ends the node's address.
+pub(super) fn plug(lab: &Lab, host: u8, pid: u32) -> anyhow::Result<()> {
     let pid = pid.to_string();
-    unplug(cable)?;
+    let cable = cable(lab, host);
+    unplug(&cable)?;
+    // The same after every start: this machine goes on using a hardware address it knows for up
+    // to half a minute.
+    let hardware_address = format!("02:fb:0a:c9:{:02x}:{host:02x}", lab.number());
     ip(&[
-        "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", &pid,
+        "link",
+        "add",
+        &cable,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "address",
+        &hardware_address,
+        "netns",
+        &pid,
     ])?;
-    ip(&["link", "set", "dev", cable, "master", &lab.bridge(), "up"])
+    ip(&["link", "set", "dev", &cable, "master", &lab.bridge(), "up"])
+}
+
+/// Whether both ends of a node's cable are up.
+pub(super) fn is_connected(lab: &Lab, host: u8) -> bool {
+    fs::read_to_string(format!("/sys/class/net/{}/carrier", cable(lab, host)))
+        .is_ok_and(|carrier| carrier.trim() == "1")
 }
 
 /// Removes a cable that is still there.
@@ -99,21 +128,22 @@ fn cable_prefix(lab: &Lab) -> String {
 
 fn cables(lab: &Lab) -> Vec<String> {
     let prefix = cable_prefix(lab);
+    devices().filter(|name| name.starts_with(&prefix)).collect()
+}
+
+/// The names of this machine's network devices.
+fn devices() -> impl Iterator<Item = String> {
     fs::read_dir("/sys/class/net")
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with(&prefix))
-        .collect()
 }
 
 /// The packet size that fits the machine's way out. Bigger ones would have to be split on the way,
 /// and not every network tells the sender so.
 pub(super) fn mtu() -> u32 {
-    let route = Tool::new("ip")
-        .args(["-o", "-4", "route", "show", "default"])
-        .run()
-        .unwrap_or_default();
+    let route =
+        Tool::new("ip").args(["-o", "-4", "route", "show", "default"]).run().unwrap_or_default();
     device_of(&route)
         .and_then(|device| fs::read_to_string(format!("/sys/class/net/{device}/mtu")).ok())
         .and_then(|text| text.trim().parse().ok())
@@ -127,9 +157,7 @@ fn device_of(route: &str) -> Option<&str> {
 }
 
 fn refuse_foreign_subnet(lab: &Lab) -> anyhow::Result<()> {
-    let found = Tool::new("ip")
-        .args(["-o", "-4", "address", "show", "to", &lab.subnet()])
-        .run()?;
+    let found = Tool::new("ip").args(["-o", "-4", "address", "show", "to", &lab.subnet()]).run()?;
     if let Some(line) = found.lines().next() {
         bail!(
             "the subnet {} is in use on this machine ({}). Choose another with PALLET_LAB_NUMBER=1",

@@ -27,13 +27,7 @@ pub(super) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
     if root.exists() {
         return Ok(());
     }
-    let mut packages = vec![
-        "openssh-server",
-        "sudo",
-        "procps",
-        "iproute2",
-        "ca-certificates",
-    ];
+    let mut packages = vec!["openssh-server", "sudo", "procps", "iproute2", "ca-certificates"];
     let what = match kind {
         NodeKind::Plain => "plain nodes",
         NodeKind::Systemd => {
@@ -43,30 +37,23 @@ pub(super) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
     };
     make_key(lab)?;
     let log = lab.log("node-root");
-    step(
-        format_args!("making the root of the {what} (some 30 s, once)"),
-        || {
-            debian::make_once(&root, |partial| {
-                Recipe {
-                    suite: "bookworm",
-                    components: "main",
-                    packages: &packages,
-                }
+    step(format_args!("making the root of the {what} (some 30 s, once)"), || {
+        debian::make_once(&root, |partial| {
+            Recipe { suite: "bookworm", components: "main", packages: &packages }
                 .bootstrap(partial, &log)?;
-                let key = std::fs::read_to_string(lab.node_key().with_extension("pub"))
-                    .context("the nodes' public key is gone")?;
-                Root {
-                    folder: partial,
-                    shared: Vec::new(),
-                    environment: vec![
-                        format!("LOGIN_KEY={}", key.trim()),
-                        format!("PWSUDO_PASSWORD={PWSUDO_PASSWORD}"),
-                    ],
-                }
-                .run(SETUP, &log)
-            })
-        },
-    )
+            let key = std::fs::read_to_string(lab.node_key().with_extension("pub"))
+                .context("the nodes' public key is gone")?;
+            Root {
+                folder: partial,
+                shared: Vec::new(),
+                environment: vec![
+                    format!("LOGIN_KEY={}", key.trim()),
+                    format!("PWSUDO_PASSWORD={PWSUDO_PASSWORD}"),
+                ],
+            }
+            .run(SETUP, &log)
+        })
+    })
 }
 
 /// Makes the key pair for the login at the nodes. It belongs to the roots: they carry it.

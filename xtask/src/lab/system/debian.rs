@@ -67,7 +67,10 @@ impl Recipe<'_> {
         write(&folder.join("etc/apt/sources.list"), &sources)?;
         write(
             &folder.join("etc/apt/apt.conf.d/90lab"),
-            &apt_settings(&Tool::new("apt-config").arg("dump").run().unwrap_or_default()),
+            &apt_settings(
+                &Tool::new("apt-config").arg("dump").run().unwrap_or_default(),
+                |variable| std::env::var(variable).ok(),
+            ),
         )?;
         write_resolver(&folder.join("etc"))
     }
@@ -143,20 +146,12 @@ pub(crate) fn remove_root(folder: &Path) -> anyhow::Result<()> {
         );
     }
     // rm knows no file system borders that matter here and is quick with large trees.
-    Tool::new("rm")
-        .args(["-rf", "--one-file-system", "--"])
-        .arg(folder)
-        .run()
-        .map(drop)
+    Tool::new("rm").args(["-rf", "--one-file-system", "--"]).arg(folder).run().map(drop)
 }
 
 /// Runs `apt-get install` inside a root.
 pub(crate) fn install(folder: &Path, packages: &[&str], log: &Path) -> anyhow::Result<()> {
-    let root = Root {
-        folder,
-        shared: Vec::new(),
-        environment: Vec::new(),
-    };
+    let root = Root { folder, shared: Vec::new(), environment: Vec::new() };
     let script = format!(
         "apt-get -q -o Acquire::Retries=3 update\n\
          apt-get -q -o Acquire::Retries=3 install --yes --no-install-recommends {}\n\
@@ -216,8 +211,15 @@ impl Mirror {
     }
 }
 
-fn apt_settings(dump: &str) -> String {
+/// The settings for a root, from what `apt-config dump` prints and the proxy variables.
+fn apt_settings(dump: &str, environment: impl Fn(&str) -> Option<String>) -> String {
     let mut settings = String::from("Acquire::Languages \"none\";\n");
+    // Inside, programs have a clean environment; apt's own settings come later and win.
+    for scheme in ["http", "https"] {
+        if let Some(proxy) = environment(&format!("{scheme}_proxy")) {
+            settings.push_str(&format!("Acquire::{scheme}::Proxy \"{proxy}\";\n"));
+        }
+    }
     for line in dump.lines() {
         let key = line.split(' ').next().unwrap_or_default();
         if INHERITED_APT_SETTINGS.contains(&key) && !line.ends_with("\"\";") {
@@ -268,11 +270,18 @@ mod tests {
     fn apt_settings_that_matter_are_inherited() {
         let settings = apt_settings(
             "APT::Architecture \"amd64\";\nAcquire::http::Proxy \"http://p:3142\";\nAcquire::https::Proxy \"\";\n",
+            |_| None,
         );
         assert_eq!(
             settings,
             "Acquire::Languages \"none\";\nAcquire::http::Proxy \"http://p:3142\";\n"
         );
+    }
+
+    #[test]
+    fn proxy_variables_reach_apt() {
+        let proxy = |name: &str| (name == "https_proxy").then(|| "http://p:1".to_owned());
+        assert!(apt_settings("", proxy).ends_with("Acquire::https::Proxy \"http://p:1\";\n"));
     }
 
     #[test]

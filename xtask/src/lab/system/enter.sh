@@ -4,12 +4,13 @@ set -eu
 root=$1
 shift
 mount --bind "$root" "$root"
+# First, since a shared folder may be below one of the furnished ones, /tmp for example.
+furnish "$root"
 while [ "$1" != -- ]; do
     mkdir -p "$root$1"
     mount --bind "$1" "$root$1"
     shift
 done
 shift
-furnish "$root"
 become "$root"
 exec "$@"

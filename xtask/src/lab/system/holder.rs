@@ -22,10 +22,7 @@ impl Holder {
     /// The process `pid`, if it runs.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let stat = Stat::read(pid)?;
-        Some(Self {
-            pid,
-            started: stat.started,
-        })
+        Some(Self { pid, started: stat.started })
     }
 
     /// The child of `parent`, if it has one.
@@ -58,9 +55,7 @@ impl Holder {
                 );
             }
             // Fails only when the process just ended.
-            Tool::new("kill")
-                .args(["-KILL", &self.pid.to_string()])
-                .succeeds();
+            Tool::new("kill").args(["-KILL", &self.pid.to_string()]).succeeds();
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
@@ -135,10 +130,7 @@ mod tests {
     fn a_process_is_told_from_a_later_one_with_its_id() {
         let me = Holder::of(std::process::id()).unwrap();
         assert!(me.is_alive());
-        let earlier = Holder {
-            pid: me.pid,
-            started: me.started - 1,
-        };
+        let earlier = Holder { pid: me.pid, started: me.started - 1 };
         assert!(!earlier.is_alive());
     }
 }

@@ -60,10 +60,7 @@ fn mount_points(table: &str, folder: &Path) -> Vec<PathBuf> {
 
 /// The kernel writes blank, tab, newline and backslash as octal.
 fn unescape(text: &str) -> String {
-    text.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]
@@ -82,10 +79,7 @@ mod tests {
     fn mount_points_below_a_folder_only() {
         assert_eq!(
             mount_points(TABLE, Path::new("/cache/lab")),
-            [
-                PathBuf::from("/cache/lab/root/dev"),
-                PathBuf::from("/cache/lab/root/dev/a b")
-            ]
+            [PathBuf::from("/cache/lab/root/dev"), PathBuf::from("/cache/lab/root/dev/a b")]
         );
     }
 

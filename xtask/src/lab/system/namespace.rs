@@ -68,12 +68,7 @@ impl Root<'_> {
 
     /// Starts a shell script as the first process of namespaces of its own and lets it run.
     pub(crate) fn start(&self, script: &str, log: &Path) -> anyhow::Result<Holder> {
-        start_namespaces(
-            &["--mount", "--pid", "--ipc"],
-            None,
-            &self.arguments(script),
-            log,
-        )
+        start_namespaces(&["--mount", "--pid", "--ipc"], None, &self.arguments(script), log)
     }
 }
 

@@ -26,10 +26,7 @@ const PROGRAMS: [(&str, &str); 9] = [
 
 /// Files the lab reads, with the Debian package that brings each.
 const FILES: [(&str, &str); 2] = [
-    (
-        "/usr/share/keyrings/debian-archive-keyring.gpg",
-        "debian-archive-keyring",
-    ),
+    ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
     ("/usr/include/stdio.h", "libc6-dev"),
 ];
 
@@ -82,17 +79,14 @@ pub(crate) fn install() -> anyhow::Result<()> {
             missing.join(" ")
         );
     }
-    step(
-        format_args!("installing missing packages: {}", missing.join(" ")),
-        || {
-            retry("apt-get update", || apt_get(&["update"]))?;
-            retry("apt-get install", || {
-                let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-                arguments.extend(&missing);
-                apt_get(&arguments)
-            })
-        },
-    )
+    step(format_args!("installing missing packages: {}", missing.join(" ")), || {
+        retry("apt-get update", || apt_get(&["update"]))?;
+        retry("apt-get install", || {
+            let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+            arguments.extend(&missing);
+            apt_get(&arguments)
+        })
+    })
 }
 
 fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {

@@ -17,9 +17,6 @@ pub(crate) fn step<T>(
     say(format_args!("{what} …"));
     let started = Instant::now();
     let value = run()?;
-    say(format_args!(
-        "{what}: done in {:.1} s",
-        started.elapsed().as_secs_f64()
-    ));
+    say(format_args!("{what}: done in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(value)
 }

@@ -26,11 +26,7 @@ impl Tool {
         command.env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"));
         command.env("LC_ALL", "C.UTF-8");
         command.stdin(Stdio::null());
-        Self {
-            command,
-            shown: name.to_owned(),
-            log: None,
-        }
+        Self { command, shown: name.to_owned(), log: None }
     }
 
     /// Adds one argument.
@@ -71,14 +67,8 @@ impl Tool {
             let file = open_log(log)?;
             self.command.stdout(file.try_clone()?).stderr(file);
         }
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self
-            .command
-            .output()
-            .with_context(|| format!("could not start `{}`", self.shown))?;
+        let Output { status, stdout, stderr } =
+            self.command.output().with_context(|| format!("could not start `{}`", self.shown))?;
         if status.success() {
             return Ok(String::from_utf8_lossy(&stdout).into_owned());
         }
@@ -135,16 +125,8 @@ pub(crate) fn tail_of_file(path: &Path) -> String {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let first = lines.len().saturating_sub(TAIL_LINES);
-    let shown: Vec<String> = lines
-        .iter()
-        .skip(first)
-        .map(|line| format!("    {line}"))
-        .collect();
-    if shown.is_empty() {
-        "    (no output)".to_owned()
-    } else {
-        shown.join("\n")
-    }
+    let shown: Vec<String> = lines.iter().skip(first).map(|line| format!("    {line}")).collect();
+    if shown.is_empty() { "    (no output)".to_owned() } else { shown.join("\n") }
 }
 
 #[cfg(test)]

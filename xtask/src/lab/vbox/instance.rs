@@ -21,16 +21,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The two instances: the one that tests use, and the one that refuses logons.
 pub(crate) const INSTANCES: [Instance; 2] = [
-    Instance {
-        name: "open",
-        port_offset: 0,
-        authenticates: false,
-    },
-    Instance {
-        name: "refusing",
-        port_offset: 1,
-        authenticates: true,
-    },
+    Instance { name: "open", port_offset: 0, authenticates: false },
+    Instance { name: "refusing", port_offset: 1, authenticates: true },
 ];
 
 /// One VirtualBox with its web service.
@@ -79,11 +71,7 @@ impl Instance {
     pub(super) fn up(self, lab: &Lab) -> anyhow::Result<()> {
         if let Some(holder) = Holder::running(&self.holder_file(lab)) {
             if self.answers(lab) {
-                say(format_args!(
-                    "VirtualBox ({}) runs already at {}",
-                    self.name,
-                    self.url(lab)
-                ));
+                say(format_args!("VirtualBox ({}) runs already at {}", self.name, self.url(lab)));
                 return Ok(());
             }
             say(format_args!(

@@ -3,9 +3,11 @@
 mod instance;
 mod root;
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use instance::INSTANCES;
@@ -58,6 +60,24 @@ impl Vbox {
             .run()
     }
 
+    /// A new, empty folder below [`shared`](Self::shared) whose name begins with `name`: for the
+    /// models and machines of one test. `lab down` removes it, if the test does not.
+    pub fn scratch_dir(&self, name: &str) -> anyhow::Result<PathBuf> {
+        for number in 1..=u32::MAX {
+            let folder = self.shared.join(format!("{name}-{number}"));
+            match fs::create_dir(&folder) {
+                Ok(()) => return Ok(folder),
+                // Another test's, or an earlier run's.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("could not make {}", folder.display()));
+                }
+            }
+        }
+        bail!("all names for a scratch folder are taken")
+    }
+
     /// Starts what does not run yet.
     pub(crate) fn up(lab: &Lab) -> anyhow::Result<Self> {
         root::make(lab)?;
@@ -73,10 +93,9 @@ impl Vbox {
                 home: open.home(lab),
                 holder,
             }),
-            None => bail!(
-                "VirtualBox ended right after its start: see {}",
-                open.log(lab).display()
-            ),
+            None => {
+                bail!("VirtualBox ended right after its start: see {}", open.log(lab).display())
+            }
         }
     }
 }

@@ -46,16 +46,16 @@ fn fill(root: &Path, lab: &Lab, log: &Path) -> anyhow::Result<()> {
 }
 
 fn check_version(root: &Path, log: &Path) -> anyhow::Result<()> {
-    let inside = Root {
-        folder: root,
-        shared: Vec::new(),
-        environment: Vec::new(),
-    };
+    let inside = Root { folder: root, shared: Vec::new(), environment: Vec::new() };
     inside.run(
         "/usr/lib/virtualbox/VBoxManage --version >/root/version 2>/root/version.errors",
         log,
     )?;
     let text = fs::read_to_string(root.join("root/version")).unwrap_or_default();
+    let errors = tail_of_file(&root.join("root/version.errors"));
+    for name in ["version", "version.errors"] {
+        fs::remove_file(root.join("root").join(name)).ok();
+    }
     match parse_version(&text) {
         Some(version) if version >= OLDEST => Ok(()),
         Some((major, minor)) => bail!(
@@ -63,10 +63,7 @@ fn check_version(root: &Path, log: &Path) -> anyhow::Result<()> {
             OLDEST.0,
             OLDEST.1
         ),
-        None => bail!(
-            "VBoxManage does not tell its version:\n{}",
-            tail_of_file(&root.join("root/version.errors"))
-        ),
+        None => bail!("VBoxManage does not tell its version:\n{errors}"),
     }
 }
 
@@ -83,17 +80,9 @@ fn install_launcher(root: &Path, lab: &Lab) -> anyhow::Result<()> {
     let stock = root.join("usr/lib/virtualbox/VBoxHeadless");
     let aside = stock.with_extension("stock");
     fs::rename(&stock, &aside).with_context(|| {
-        format!(
-            "Debian's virtualbox package has no {}: has its layout changed?",
-            stock.display()
-        )
+        format!("Debian's virtualbox package has no {}: has its layout changed?", stock.display())
     })?;
-    Tool::new("gcc")
-        .args(["-O2", "-Wall", "-o"])
-        .arg(&stock)
-        .arg(&source)
-        .arg("-ldl")
-        .run()?;
+    Tool::new("gcc").args(["-O2", "-Wall", "-o"]).arg(&stock).arg(&source).arg("-ldl").run()?;
     fs::remove_file(source).ok();
     Ok(())
 }
