@@ -1,1 +1,76 @@
-//! vmfest
+//! VirtualBox as a light-weight cloud.
+//!
+//! An *image model* is a disk image with what is known about it; a *hardware model* says what a
+//! VM is made of. A [`Manager`] makes *instances* of them: VMs that start within seconds, each
+//! with a differencing disk of its own over the image, which is never written to. It talks to
+//! VirtualBox's web service, `vboxwebsrv`.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use vmfest::{Location, Manager, Server};
+//!
+//! # async fn example() -> Result<(), vmfest::Error> {
+//! let manager = Manager::connect(&Server::default(), Location::default()).await?;
+//! let instance = manager.instance_of("web-1", "debian-12", "small").await?;
+//! instance.start().await?;
+//! let ssh = instance.wait_for_ssh(Duration::from_secs(120)).await?;
+//! println!("ssh -p {} {}", ssh.address.port(), ssh.address.ip());
+//! println!("its host key: {}", ssh.host_keys[0]);
+//! instance.destroy().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Models are described in `.meta` files, see [`models`], or made in the program:
+//!
+//! ```no_run
+//! # async fn example(manager: vmfest::Manager) -> Result<(), vmfest::Error> {
+//! use vmfest::models::{HardwareModel, ImageModel};
+//!
+//! let image = ImageModel::new("/images/debian-12.vdi", "Debian_64");
+//! let hardware = HardwareModel { memory_size: Some(256), ..HardwareModel::default() };
+//! let instance = manager.instance("throw-away", &image, &hardware).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What can be relied on
+//!
+//! - **Images are sacred.** VirtualBox is made to treat an image as *multi-attach*, which is
+//!   verified before anything is attached; destroying an instance deletes only disks that belong
+//!   to it alone. Each image has a holder, a VM in the group `/vmfest/holders` that is never
+//!   started and keeps the image registered; [`Manager::remove_model`] removes it.
+//! - **Only our own VMs are touched**: those in the group `/vmfest` that carry this crate's mark.
+//! - **A name is never overwritten**, and a creation that fails or is abandoned leaves nothing.
+//! - **Destroying works in every state** of a VM, and again when it is gone.
+//! - **Host keys come by way of VirtualBox**: the guest prints them on its serial console, which
+//!   is a file in the VM's folder; nothing on the network can forge them.
+//!
+//! VirtualBox must see the folders of a [`Location`] under the same paths as this program.
+//!
+//! # Features
+//!
+//! - `pallet`: a compute service for `pallet-core`.
+
+pub mod edn;
+pub mod models;
+
+mod console;
+mod error;
+mod fault;
+mod host_key;
+mod instance;
+mod location;
+mod lock;
+mod manager;
+mod paths;
+mod ports;
+mod suggest;
+mod tag;
+mod wait;
+
+pub use error::{Error, Silence};
+pub use host_key::HostKey;
+pub use instance::{Instance, SshReady, State};
+pub use location::{Location, Server};
+pub use manager::{ImageFile, Manager};

@@ -1,0 +1,34 @@
+//! Values kept with the VM.
+
+use super::Instance;
+use crate::error::{Doing, Error};
+use crate::lock::MachineLock;
+
+impl Instance {
+    /// A value that is kept with the VM, in VirtualBox's extra data.
+    ///
+    /// # Errors
+    /// When VirtualBox cannot be asked.
+    pub async fn extra_data(&self, key: &str) -> Result<Option<String>, Error> {
+        let doing = || format!("read {key} of the VM {}", self.name());
+        let value = self.machine.handle.get_extra_data(key).await.doing(doing)?;
+        Ok(Some(value).filter(|value| !value.is_empty()))
+    }
+
+    /// Keeps a value with the VM. An empty value removes the key.
+    ///
+    /// # Errors
+    /// When VirtualBox refuses, which it does while the VM's state is saved.
+    pub async fn set_extra_data(&self, key: &str, value: &str) -> Result<(), Error> {
+        let doing = || format!("keep {key} with the VM {}", self.name());
+        if self.state().await?.is_online() {
+            // The settings of a VM that runs belong to its process.
+            let lock =
+                MachineLock::shared(&self.manager, &self.machine.handle, self.name()).await?;
+            let set = lock.machine.set_extra_data(key, value).await.doing(doing);
+            lock.release_after(set).await
+        } else {
+            self.machine.handle.set_extra_data(key, value).await.doing(doing)
+        }
+    }
+}

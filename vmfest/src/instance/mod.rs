@@ -1,0 +1,75 @@
+//! Instances.
+
+mod extra;
+mod power;
+mod ready;
+mod ssh;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+use crate::console;
+use crate::error::Error;
+use crate::manager::{Machine, Manager};
+
+pub use ready::SshReady;
+pub use state::State;
+
+/// A VM made by a [`Manager`].
+///
+/// This is a handle: cheap to clone, and no lock on the VM. When the VM is destroyed by somebody
+/// else, the methods say so.
+#[derive(Clone)]
+pub struct Instance {
+    manager: Manager,
+    machine: Machine,
+}
+
+impl Instance {
+    pub(crate) fn new(manager: Manager, machine: Machine) -> Self {
+        Self { manager, machine }
+    }
+
+    /// The name it was created with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.machine.name
+    }
+
+    /// VirtualBox's id of it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.machine.id
+    }
+
+    /// The folder that holds all files of the VM.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.machine.folder
+    }
+
+    /// The file that the guest's serial console is written to. It holds what was printed since
+    /// the VM was last started.
+    #[must_use]
+    pub fn console(&self) -> PathBuf {
+        console::console_file(&self.machine.folder)
+    }
+
+    /// Destroys the VM: switches it off, unregisters it and deletes what belongs to it alone.
+    /// The image stays as it is. It is fine if the VM is gone already.
+    ///
+    /// # Errors
+    /// When something of it is left.
+    pub async fn destroy(&self) -> Result<(), Error> {
+        self.manager.remove_machine(&self.machine).await
+    }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("name", &self.machine.name)
+            .field("id", &self.machine.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+//! The forward to the guest's SSH port.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use vbox_soap::api::INATEngine;
+
+use super::Instance;
+use crate::error::{Doing, Error};
+use crate::lock::MachineLock;
+use crate::manager::{SSH_PORT, add_rule};
+use crate::models::NatRule;
+use crate::ports::{self, PortClaim, SSH_RULE};
+use crate::tag;
+
+impl Instance {
+    /// Where the guest's sshd can be reached from this host: 127.0.0.1 and the forwarded port.
+    ///
+    /// # Errors
+    /// [`Error::NoSshForward`] if the VM's network has none.
+    pub async fn ssh_address(&self) -> Result<SocketAddr, Error> {
+        let rules = self.forwards().await?;
+        let rule = rules.iter().find(|rule| rule.guest_port == SSH_PORT);
+        let rule = rule.ok_or_else(|| Error::NoSshForward { name: self.name().to_owned() })?;
+        let ip = match rule.host_ip.parse() {
+            Ok(ip) if ip != IpAddr::V4(Ipv4Addr::UNSPECIFIED) => ip,
+            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        Ok(SocketAddr::new(ip, rule.host_port))
+    }
+
+    /// The forwards of the adapter that has the one for SSH.
+    async fn forwards(&self) -> Result<Vec<NatRule>, Error> {
+        let doing = || format!("read the port forwards of the VM {}", self.name());
+        let Some(slot) = self.ssh_slot().await? else { return Ok(Vec::new()) };
+        let adapter = self.machine.handle.get_network_adapter(slot).await.doing(doing)?;
+        let engine = adapter.get_nat_engine().await.doing(doing)?;
+        read_forwards(&engine).await.doing(doing)
+    }
+
+    async fn ssh_slot(&self) -> Result<Option<u32>, Error> {
+        Ok(self.extra_data(tag::SSH_SLOT).await?.and_then(|slot| slot.parse().ok()))
+    }
+
+    /// Before a start: sees to it that the ports of the forwards are free. A port that we chose
+    /// is replaced if somebody else has it by now; one that the model names is an error.
+    pub(super) async fn secure_forwards(&self) -> Result<(), Error> {
+        for rule in self.forwards().await? {
+            if ports::is_free(rule.protocol, &rule.host_ip, rule.host_port) {
+                continue;
+            }
+            let folder = self.manager.location().ports();
+            if rule.name != SSH_RULE || !folder.join(rule.host_port.to_string()).exists() {
+                return Err(Error::PortTaken {
+                    name: self.name().to_owned(),
+                    rule: rule.name,
+                    address: rule.host_ip,
+                    port: rule.host_port,
+                });
+            }
+            let claim = PortClaim::new(&folder, self.id())?;
+            let new = claim.port;
+            tracing::warn!(name = self.name(), taken = rule.host_port, new, "the SSH port is taken by another; using a new one");
+            if let Err(error) = self.replace_forward(&rule, new).await {
+                claim.give_back();
+                return Err(error);
+            }
+            ports::give_back(&folder, self.id(), rule.host_port);
+        }
+        Ok(())
+    }
+
+    async fn replace_forward(&self, old: &NatRule, port: u16) -> Result<(), Error> {
+        let doing = || format!("change the port forward of the VM {}", self.name());
+        let Some(slot) = self.ssh_slot().await? else { return Ok(()) };
+        let lock = MachineLock::write(&self.manager, &self.machine.handle, self.name()).await?;
+        let changed = async {
+            let engine = lock.machine.get_network_adapter(slot).await?.get_nat_engine().await?;
+            engine.remove_redirect(&old.name).await?;
+            add_rule(&engine, &NatRule { host_port: port, ..old.clone() }).await?;
+            lock.machine.save_settings().await
+        };
+        let changed = changed.await.doing(doing);
+        lock.release_after(changed).await
+    }
+}
+
+async fn read_forwards(engine: &INATEngine) -> Result<Vec<NatRule>, vbox_soap::Error> {
+    let redirects = engine.get_redirects().await?;
+    Ok(redirects.iter().filter_map(|text| ports::parse_redirect(text)).collect())
+}

@@ -1,0 +1,48 @@
+//! Connecting to the web service, and parting from it.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{CONCURRENT, Inner, Manager};
+use crate::error::{Doing, Error};
+use crate::location::{Location, Server};
+
+/// The API version that this crate's calls are right for.
+const SUPPORTED: &str = "7.2";
+
+impl Manager {
+    /// Logs on to a VirtualBox web service. Nothing is created, neither there nor on disk.
+    ///
+    /// # Errors
+    /// [`Error::VirtualBox`] when the service does not run or refuses the logon, with what to do
+    /// about it; [`Error::UnsupportedVersion`].
+    pub async fn connect(server: &Server, location: Location) -> Result<Self, Error> {
+        let location = location.absolute()?;
+        let url = &server.url;
+        let doing = || format!("connect to VirtualBox at {url}");
+        let client = vbox_soap::Client::new(url).doing(doing)?;
+        let identity = &server.identity;
+        let session = client.logon(identity, server.credential.expose()).await.doing(doing)?;
+        let found = session.api_version();
+        if found.to_string() != SUPPORTED {
+            session.logoff().await.doing(doing)?;
+            return Err(Error::UnsupportedVersion {
+                url: url.clone(),
+                found: found.to_string(),
+                supported: SUPPORTED.to_owned(),
+            });
+        }
+        let turns = Semaphore::new(CONCURRENT);
+        Ok(Self { inner: Arc::new(Inner { session, location, turns }) })
+    }
+
+    /// Logs off, which makes the web service forget all that was handed out. Clones of this
+    /// manager and its instances cannot be used any more. VMs go on running.
+    ///
+    /// # Errors
+    /// When the web service cannot be told.
+    pub async fn close(self) -> Result<(), Error> {
+        self.inner.session.logoff().await.doing(|| "log off".to_owned())
+    }
+}

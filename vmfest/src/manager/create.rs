@@ -1,0 +1,233 @@
+//! Creating instances.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::oneshot;
+use vbox_soap::api::{IMachine, PlatformArchitecture};
+
+use super::settings;
+use super::{Machine, Manager};
+use crate::console;
+use crate::error::{Doing, Error};
+use crate::instance::Instance;
+use crate::location::check_name;
+use crate::lock::MachineLock;
+use crate::models::{HardwareModel, ImageModel, NatRule};
+use crate::ports::{self, PortClaim};
+use crate::tag::{self, MachineId, Role};
+
+impl Manager {
+    /// Creates an instance: a VM with a differencing disk of its own over the image. It is not
+    /// started.
+    ///
+    /// An existing VM is never overwritten. If the creation fails, or if the returned future is
+    /// dropped, nothing is left of it.
+    ///
+    /// # Errors
+    /// What is wrong with the name or the models, found before anything is created; what
+    /// VirtualBox refuses.
+    pub async fn instance(
+        &self,
+        name: &str,
+        image: &ImageModel,
+        hardware: &HardwareModel,
+    ) -> Result<Instance, Error> {
+        check_name(name)?;
+        let hardware = image.effective_hardware(hardware);
+        let invalid = |invalid| Error::InvalidModel { what: format!("the VM {name}"), invalid };
+        image.check().map_err(invalid)?;
+        hardware.check_complete().map_err(invalid)?;
+        let plan = Plan { name: name.to_owned(), image: image.clone(), hardware };
+
+        // The work is a task of its own, so that it is never torn in the middle of a call: if
+        // nobody waits for the result any more, the task undoes what it did.
+        let (sender, receiver) = oneshot::channel();
+        let manager = self.clone();
+        tokio::spawn(async move {
+            let result = manager.create(&plan).await;
+            if let Err(Ok(machine)) = sender.send(result) {
+                tracing::info!(name = %machine.name, "creation was abandoned; removing the VM");
+                if let Err(error) = manager.remove_machine(&machine).await {
+                    tracing::error!(%error, name = %machine.name, "cannot remove the VM");
+                }
+            }
+        });
+        match receiver.await {
+            Ok(result) => result.map(|machine| Instance::new(self.clone(), machine)),
+            Err(_) => Err(Error::Interrupted { doing: format!("create the VM {name}") }),
+        }
+    }
+
+    async fn create(&self, plan: &Plan) -> Result<Machine, Error> {
+        let _turn = self.turn().await;
+        let name = &plan.name;
+        if self.name_is_taken(name).await? || self.find_inaccessible(name).await? {
+            return Err(Error::NameTaken { name: name.clone() });
+        }
+        let image = self.hold(&plan.image.path).await?;
+        let traces = Traces::claim(self, name)?;
+        let made = self.make(plan, &image, &traces).await;
+        match made {
+            Ok(machine) => Ok(machine),
+            Err(error) => {
+                traces.erase(self).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a machine that VirtualBox cannot read has the name.
+    async fn find_inaccessible(&self, name: &str) -> Result<bool, Error> {
+        // Its folder is there or VirtualBox at least has its path; asking costs a call per
+        // machine, so it is done only if there is a reason.
+        if !self.location().instance_folder(name).exists() {
+            return Ok(false);
+        }
+        Ok(self.own_machine(name, Role::Instance).await?.is_some())
+    }
+
+    async fn make(
+        &self,
+        plan: &Plan,
+        image: &vbox_soap::api::IMedium,
+        traces: &Traces,
+    ) -> Result<Machine, Error> {
+        let name = &plan.name;
+        let doing = || format!("create the VM {name}");
+        let hardware = &plan.hardware;
+        let ssh_port = if settings::needs_ssh_port(hardware) {
+            PortClaim::new(&self.location().ports(), traces.id.as_str())?.port
+        } else {
+            0
+        };
+        let adapters = settings::adapters(hardware, ssh_port);
+        check_ports_free(name, adapters.iter().flatten().flat_map(|a| &a.nat_rules))?;
+
+        let handle = self
+            .new_machine(name, &traces.id, &traces.folder, Role::Instance, &plan.image.os_type_id)
+            .await
+            .doing(doing)?;
+        handle.set_extra_data(tag::IMAGE, &plan.image.path.to_string_lossy()).await.doing(doing)?;
+        if let Some(kind) = hardware.session_type {
+            handle.set_extra_data(tag::SESSION_TYPE, kind.front_end()).await.doing(doing)?;
+        }
+        if let Some(slot) = settings::ssh_slot(&adapters) {
+            handle.set_extra_data(tag::SSH_SLOT, &slot.to_string()).await.doing(doing)?;
+        }
+        let console = console::console_file(&traces.folder);
+        settings::apply(&handle, hardware, &console).await.doing(doing)?;
+        let controllers = hardware.storage.as_deref().unwrap_or_default();
+        settings::controllers(&handle, controllers).await.doing(doing)?;
+        settings::network(&handle, &adapters).await.doing(doing)?;
+        self.vbox().register_machine(&handle).await.doing(doing)?;
+
+        let lock = MachineLock::write(self, &handle, name).await?;
+        let attached = self.attach_all(&lock.machine, plan, image, &traces.folder).await;
+        lock.release_after(attached).await?;
+        Ok(Machine {
+            handle,
+            id: traces.id.to_string(),
+            name: name.clone(),
+            folder: traces.folder.clone(),
+            accessible: true,
+        })
+    }
+
+    /// Makes a machine with our marks on it. It is not registered.
+    pub(super) async fn new_machine(
+        &self,
+        name: &str,
+        id: &MachineId,
+        folder: &Path,
+        role: Role,
+        os_type_id: &str,
+    ) -> Result<IMachine, vbox_soap::Error> {
+        let file = folder.join(format!("{name}.vbox"));
+        let machine = self
+            .vbox()
+            .create_machine(
+                &file.to_string_lossy(),
+                name,
+                PlatformArchitecture::X86,
+                &[role.group()],
+                os_type_id,
+                &format!("UUID={id}"),
+                "",
+                "",
+                "",
+            )
+            .await?;
+        machine.set_extra_data(tag::ROLE, role.value()).await?;
+        Ok(machine)
+    }
+}
+
+/// An instance that shall be.
+pub(super) struct Plan {
+    pub(super) name: String,
+    image: ImageModel,
+    pub(super) hardware: HardwareModel,
+}
+
+impl Plan {
+    pub(super) fn mount_point(&self) -> Option<(&str, i32, i32)> {
+        let mount = self.hardware.boot_mount_point.as_ref()?;
+        let controllers = self.hardware.storage.as_deref()?;
+        let controller = controllers.iter().find(|c| c.name == mount.controller)?;
+        let (port, slot) = controller.bus.address(mount.position);
+        Some((&mount.controller, port, slot))
+    }
+}
+
+/// What a creation leaves on the way, to be erased if it fails.
+struct Traces {
+    id: MachineId,
+    name: String,
+    folder: PathBuf,
+}
+
+impl Traces {
+    /// Makes the instance's folder, which only one of all who try at the same time can.
+    fn claim(manager: &Manager, name: &str) -> Result<Self, Error> {
+        let parent = &manager.location().node_path;
+        std::fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, e))?;
+        let id = MachineId::random()?;
+        let folder = manager.location().instance_folder(name);
+        match std::fs::create_dir(&folder) {
+            Ok(()) => Ok(Self { id, name: name.to_owned(), folder }),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(Error::FolderExists { path: folder })
+            }
+            Err(e) => Err(Error::io("create the folder", folder, e)),
+        }
+    }
+
+    async fn erase(&self, manager: &Manager) {
+        let name = &self.name;
+        let removed = match manager.own_machine(self.id.as_str(), Role::Instance).await {
+            Ok(Some(machine)) => manager.remove_machine(&machine).await,
+            Ok(None) => manager.remove_files(self.id.as_str(), name, &self.folder).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::error!(%error, %name, folder = %self.folder.display(), "cannot clean up after a failed creation");
+        }
+    }
+}
+
+fn check_ports_free<'a>(
+    name: &str,
+    rules: impl Iterator<Item = &'a NatRule>,
+) -> Result<(), Error> {
+    for rule in rules {
+        if !ports::is_free(rule.protocol, &rule.host_ip, rule.host_port) {
+            return Err(Error::PortTaken {
+                name: name.to_owned(),
+                rule: rule.name.clone(),
+                address: rule.host_ip.clone(),
+                port: rule.host_port,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Disks of instances.
+
+use std::path::Path;
+
+use vbox_soap::api::{self, AccessMode, IMachine, IMedium, MediumVariant};
+
+use super::create::Plan;
+use super::Manager;
+use crate::error::{Doing, Error};
+use crate::models::{Device, DeviceType};
+use crate::wait::PATIENCE;
+use crate::tag;
+
+const MEBIBYTE: i64 = 1024 * 1024;
+
+impl Manager {
+    /// Attaches the image and all devices to a locked machine, and saves it.
+    pub(super) async fn attach_all(
+        &self,
+        machine: &IMachine,
+        plan: &Plan,
+        image: &IMedium,
+        folder: &Path,
+    ) -> Result<(), Error> {
+        let name = &plan.name;
+        let doing = || format!("attach the disks of the VM {name}");
+        if let Some((controller, port, slot)) = plan.mount_point() {
+            let disk = api::DeviceType::HardDisk;
+            machine.attach_device(controller, port, slot, disk, Some(image)).await.doing(doing)?;
+        }
+        let mut own_disks = Vec::new();
+        for controller in plan.hardware.storage.iter().flatten() {
+            for (position, device) in (0..).zip(&controller.devices) {
+                let Some(device) = device else { continue };
+                let (port, slot) = controller.bus.address(position);
+                let medium = if device.create {
+                    let file = folder.join(format!("disk-{}.vdi", own_disks.len() + 1));
+                    let file = device.location.clone().unwrap_or(file);
+                    own_disks.push(file.to_string_lossy().into_owned());
+                    // Noted before it is made: a crash in between must not make it a stranger.
+                    let note = own_disks.join("\n");
+                    machine.set_extra_data(tag::OWN_DISKS, &note).await.doing(doing)?;
+                    Some(self.create_disk(&file, device.size.unwrap_or(0)).await?)
+                } else {
+                    self.open(device).await?
+                };
+                let kind = kind(device.device_type);
+                let attached =
+                    machine.attach_device(&controller.name, port, slot, kind, medium.as_ref()).await;
+                if let (Err(_), Some(medium), true) = (&attached, &medium, device.create) {
+                    self.delete_disk(medium).await?;
+                }
+                attached.doing(doing)?;
+            }
+        }
+        machine.save_settings().await.doing(doing)
+    }
+
+    async fn open(&self, device: &Device) -> Result<Option<IMedium>, Error> {
+        let Some(location) = &device.location else { return Ok(None) };
+        let mode = match device.device_type {
+            DeviceType::HardDisk => AccessMode::ReadWrite,
+            DeviceType::Dvd => AccessMode::ReadOnly,
+        };
+        let path = location.to_string_lossy();
+        let medium = self.vbox().open_medium(&path, kind(device.device_type), mode, false).await;
+        medium.map(Some).doing(|| format!("open {path}"))
+    }
+
+    async fn create_disk(&self, file: &Path, mebibytes: u64) -> Result<IMedium, Error> {
+        let path = file.to_string_lossy();
+        let doing = || format!("create the disk {path}");
+        if file.exists() {
+            let problem = std::io::Error::other("a file of that name exists already");
+            return Err(Error::io("create the disk", file, problem));
+        }
+        let disk = self
+            .vbox()
+            .create_medium("VDI", &path, AccessMode::ReadWrite, api::DeviceType::HardDisk)
+            .await
+            .doing(doing)?;
+        let size = i64::try_from(mebibytes).unwrap_or(i64::MAX).saturating_mul(MEBIBYTE);
+        let progress =
+            disk.create_base_storage(size, &[MediumVariant::Standard]).await.doing(doing)?;
+        progress.wait(PATIENCE).await.doing(doing)?;
+        Ok(disk)
+    }
+
+    /// Deletes a disk, its file included.
+    pub(super) async fn delete_disk(&self, disk: &IMedium) -> Result<(), Error> {
+        let path = disk.get_location().await.doing(|| "delete a disk".to_owned())?;
+        let doing = || format!("delete the disk {path}");
+        let progress = disk.delete_storage().await.doing(doing)?;
+        progress.wait(PATIENCE).await.doing(doing)
+    }
+}
+
+fn kind(device: DeviceType) -> api::DeviceType {
+    match device {
+        DeviceType::HardDisk => api::DeviceType::HardDisk,
+        DeviceType::Dvd => api::DeviceType::DVD,
+    }
+}

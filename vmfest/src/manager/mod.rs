@@ -1,0 +1,129 @@
+//! The manager: the way in.
+
+mod connect;
+mod create;
+mod destroy;
+mod holder;
+mod machine;
+mod media;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use vbox_soap::api::{ISession, IVirtualBox};
+
+use crate::error::Error;
+use crate::instance::Instance;
+use crate::location::Location;
+use crate::models::{self, HardwareModel, ImageModel, Models};
+
+pub use holder::ImageFile;
+pub(crate) use machine::Machine;
+pub(crate) use settings::{SSH_PORT, add_rule};
+
+/// How many instances are created or started at the same time. More do not make a host faster.
+const CONCURRENT: usize = 8;
+
+/// Manages the instances and image models of one VirtualBox.
+///
+/// Clones share one connection. All methods can be called concurrently.
+#[derive(Clone)]
+pub struct Manager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    session: vbox_soap::Session,
+    location: Location,
+    turns: Semaphore,
+}
+
+impl Manager {
+    /// The folders that this manager works in, as absolute paths.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.inner.location
+    }
+
+    /// The models of the location's meta files, read anew, and the built-in hardware models.
+    ///
+    /// # Errors
+    /// The first mistake in a meta file.
+    pub fn models(&self) -> Result<Models, Error> {
+        models::load_folder(&self.inner.location.model_path)
+    }
+
+    /// The image models by name.
+    ///
+    /// # Errors
+    /// The first mistake in a meta file.
+    pub fn images(&self) -> Result<BTreeMap<String, ImageModel>, Error> {
+        Ok(self.models()?.images().clone())
+    }
+
+    /// The hardware models by name, the built-in ones included.
+    ///
+    /// # Errors
+    /// The first mistake in a meta file.
+    pub fn hardware_models(&self) -> Result<BTreeMap<String, HardwareModel>, Error> {
+        Ok(self.models()?.hardware().clone())
+    }
+
+    /// Creates an instance from models given by name.
+    ///
+    /// # Errors
+    /// Those of [`Manager::instance`]; a mistake in a meta file; unknown names.
+    pub async fn instance_of(
+        &self,
+        name: &str,
+        image: &str,
+        hardware: &str,
+    ) -> Result<Instance, Error> {
+        let models = self.models()?;
+        self.instance(name, models.image(image)?, models.hardware_model(hardware)?).await
+    }
+
+    /// All instances, running or not, by name.
+    ///
+    /// # Errors
+    /// When VirtualBox cannot be asked.
+    pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
+        let machines = self.own_machines(crate::tag::Role::Instance).await?;
+        let mut instances: Vec<_> =
+            machines.into_iter().map(|m| Instance::new(self.clone(), m)).collect();
+        instances.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(instances)
+    }
+
+    /// An instance by name; nothing if there is none of that name, or if the VM of that name is
+    /// not ours.
+    ///
+    /// # Errors
+    /// When VirtualBox cannot be asked.
+    pub async fn find(&self, name: &str) -> Result<Option<Instance>, Error> {
+        let machine = self.own_machine(name, crate::tag::Role::Instance).await?;
+        Ok(machine.map(|m| Instance::new(self.clone(), m)))
+    }
+
+    pub(crate) fn vbox(&self) -> &IVirtualBox {
+        self.inner.session.virtual_box()
+    }
+
+    pub(crate) async fn new_session(&self) -> Result<ISession, vbox_soap::Error> {
+        self.inner.session.session_object().await
+    }
+
+    /// Waits for one of the few turns to create or start.
+    pub(crate) async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        // It fails only for a closed semaphore, and this one is never closed.
+        self.inner.turns.acquire().await.ok()
+    }
+}
+
+impl std::fmt::Debug for Manager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manager").field("location", &self.inner.location).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! Image models.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::hardware::HardwareModel;
+use super::network::{NatRule, NetworkType};
+use super::secret::Secret;
+use super::settings::SessionType;
+use super::storage::{BootMountPoint, StorageController};
+
+/// A disk image that instances are made from, and what is known about it.
+///
+/// The image itself is never written to: every instance gets a differencing disk of its own.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ImageModel {
+    /// The image file; `:uuid` for historical reasons, also `:path` or `:location`. Relative
+    /// paths start at the folder of the meta file, `~` is the home directory.
+    #[serde(rename = "uuid", alias = "path", alias = "location")]
+    pub path: PathBuf,
+    /// VirtualBox's name of the guest's operating system, such as `Debian_64`.
+    pub os_type_id: String,
+    /// Operating system family, such as `:debian`.
+    #[serde(default)]
+    pub os_family: Option<String>,
+    /// Operating system version, such as `"12"`.
+    #[serde(default)]
+    pub os_version: Option<String>,
+    /// Whether the guest is a 64-bit system.
+    #[serde(default, rename = "os-64-bit")]
+    pub os_64_bit: Option<bool>,
+    /// The package manager, such as `:apt`.
+    #[serde(default)]
+    pub packager: Option<String>,
+    /// Text for people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Account to log in as.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Its password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// The password that sudo asks for.
+    #[serde(default)]
+    pub sudo_password: Option<Secret>,
+    /// The account is root already; do not use sudo.
+    #[serde(default)]
+    pub no_sudo: bool,
+    /// Private key to log in with.
+    #[serde(default)]
+    pub private_key_path: Option<PathBuf>,
+    /// Ready-made network layout.
+    #[serde(default)]
+    pub network_type: Option<NetworkType>,
+    /// Further port forwards.
+    #[serde(default)]
+    pub nat_rules: Option<Vec<NatRule>>,
+    /// Host interface of the `:bridged` layout.
+    #[serde(default)]
+    pub bridged_interface: Option<String>,
+    /// Host-only interface of the `:local` layout.
+    #[serde(default)]
+    pub local_interface: Option<String>,
+    /// Storage controllers that the image needs.
+    #[serde(default)]
+    pub storage: Option<Vec<StorageController>>,
+    /// Where the image wants to be attached.
+    #[serde(default)]
+    pub boot_mount_point: Option<BootMountPoint>,
+    /// Hardware keys that override those of the hardware model.
+    #[serde(default)]
+    pub hardware: Option<HardwareModel>,
+    /// How instances are shown when they start.
+    #[serde(default)]
+    pub session_type: Option<SessionType>,
+}
+
+impl ImageModel {
+    /// An image about which only the file and the operating system type are known.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, os_type_id: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            os_type_id: os_type_id.into(),
+            os_family: None,
+            os_version: None,
+            os_64_bit: None,
+            packager: None,
+            description: None,
+            username: None,
+            password: None,
+            sudo_password: None,
+            no_sudo: false,
+            private_key_path: None,
+            network_type: None,
+            nat_rules: None,
+            bridged_interface: None,
+            local_interface: None,
+            storage: None,
+            boot_mount_point: None,
+            hardware: None,
+            session_type: None,
+        }
+    }
+
+    /// The hardware of an instance of this image, by the rules of [the module](super).
+    #[must_use]
+    pub fn effective_hardware(&self, hardware: &HardwareModel) -> HardwareModel {
+        let own = HardwareModel {
+            network_type: self.network_type,
+            nat_rules: self.nat_rules.clone(),
+            bridged_interface: self.bridged_interface.clone(),
+            local_interface: self.local_interface.clone(),
+            storage: self.storage.clone(),
+            boot_mount_point: self.boot_mount_point.clone(),
+            session_type: self.session_type,
+            ..HardwareModel::default()
+        };
+        let merged = HardwareModel::base().overlaid_with(hardware).overlaid_with(&own);
+        match &self.hardware {
+            Some(upper) => merged.overlaid_with(upper),
+            None => merged,
+        }
+    }
+
+    /// Makes the model's paths absolute, as seen from `folder`.
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        self.path = resolve(&self.path, folder);
+        if let Some(path) = &mut self.private_key_path {
+            *path = resolve(path, folder);
+        }
+        let own = self.storage.iter_mut();
+        let overriding = self.hardware.iter_mut().filter_map(|h| h.storage.as_mut());
+        for controllers in own.chain(overriding) {
+            resolve_storage(controllers, folder);
+        }
+        if let Some(hardware) = &mut self.hardware {
+            resolve_shared_folders(hardware, folder);
+        }
+    }
+}
+
+impl HardwareModel {
+    /// Makes the model's paths absolute, as seen from `folder`.
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        if let Some(controllers) = &mut self.storage {
+            resolve_storage(controllers, folder);
+        }
+        resolve_shared_folders(self, folder);
+    }
+}
+
+fn resolve_shared_folders(hardware: &mut HardwareModel, folder: &Path) {
+    for shared in hardware.shared_folders.iter_mut().flatten() {
+        shared.host_path = resolve(&shared.host_path, folder);
+    }
+}
+
+fn resolve_storage(controllers: &mut [StorageController], folder: &Path) {
+    for device in controllers.iter_mut().flat_map(|c| c.devices.iter_mut().flatten()) {
+        if let Some(location) = &mut device.location {
+            *location = resolve(location, folder);
+        }
+    }
+}
+
+fn resolve(path: &Path, folder: &Path) -> PathBuf {
+    crate::paths::expand_home(path).map_or_else(|| folder.join(path), |expanded| expanded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(text: &str) -> ImageModel {
+        crate::edn::from_node(&crate::edn::read(text).expect("reads")).expect("is a model")
+    }
+
+    #[test]
+    fn the_image_overrides_hardware_and_its_hardware_key_wins() {
+        let image = image(
+            r#"{:path "x.vdi" :os-type-id "Debian_64" :network-type :bridged :session-type :gui
+                :storage [{:name "IDE" :bus :ide}] :boot-mount-point ["IDE" 2]
+                :hardware {:memory-size 700 :session-type :headless}}"#,
+        );
+        let hardware = HardwareModel {
+            memory_size: Some(2048),
+            cpu_count: Some(2),
+            network_type: Some(NetworkType::Nat),
+            ..HardwareModel::default()
+        };
+        let result = image.effective_hardware(&hardware);
+        assert_eq!(result.memory_size, Some(700));
+        assert_eq!(result.cpu_count, Some(2));
+        assert_eq!(result.network_type, Some(NetworkType::Bridged));
+        assert_eq!(result.session_type, Some(SessionType::Headless));
+        assert_eq!(result.boot_mount_point, Some(BootMountPoint { controller: "IDE".into(), position: 2 }));
+    }
+
+    #[test]
+    fn paths_start_at_the_meta_file() {
+        let mut image = image(
+            r#"{:uuid "x.vdi" :os-type-id "L" :private-key-path "/k"
+                :storage [{:name "S" :bus :sata :devices [nil {:device-type :dvd :location "d.iso"}]}]}"#,
+        );
+        image.resolve_paths(Path::new("/models"));
+        assert_eq!(image.path, Path::new("/models/x.vdi"));
+        assert_eq!(image.private_key_path.as_deref(), Some(Path::new("/k")));
+        let dvd = image.storage.iter().flatten().flat_map(|c| c.devices.iter().flatten()).next();
+        assert_eq!(dvd.and_then(|d| d.location.as_deref()), Some(Path::new("/models/d.iso")));
+    }
+}

@@ -1,0 +1,32 @@
+//! Paths as people write them.
+
+use std::path::{Path, PathBuf};
+
+/// The path with a leading `~` replaced by the home directory; nothing for paths without one.
+pub(crate) fn expand_home(path: &Path) -> Option<PathBuf> {
+    let rest = path.strip_prefix("~").ok()?;
+    // Without a home directory the path is taken literally and the missing file is reported.
+    Some(std::env::home_dir()?.join(rest))
+}
+
+/// The path absolute, with `~` expanded.
+pub(crate) fn absolute(path: &Path) -> std::io::Result<PathBuf> {
+    match expand_home(path) {
+        Some(path) => Ok(path),
+        None => std::path::absolute(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn home_is_expanded_only_as_a_whole_component() {
+        let home = std::env::home_dir().expect("tests have a home");
+        assert_eq!(expand_home(Path::new("~/a/b")), Some(home.join("a/b")));
+        assert_eq!(expand_home(Path::new("~")), Some(home.join("")));
+        assert_eq!(expand_home(Path::new("~joe/a")), None);
+        assert_eq!(expand_home(Path::new("/a/~")), None);
+    }
+}
