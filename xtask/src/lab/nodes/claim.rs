@@ -38,13 +38,13 @@ impl State {
         let lab = Lab::from_env()?;
         let of_kind: Vec<&Node> = self.nodes_of(kind).collect();
         if of_kind.len() < count {
+            let (what, option) = match kind {
+                NodeKind::Plain => ("plain", "--nodes"),
+                NodeKind::Systemd => ("systemd", "--systemd"),
+            };
             bail!(
-                "the lab has {} such nodes, the test wants {count}: run `cargo xtask lab up {} {count}`",
-                of_kind.len(),
-                match kind {
-                    NodeKind::Plain => "--nodes",
-                    NodeKind::Systemd => "--systemd",
-                }
+                "the lab has {} {what} nodes and the test wants {count}: run `cargo xtask lab up {option} {count}`",
+                of_kind.len()
             );
         }
         // One at a time collects nodes, so that two never wait for each other's.
@@ -75,6 +75,11 @@ impl State {
             }
         }
         drop(turn);
+        // Whoever had a node before may have given it another host key.
+        let now = Self::load_of(&lab)?;
+        for claim in &mut claimed {
+            claim.node = now.node(&claim.node.name)?.clone();
+        }
         let nodes: Vec<&Node> = claimed.iter().map(|claim| &claim.node).collect();
         reset_all(&nodes)?;
         Ok(claimed)
