@@ -1,0 +1,109 @@
+//! Becoming root on real nodes: every way that sudo can answer.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "engine/actions.rs"]
+mod actions;
+
+use actions::Run;
+use pallet_core::action::Mode;
+use pallet_core::engine::{Connection, ConnectionError, PhaseRun, Reach, Timeouts, run_phase};
+use pallet_core::event::Events;
+use pallet_core::login::Login;
+use pallet_core::plan::{PlannedAction, Scene, Target, compile};
+use pallet_core::secret::Secret;
+use pallet_core::session::SessionError;
+use pallet_core::spec::{Phase, Step};
+use pallet_core::transport::{Endpoint, HostKeys};
+use xtask::lab::{Node, NodeKind, PWSUDO_PASSWORD, State};
+
+fn login(node: &Node, username: &str) -> Login {
+    Login { private_key_path: Some(node.key.clone()), ..Login::new(username) }
+}
+
+async fn connect(node: &Node, login: &Login) -> Result<Connection, ConnectionError> {
+    let reach = Reach {
+        endpoint: Some(Endpoint { host: node.address.to_string(), port: node.port }),
+        host_keys: HostKeys::Pinned { keys: vec![node.host_key.clone()] },
+    };
+    Connection::open(&reach, login, Timeouts::default()).await
+}
+
+/// The output of one script, run as `user`.
+async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -> String {
+    let step = Step::action(Run::new(script));
+    let step = match user {
+        Some(user) => step.as_user(user),
+        None => step,
+    };
+    let phase = Phase::new().step(step);
+    let actions = planned(connection, &phase);
+    let events = Events::none();
+    let run = PhaseRun {
+        node: "node",
+        phase: "test",
+        actions: &actions,
+        mode: Mode::Apply,
+        events: &events,
+    };
+    let report = run_phase(connection, run).await;
+    assert!(report.failure.is_none(), "{:?}", report.failure);
+    report.actions[0].output.clone()
+}
+
+fn planned(connection: &Connection, phase: &Phase) -> Vec<PlannedAction> {
+    let target = Target {
+        name: "node".into(),
+        group: "test".into(),
+        address: String::new(),
+        roles: Default::default(),
+        facts: connection.facts().clone(),
+        settings: Default::default(),
+        properties: Default::default(),
+    };
+    let environment = serde_json::Map::new();
+    let scene = Scene { nodes: &[], environment: &environment };
+    compile("test", phase, &target, scene).unwrap().actions
+}
+
+fn refusal(result: Result<Connection, ConnectionError>) -> String {
+    match result {
+        Err(ConnectionError::Session(error @ SessionError::SudoRefused { .. })) => {
+            assert!(error.help().unwrap().contains("NOPASSWD"));
+            error.to_string()
+        }
+        other => panic!("sudo should have refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_way_that_sudo_can_answer() {
+    let lab = State::load().unwrap();
+    let node = lab.claim(NodeKind::Plain, 1).unwrap().remove(0);
+
+    let mut root = connect(&node, &login(&node, &node.user)).await.unwrap();
+    assert_eq!(output(&mut root, None, "id -un; echo $HOME").await, "root\n/root");
+    assert_eq!(output(&mut root, Some("pwsudo"), "id -un").await, "pwsudo");
+    assert_eq!(root.facts().os, "debian");
+
+    let itself = Login { no_sudo: true, ..login(&node, "nosudo") };
+    let mut itself = connect(&node, &itself).await.unwrap();
+    assert_eq!(output(&mut itself, None, "id -un").await, "nosudo");
+
+    let asked = |password: &str| Login {
+        sudo_password: Some(Secret::new(password)),
+        ..login(&node, "pwsudo")
+    };
+    let mut asked_right = connect(&node, &asked(PWSUDO_PASSWORD)).await.unwrap();
+    assert_eq!(output(&mut asked_right, None, "id -un").await, "root");
+    let processes = output(&mut asked_right, None, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await;
+    assert!(processes.contains("sudo -k -S"), "{processes}");
+    assert!(!processes.contains(PWSUDO_PASSWORD));
+
+    let wrong = refusal(connect(&node, &asked("not it")).await);
+    assert!(wrong.contains("the password is wrong"), "{wrong}");
+    let unasked = refusal(connect(&node, &login(&node, "pwsudo")).await);
+    assert!(unasked.contains("password is required"), "{unasked}");
+    let forbidden = refusal(connect(&node, &login(&node, "nosudo")).await);
+    assert!(forbidden.contains("nosudo"), "{forbidden}");
+}
