@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use hyper::StatusCode;
 use tokio::sync::oneshot;
@@ -13,9 +14,12 @@ use crate::api::IVirtualBoxErrorInfo;
 use crate::call::Request;
 use crate::error::{Error, Fault};
 use crate::error_info;
+use crate::generated::managed_object_ref::RELEASE;
+use crate::generated::websession_manager::LOGON;
 use crate::http::Pool;
 use crate::object::{ManagedObject, ObjectRef};
 use crate::operation::Operation;
+use crate::reaper;
 use crate::reply::Reply;
 use crate::session::{Alive, Shared};
 use crate::value::Value;
@@ -55,14 +59,24 @@ pub(crate) async fn send_plain(
     let (status, text) = slot.exchange(operation.name, body).await?;
     match read(pool, operation, status, &text)? {
         Incoming::Response(response) => Ok(response),
-        Incoming::Fault(fault) => Err(refusal(operation, fault)),
+        Incoming::Fault(fault) => {
+            if let SoapFault::Runtime { error_info, .. } = &fault
+                && !error_info.is_empty()
+            {
+                let body = encode(&RELEASE, Some(error_info), &[])?;
+                slot.exchange(RELEASE.name, body).await?;
+            }
+            Err(refusal(operation, fault))
+        }
     }
 }
 
 /// What came of an exchange, with references counted.
 enum Outcome {
     Reply(Reply),
-    Fault(ComCode, Option<ObjectRef>),
+    Fault(Fault, Option<ObjectRef>),
+    /// The caller went away before anything was sent.
+    Unsent,
 }
 
 async fn run(
@@ -82,6 +96,7 @@ async fn run(
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return Err(Error::NoRuntime { operation: operation.name });
     };
+    reaper::ensure(shared, &runtime);
     // In a task of its own: if the caller goes away once the request is out, the answer still
     // has to be read, and the references in it released.
     let (mut caller, receiver) = oneshot::channel();
@@ -91,9 +106,13 @@ async fn run(
         drop((target, arguments));
         let result = match outcome {
             Ok(Outcome::Reply(reply)) => Ok(reply),
-            Ok(Outcome::Fault(code, info)) => {
-                Err(Error::Fault(Box::new(fault(operation, code, info, explain).await)))
+            Ok(Outcome::Fault(mut fault, info)) => {
+                if let Some(info) = info.filter(|_| explain) {
+                    error_info::describe(&mut fault, IVirtualBoxErrorInfo::from_object(info)).await;
+                }
+                Err(Error::Fault(Box::new(fault)))
             }
+            Ok(Outcome::Unsent) => return,
             Err(error) => Err(error),
         };
         // A reply that nobody waits for is dropped, and its references with it.
@@ -118,13 +137,11 @@ async fn exchange(
     let mut ready = pin!(ready);
     let ready = poll_fn(|context| {
         if caller.poll_closed(context).is_ready() {
-            return std::task::Poll::Ready(None);
+            return Poll::Ready(None);
         }
         ready.as_mut().poll(context).map(Some)
     });
-    let Some(ready) = ready.await else {
-        return Err(Error::NoRuntime { operation: operation.name });
-    };
+    let Some(ready) = ready.await else { return Ok(Outcome::Unsent) };
     let (under_way, slot) = ready?;
     let (status, text) = slot.exchange(operation.name, body).await?;
     drop(slot);
@@ -132,11 +149,16 @@ async fn exchange(
     let outcome = match incoming {
         Incoming::Response(response) => {
             let references = adopt(alive, operation, &response);
+            if operation.name == LOGON.name
+                && let Some(root) = references.0.keys().next()
+            {
+                shared.keep_root(root);
+            }
             Outcome::Reply(Reply { operation, response, references })
         }
-        Incoming::Fault(SoapFault::Runtime { code, error_info }) => {
+        Incoming::Fault(SoapFault::Runtime { code, message, error_info }) => {
             let info = (!error_info.is_empty()).then(|| counted(alive, &error_info, ERROR_INFO));
-            Outcome::Fault(ComCode(code), info)
+            Outcome::Fault(fault(operation, code, message), info)
         }
         Incoming::Fault(fault) => return Err(refusal(operation, fault)),
     };
@@ -156,7 +178,8 @@ impl<'a> UnderWay<'a> {
         loop {
             let mut released = pin!(shared.released.notified());
             released.as_mut().enable();
-            if shared.references().begin(operation) {
+            // A session that ends releases nothing more, so nothing is worth waiting for.
+            if shared.references().begin(operation) || shared.is_closed() {
                 return Self { shared, operation };
             }
             released.await;
@@ -255,28 +278,27 @@ fn counted(alive: &Arc<Alive>, id: &str, family: &'static str) -> ObjectRef {
     ObjectRef::counted(id, alive.clone())
 }
 
-async fn fault(
-    operation: &'static Operation,
-    code: ComCode,
-    info: Option<ObjectRef>,
-    explain: bool,
-) -> Fault {
-    let info = info.filter(|_| explain).map(IVirtualBoxErrorInfo::from_object);
-    error_info::fault(operation.name.to_owned(), code, info).await
+/// A fault as it came, without what its error information has to say.
+fn fault(operation: &'static Operation, code: u32, message: String) -> Fault {
+    Fault {
+        operation: operation.name.to_owned(),
+        code: ComCode(code),
+        message,
+        component: String::new(),
+        causes: vec![],
+    }
 }
 
 /// A fault without details to be fetched, as an error.
-fn refusal(operation: &'static Operation, fault: SoapFault) -> Error {
-    let operation = operation.name;
-    match fault {
-        SoapFault::InvalidObject { reference } => Error::InvalidObject { operation, reference },
-        SoapFault::Other { code, message } => Error::Refused { operation, code, message },
-        SoapFault::Runtime { code, .. } => Error::Fault(Box::new(Fault {
-            operation: operation.to_owned(),
-            code: ComCode(code),
-            message: String::new(),
-            component: String::new(),
-            causes: vec![],
-        })),
+fn refusal(operation: &'static Operation, refused: SoapFault) -> Error {
+    let name = operation.name;
+    match refused {
+        SoapFault::InvalidObject { reference } => {
+            Error::InvalidObject { operation: name, reference }
+        }
+        SoapFault::Other { code, message } => Error::Refused { operation: name, code, message },
+        SoapFault::Runtime { code, message, .. } => {
+            Error::Fault(Box::new(fault(operation, code, message)))
+        }
     }
 }

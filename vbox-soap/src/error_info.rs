@@ -7,23 +7,18 @@ use crate::error::{Cause, Error, Fault};
 /// How long a chain of causes may be.
 const MAX_CAUSES: usize = 8;
 
-/// The failure of `operation`, with what `info` and its causes say. Where that cannot be fetched, the fault says less.
-pub(crate) async fn fault(
-    operation: String,
-    code: ComCode,
-    info: Option<IVirtualBoxErrorInfo>,
-) -> Fault {
-    let mut fault =
-        Fault { operation, code, message: String::new(), component: String::new(), causes: vec![] };
-    let Some(info) = info else { return fault };
-    if let Err(error) = describe(&mut fault, info).await {
+/// Completes a fault with what `info` and its causes say. Where that cannot be fetched, the fault says less.
+pub(crate) async fn describe(fault: &mut Fault, info: IVirtualBoxErrorInfo) {
+    if let Err(error) = read(fault, info).await {
         tracing::debug!(%error, operation = fault.operation, "the reason for a fault cannot be read");
     }
-    fault
 }
 
-async fn describe(fault: &mut Fault, info: IVirtualBoxErrorInfo) -> Result<(), Error> {
-    fault.message = info.get_text().unexplained().await?;
+async fn read(fault: &mut Fault, info: IVirtualBoxErrorInfo) -> Result<(), Error> {
+    let message = info.get_text().unexplained().await?;
+    if !message.is_empty() {
+        fault.message = message;
+    }
     fault.component = info.get_component().unexplained().await?;
     let mut next = info.get_next().unexplained().await?;
     while let Some(info) = next.filter(|_| fault.causes.len() < MAX_CAUSES) {

@@ -186,6 +186,11 @@ impl Slot<'_> {
             }
         };
         let status = response.status();
+        // The server closes after every fault, and says so.
+        let closes = response
+            .headers()
+            .get("connection")
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
         let limit = self.pool.settings.max_response_bytes;
         let body = Limited::new(response.into_body(), limit)
             .collect()
@@ -197,7 +202,7 @@ impl Slot<'_> {
         })?;
         connection.requests += 1;
         connection.last_used = Instant::now();
-        if connection.requests < REQUESTS_PER_CONNECTION {
+        if !closes && connection.requests < REQUESTS_PER_CONNECTION {
             self.pool.idle().push(connection);
         }
         Ok((status, text))

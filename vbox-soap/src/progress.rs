@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::ComCode;
 use crate::api::IProgress;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::error_info;
 
 /// The first pause between two looks.
@@ -43,8 +43,16 @@ impl IProgress {
         if code.is_success() {
             return Ok(());
         }
-        let info = self.get_error_info().await?;
-        let description = self.get_description().await?;
-        Err(Error::Fault(Box::new(error_info::fault(description, code, info).await)))
+        let mut fault = Fault {
+            operation: self.get_description().await?,
+            code,
+            message: String::new(),
+            component: String::new(),
+            causes: vec![],
+        };
+        if let Some(info) = self.get_error_info().await? {
+            error_info::describe(&mut fault, info).await;
+        }
+        Err(Error::Fault(Box::new(fault)))
     }
 }

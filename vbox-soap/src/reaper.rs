@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::engine::send_plain;
 use crate::error::Error;
@@ -21,8 +22,16 @@ const AT_ONCE: usize = 4;
 /// How long references are collected: an object that is fetched again within that time stays.
 const LINGER: Duration = Duration::from_millis(5);
 
+/// Makes sure that the task runs. It ends with the run time it was started in, and a session can outlive that.
+pub(crate) fn ensure(shared: &Arc<Shared>, runtime: &Handle) {
+    let mut reaper = shared.reaper();
+    if reaper.as_ref().is_none_or(AbortHandle::is_finished) && !shared.is_closed() {
+        *reaper = Some(runtime.spawn(run(shared.clone())).abort_handle());
+    }
+}
+
 /// Runs until the session is logged off; logs it off itself when nobody holds it any more.
-pub(crate) async fn run(shared: Arc<Shared>) {
+async fn run(shared: Arc<Shared>) {
     loop {
         shared.wake_reaper.notified().await;
         if shared.is_closed() {
@@ -35,14 +44,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             return;
         }
         tokio::time::sleep(LINGER).await;
-        while release_some(&shared).await {}
+        while !shared.is_closed() && release_some(&shared).await {}
     }
 }
 
 /// Releases a batch; false if there is none.
 async fn release_some(shared: &Arc<Shared>) -> bool {
     let batch = shared.references().take_releasable(BATCH);
-    if batch.is_empty() || shared.is_closed() {
+    if batch.is_empty() {
+        // What looked idle may have been in use again: nobody needs to wait for that any longer.
+        shared.released.notify_waiters();
         return false;
     }
     let mut waiting = batch.iter().cloned();

@@ -155,7 +155,7 @@ impl RefTable {
 
     /// Whether anything waits for being released, or is being released.
     pub(crate) fn is_settled(&self) -> bool {
-        self.entries.values().all(|entry| entry.handles > 0 && entry.state == State::Known)
+        self.families.values().all(|family| family.idle.is_empty() && family.releasing == 0)
     }
 
     /// How many references the server holds.
@@ -163,3 +163,8 @@ impl RefTable {
         self.entries.len()
     }
 }
+
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod tests;

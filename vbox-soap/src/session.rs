@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::ApiVersion;
 use crate::api::{ISession, IVirtualBox};
@@ -15,7 +16,6 @@ use crate::generated::websession_manager::{GET_SESSION_OBJECT, LOGOFF, LOGON};
 use crate::http::Pool;
 use crate::object::{ManagedObject, ObjectRef};
 use crate::operation::Operation;
-use crate::reaper;
 use crate::refs::RefTable;
 use crate::value::ToValue;
 
@@ -59,9 +59,11 @@ pub(crate) struct Shared {
     /// There may be something to release.
     pub(crate) wake_reaper: Notify,
     /// The root object's reference. It is never released: logging off needs it.
-    pub(crate) root: OnceLock<Box<str>>,
+    root: OnceLock<Box<str>>,
     /// The server's place in [`API_VERSIONS`].
     api_position: OnceLock<(ApiVersion, usize)>,
+    /// The task that releases; see [`crate::reaper::ensure`].
+    reaper: Mutex<Option<AbortHandle>>,
     abandoned: AtomicBool,
     closed: AtomicBool,
 }
@@ -75,6 +77,7 @@ impl Shared {
             wake_reaper: Notify::new(),
             root: OnceLock::new(),
             api_position: OnceLock::new(),
+            reaper: Mutex::new(None),
             abandoned: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
@@ -84,10 +87,21 @@ impl Shared {
         self.references.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn reaper(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.reaper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A handle is gone.
     pub(crate) fn forget(&self, id: &str) {
         if self.references().forget(id) {
             self.wake_reaper.notify_one();
+        }
+    }
+
+    /// A logon has succeeded. Its reference is held for good: logging off needs it.
+    pub(crate) fn keep_root(&self, id: &str) {
+        if self.root.set(id.into()).is_ok() {
+            self.references().adopt(id, "IVirtualBox");
         }
     }
 
@@ -148,16 +162,13 @@ pub(crate) async fn logon(
             let message = match error {
                 Error::Fault(fault) => fault.to_string(),
                 Error::Refused { message, .. } => message,
-                Error::InvalidObject { .. } => "no reason given".to_owned(),
-                Error::NullReference { .. } => "no session given".to_owned(),
+                Error::InvalidObject { .. } | Error::NullReference { .. } => String::new(),
                 other => return other,
             };
+            // vboxwebsrv itself never gives one.
+            let message = if message.is_empty() { "no reason given".to_owned() } else { message };
             Error::LogonRefused { url: url.clone(), identity: identity.to_owned(), message }
         })?;
-    // Held for good: logging off needs it.
-    shared.references().adopt(root.id(), "IVirtualBox");
-    let _ = shared.root.set(root.id().into());
-    tokio::spawn(reaper::run(shared.clone()));
     let virtual_box = IVirtualBox::from_object(root);
     let said = virtual_box.get_api_version().await?;
     let (api_version, position) = match position_of(&said) {
