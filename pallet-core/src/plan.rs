@@ -108,12 +108,7 @@ impl<'a> Plan<'a> {
 
     /// An error of this plan function.
     pub fn error(&self, message: impl Into<String>) -> PlanError {
-        PlanError {
-            message: message.into(),
-            help: None,
-            origin: self.origin.clone(),
-            action: None,
-        }
+        PlanError { message: message.into(), help: None, origin: self.origin.clone(), action: None }
     }
 
     fn push(&mut self, step: Step) -> Handle {
@@ -263,7 +258,12 @@ impl Compiler<'_> {
         for id in &step.when_changed {
             let named = |planned: &PlannedAction| planned.id.as_ref() == Some(id);
             positions.extend(
-                self.compiled.actions.iter().enumerate().filter(|(_, p)| named(p)).map(|(at, _)| at),
+                self.compiled
+                    .actions
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, p)| named(p))
+                    .map(|(at, _)| at),
             );
             // A step that `only-on` left out is no mistake; nothing has changed then. Documents
             // are checked for unknown ids when they are read.

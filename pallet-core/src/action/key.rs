@@ -104,9 +104,7 @@ fn contains(tree: &str, path: &str) -> bool {
     if tree.contains("/..") || path.contains("/..") {
         return true;
     }
-    tree == "/"
-        || path == tree
-        || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'))
+    tree == "/" || path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]

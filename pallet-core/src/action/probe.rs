@@ -63,7 +63,12 @@ impl ProbeSet {
     }
 
     /// Whether each question can be answered by what is known or predicted and not `written` since.
-    pub(crate) fn is_answered(&self, known: &Knowledge, predicted: &Knowledge, written: &[Key]) -> bool {
+    pub(crate) fn is_answered(
+        &self,
+        known: &Knowledge,
+        predicted: &Knowledge,
+        written: &[Key],
+    ) -> bool {
         self.batches.values().all(|batch| batch.is_answered(known, predicted, written))
     }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{
-    ComputeError, ComputeService, CreateNode, Node, NodeState, Provider, ProviderContext,
-};
+use super::{ComputeError, ComputeService, CreateNode, Node, NodeState, Provider, ProviderContext};
 use crate::spec::NodeSpec;
 use crate::transport::{Endpoint, HostKeys};
 

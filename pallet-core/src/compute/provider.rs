@@ -47,7 +47,10 @@ impl ServiceOpener {
     ///
     /// # Errors
     /// Those of the provider.
-    pub async fn open(self, context: ProviderContext) -> Result<Arc<dyn ComputeService>, ComputeError> {
+    pub async fn open(
+        self,
+        context: ProviderContext,
+    ) -> Result<Arc<dyn ComputeService>, ComputeError> {
         (self.0)(context).await
     }
 }
@@ -69,7 +72,8 @@ impl ProviderBox {
     pub fn of<P: Provider>() -> Self {
         Self {
             configure: |table| {
-                let config = <P::Config as serde::Deserialize>::deserialize(ValueDeserializer::from(table))?;
+                let config =
+                    <P::Config as serde::Deserialize>::deserialize(ValueDeserializer::from(table))?;
                 Ok(ServiceOpener(Box::new(move |context| Box::pin(P::open(config, context)))))
             },
         }

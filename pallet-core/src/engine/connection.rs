@@ -130,7 +130,10 @@ impl Connection {
     }
 
     /// The session of a user, started when it is first needed.
-    pub(crate) async fn session(&mut self, user: Option<&str>) -> Result<&mut Session, SessionError> {
+    pub(crate) async fn session(
+        &mut self,
+        user: Option<&str>,
+    ) -> Result<&mut Session, SessionError> {
         use std::collections::hash_map::Entry;
         match self.sessions.entry(user.map(str::to_owned)) {
             Entry::Occupied(there) => Ok(there.into_mut()),

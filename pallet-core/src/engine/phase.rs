@@ -74,7 +74,12 @@ struct Stop {
 
 impl From<SessionError> for Stop {
     fn from(error: SessionError) -> Self {
-        Self { position: None, help: error.help(), message: error.to_string(), output: String::new() }
+        Self {
+            position: None,
+            help: error.help(),
+            message: error.to_string(),
+            output: String::new(),
+        }
     }
 }
 

@@ -172,7 +172,8 @@ impl<'a> Waves<'a> {
             let asked = planned.action.probe(&view);
             let is_clear = asked.is_answered(known, &self.ahead.predicted, &self.ahead.written);
             let view = if is_clear { view } else { self.view(known, &self.ahead.predicted, &[]) };
-            let doubt = if is_clear { self.doubtful_condition(planned) } else { Some(self.doubt()) };
+            let doubt =
+                if is_clear { self.doubtful_condition(planned) } else { Some(self.doubt()) };
             match planned.action.decide(&view) {
                 Ok(Decision::Unchanged) => {
                     let status = doubt
@@ -247,7 +248,12 @@ impl<'a> Waves<'a> {
         }
     }
 
-    fn view<'v>(&self, known: &'v Knowledge, predicted: &'v Knowledge, written: &'v [Key]) -> View<'v>
+    fn view<'v>(
+        &self,
+        known: &'v Knowledge,
+        predicted: &'v Knowledge,
+        written: &'v [Key],
+    ) -> View<'v>
     where
         'a: 'v,
     {

@@ -82,7 +82,9 @@ impl Fleet {
             let members = self.connect_first(self.ready(members).await).await;
             let members = self.phase(members, "destroy-server").await;
             let (last, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|member| {
-                changes.iter().any(|change| change.is_going && change.group.name == member.group.name)
+                changes
+                    .iter()
+                    .any(|change| change.is_going && change.group.name == member.group.name)
             });
             let last = self.phase(last, "destroy-group").await;
             finish(others, report).await;

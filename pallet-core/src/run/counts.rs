@@ -45,8 +45,11 @@ pub(super) fn delta(group: &GroupSpec, nodes: &[Node], taken: &BTreeSet<String>)
         }
     }
     let missing = wanted.saturating_sub(present.len());
-    delta.create =
-        (1..).map(|number| group.name.node_name(number)).filter(|name| !taken.contains(name)).take(missing).collect();
+    delta.create = (1..)
+        .map(|number| group.name.node_name(number))
+        .filter(|name| !taken.contains(name))
+        .take(missing)
+        .collect();
     delta
 }
 
@@ -78,7 +81,8 @@ mod tests {
             count,
             ..GroupSpec::new("web".parse().unwrap(), NodeSpec::default(), ServerSpec::new())
         };
-        let mut nodes = vec![node("web-server-1", NodeState::Running), node("db-1", NodeState::Stopped)];
+        let mut nodes =
+            vec![node("web-server-1", NodeState::Running), node("db-1", NodeState::Stopped)];
         for word in present.split_whitespace() {
             let number = word.trim_end_matches(['s', 'x']);
             let state = match word.chars().last() {
@@ -90,8 +94,10 @@ mod tests {
         }
         let taken = nodes.iter().map(|node| node.name.clone()).collect();
         let delta = delta(&group, &nodes, &taken);
-        let names = |nodes: &[Node]| nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>().join(",");
-        let found = format!("{}/{}/{}", delta.create.join(","), names(&delta.start), names(&delta.destroy));
+        let names =
+            |nodes: &[Node]| nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>().join(",");
+        let found =
+            format!("{}/{}/{}", delta.create.join(","), names(&delta.start), names(&delta.destroy));
         assert_eq!(found.replace("web-", ""), expected, "{present:?} to {count:?}");
     }
 

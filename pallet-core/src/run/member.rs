@@ -55,7 +55,8 @@ impl Member {
             old.close().await;
         }
         let started = Instant::now();
-        let address = self.node.endpoint.as_ref().map_or("this machine".to_owned(), ToString::to_string);
+        let address =
+            self.node.endpoint.as_ref().map_or("this machine".to_owned(), ToString::to_string);
         events.send(Event::Connecting { node: self.node.name.clone(), address });
         let reach =
             Reach { endpoint: self.node.endpoint.clone(), host_keys: self.node.host_keys.clone() };

@@ -33,7 +33,8 @@ impl Fleet {
         self.each(members, |mut member, fleet| {
             let admin = admin.clone();
             async move {
-                let image_user = member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
+                let image_user =
+                    member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
                 let login = image_user.as_ref().unwrap_or(&admin);
                 member.connect(login, &fleet.options, &fleet.events).await;
                 member
@@ -61,8 +62,9 @@ impl Fleet {
 
     /// Bootstraps new nodes as their image's user, then connects to them as admin.
     async fn bootstrap(&self, members: Vec<Member>) -> Vec<Member> {
-        let (new, mut others): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|member| !member.node.bootstrapped && !member.is_failed());
+        let (new, mut others): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .partition(|member| !member.node.bootstrapped && !member.is_failed());
         let new = self.phase(new, "bootstrap").await;
         let admin = Arc::new(self.admin.clone());
         let new = self
@@ -173,7 +175,9 @@ pub(super) async fn finish(members: Vec<Member>, report: &mut Report) {
     }
 }
 
-fn only_settings(compiled: Compiled) -> Result<serde_json::Map<String, serde_json::Value>, PlanError> {
+fn only_settings(
+    compiled: Compiled,
+) -> Result<serde_json::Map<String, serde_json::Value>, PlanError> {
     match compiled.actions.first() {
         None => Ok(compiled.settings),
         Some(planned) => Err(PlanError {

@@ -132,16 +132,20 @@ impl Session {
     }
 
     /// Answers sudo's question, sends the token and reads the facts.
-    async fn greet(&mut self, invocation: &Invocation<'_>, token: &str) -> Result<(), SessionError> {
-        if let Some((prompt, password)) = invocation.prompt() {
+    async fn greet(
+        &mut self,
+        invocation: &Invocation<'_>,
+        token: &str,
+    ) -> Result<(), SessionError> {
+        if let Some((prompt, password)) = invocation.prompt()
+            && self.wait_for_prompt(prompt).await?
+        {
+            self.write(format!("{}\n", password.reveal()).as_bytes()).await?;
             if self.wait_for_prompt(prompt).await? {
-                self.write(format!("{}\n", password.reveal()).as_bytes()).await?;
-                if self.wait_for_prompt(prompt).await? {
-                    return Err(SessionError::SudoRefused {
-                        username: invocation.username().to_owned(),
-                        reason: "the password is wrong".to_owned(),
-                    });
-                }
+                return Err(SessionError::SudoRefused {
+                    username: invocation.username().to_owned(),
+                    reason: "the password is wrong".to_owned(),
+                });
             }
         }
         self.write(format!("{token}\n").as_bytes()).await?;
@@ -294,10 +298,9 @@ fn parse_mark(mark: &str) -> Result<Mark, SessionError> {
     let words: Vec<&str> = mark.split(' ').collect();
     match words.as_slice() {
         ["begin", section] => Ok(Mark::Begin(section.parse().map_err(|_| odd())?)),
-        ["end", section, status] => Ok(Mark::End(
-            section.parse().map_err(|_| odd())?,
-            status.parse().map_err(|_| odd())?,
-        )),
+        ["end", section, status] => {
+            Ok(Mark::End(section.parse().map_err(|_| odd())?, status.parse().map_err(|_| odd())?))
+        }
         ["done", status] => Ok(Mark::Done(status.parse().map_err(|_| odd())?)),
         _ => Err(odd()),
     }
