@@ -1,3 +1,24 @@
 //! The `pallet` command.
 
-fn main() {}
+mod app;
+mod args;
+mod commands;
+mod confirm;
+mod error;
+mod excerpt;
+mod interrupt;
+mod output;
+mod progress;
+mod project;
+mod registry;
+mod run;
+mod selection;
+mod services;
+mod summary;
+mod text;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app::main()
+}

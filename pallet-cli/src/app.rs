@@ -1,0 +1,65 @@
+//! From the command line to the exit code.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::args::{Cli, Global};
+use crate::commands::{self, Ended};
+use crate::error::{CliError, Kind};
+use crate::output::Output;
+
+/// What the client does itself is little; nodes do the work.
+const WORKERS: usize = 2;
+
+/// How long work that cannot be interrupted may go on after the last word was said.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+
+/// Runs the command that the arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.output, cli.global.color, cli.global.verbose);
+    log(&cli.global);
+    let ended = start(cli, &output).unwrap_or_else(|error| {
+        output.error(&error);
+        Ended::from(error.kind)
+    });
+    ExitCode::from(ended.code())
+}
+
+fn start(cli: Cli, output: &Output) -> Result<Ended, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Kind::Failed, format!("no threads: {error}")))?;
+    let ended = runtime.block_on(commands::run(cli, output));
+    runtime.shutdown_timeout(LAST_BREATH);
+    ended
+}
+
+/// What our own libraries have to say goes to standard error; others are heard only when they
+/// warn, and everything from `-vvv` on.
+fn log(global: &Global) {
+    let level = match global.verbose {
+        // Below `-v` what matters is in the report.
+        0 => return,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let others = if global.verbose > 2 { LevelFilter::DEBUG } else { LevelFilter::WARN };
+    let targets = ["pallet_core", "pallet_crates", "vmfest", "vbox_soap"]
+        .into_iter()
+        .fold(Targets::new().with_default(others), |targets, ours| {
+            targets.with_target(ours, level)
+        });
+    let format = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(global.color.applies_to(&std::io::stderr()));
+    tracing_subscriber::registry().with(format).with(targets).init();
+}

@@ -1,0 +1,52 @@
+//! `pallet destroy`: destroy all nodes of groups.
+
+use pallet_core::action::Mode;
+
+use super::Ended;
+use crate::args::{Global, Limits};
+use crate::confirm;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::project::Project;
+use crate::run::{self, Job};
+use crate::selection::{self, Wanted};
+
+/// Destroys all nodes of groups, after their `destroy-server` and `destroy-group` phases. Asks
+/// first. Nodes of groups that the file does not describe are left alone.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Groups
+    #[arg(
+        value_name = "GROUP",
+        value_parser = Wanted::parse_name,
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    groups: Vec<Wanted>,
+    /// All groups of the file
+    #[arg(long)]
+    all: bool,
+    /// Destroy without asking
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Carries it out.
+pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
+    let project = Project::load(global.config.as_deref())?;
+    let mut groups = selection::select(&args.groups, &project)?;
+    for group in &mut groups {
+        group.count = Some(0);
+    }
+    let job = Job { groups: &groups, limits: args.limits, mode: Mode::Apply };
+    run::run(project, job, output, async |fleet| {
+        let preview = fleet.preview(&groups, &[]).await?;
+        if !args.yes {
+            confirm::destroy(&preview).await?;
+        }
+        Ok(fleet.carry_out(preview).await)
+    })
+    .await
+}

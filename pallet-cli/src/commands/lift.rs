@@ -1,0 +1,34 @@
+//! `pallet lift`: configure nodes that are there.
+
+use pallet_core::action::Mode;
+
+use super::Ended;
+use crate::args::{Global, Limits, Work};
+use crate::error::CliError;
+use crate::output::Output;
+use crate::project::Project;
+use crate::run::{self, Job};
+use crate::selection::{self, Wanted};
+
+/// Runs `settings`, `install`, `configure` and the phases asked for on the running nodes of
+/// groups. Nothing is created, started or destroyed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Groups [default: all]
+    #[arg(value_name = "GROUP", value_parser = Wanted::parse_name)]
+    groups: Vec<Wanted>,
+    #[command(flatten)]
+    work: Work,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Carries it out.
+pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
+    let project = Project::load(global.config.as_deref())?;
+    let groups = selection::select(&args.groups, &project)?;
+    let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
+    let job = Job { groups: &groups, limits: args.limits, mode };
+    run::run(project, job, output, async |fleet| Ok(fleet.lift(&groups, &args.work.phases).await?))
+        .await
+}

@@ -1,0 +1,70 @@
+//! The subcommands, one file each.
+
+mod converge;
+mod destroy;
+mod lift;
+mod nodes;
+
+use clap::Subcommand;
+
+use crate::args::Cli;
+use crate::error::{CliError, Kind};
+use crate::output::Output;
+
+/// A subcommand with its arguments.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create, start and destroy nodes until the counts are right, then configure them
+    Converge(converge::Args),
+    /// Configure the nodes that run, whatever the counts are
+    Lift(lift::Args),
+    /// List the nodes of all services
+    Nodes(nodes::Args),
+    /// Destroy all nodes of groups
+    Destroy(destroy::Args),
+}
+
+/// Carries out the subcommand.
+pub async fn run(cli: Cli, output: &Output) -> Result<Ended, CliError> {
+    match &cli.command {
+        Command::Converge(args) => converge::run(&cli.global, args, output).await,
+        Command::Lift(args) => lift::run(&cli.global, args, output).await,
+        Command::Nodes(args) => nodes::run(&cli.global, args, output).await,
+        Command::Destroy(args) => destroy::run(&cli.global, args, output).await,
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was done.
+    Done,
+    /// Something failed.
+    Failed,
+    /// The file or the arguments are wrong.
+    BadInput,
+    /// It was not allowed to go on, or was interrupted.
+    Stopped,
+}
+
+impl Ended {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::BadInput => 2,
+            Self::Stopped => 3,
+        }
+    }
+}
+
+impl From<Kind> for Ended {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Input => Self::BadInput,
+            Kind::Failed => Self::Failed,
+            Kind::Refused | Kind::Interrupted => Self::Stopped,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Why a command did not do what it was asked for.
+
+use pallet_core::document::{Diagnostic, Diagnostics};
+use pallet_core::run::RunError;
+use serde_json::{Value, json};
+
+/// A command's error: what happened, and what to do about it.
+#[derive(Debug)]
+pub struct CliError {
+    /// What kind of error it is; decides the exit code.
+    pub kind: Kind,
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hints: Vec<String>,
+    /// Mistakes in files, with their places; the message only sums them up.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Kinds of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The file or the arguments are wrong.
+    Input,
+    /// A service or this machine failed.
+    Failed,
+    /// Something would be destroyed, and nobody has said that it may be.
+    Refused,
+    /// The user or the system stopped it.
+    Interrupted,
+}
+
+impl CliError {
+    /// An error of a kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hints: Vec::new(), diagnostics: Vec::new() }
+    }
+
+    /// The file or the arguments are wrong.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// Stopped before there was anything to tell.
+    pub fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The error for programs.
+    pub fn json(&self) -> Value {
+        let diagnostics = self.diagnostics.iter().map(|diagnostic| {
+            let (line, column) = diagnostic.line_column();
+            json!({
+                "file": diagnostic.file,
+                "line": line,
+                "column": column,
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        });
+        json!({
+            "error": {
+                "kind": self.kind.name(),
+                "message": self.message,
+                "hints": self.hints,
+                "diagnostics": diagnostics.collect::<Vec<_>>(),
+            }
+        })
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Diagnostics> for CliError {
+    fn from(Diagnostics { diagnostics }: Diagnostics) -> Self {
+        let file = diagnostics.first().map(|one| one.file.display().to_string());
+        let message = match (diagnostics.len(), file.unwrap_or_default()) {
+            (1, file) => format!("{file} has a mistake"),
+            (count, file) => format!("{file} has {count} mistakes"),
+        };
+        Self { diagnostics, ..Self::input(message) }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let kind = if error.is_input() { Kind::Input } else { Kind::Failed };
+        let hints = error.help().into_iter().collect();
+        Self { hints, ..Self::new(kind, error.to_string()) }
+    }
+}

@@ -1,0 +1,212 @@
+//! What happens while it happens, as calm lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use pallet_core::action::Mode;
+use pallet_core::event::Event;
+use pallet_core::report::{ActionReport, Failure, Status};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::output::Output;
+use crate::text::{Paint, duration, visible};
+
+/// An action that takes longer than this is told of before it ends.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Turns events into lines, and remembers what is going on.
+#[derive(Debug)]
+pub struct Progress {
+    output: Output,
+    paint: Paint,
+    mode: Mode,
+    going_on: BTreeMap<String, Step>,
+    /// Nodes that were created or started in this run; only those are worth waiting for.
+    fresh: BTreeSet<String>,
+    node_width: usize,
+    phase_width: usize,
+}
+
+/// What is going on on a node.
+#[derive(Debug)]
+struct Step {
+    phase: String,
+    what: String,
+    since: Instant,
+    /// Only actions are timed: between phases a node may wait for others.
+    is_action: bool,
+    is_told: bool,
+}
+
+impl Progress {
+    /// Nothing has happened yet.
+    pub fn new(output: Output, mode: Mode) -> Self {
+        Self {
+            output,
+            paint: output.err,
+            mode,
+            going_on: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            node_width: 0,
+            phase_width: 0,
+        }
+    }
+
+    /// Tells of events until there are no more; then gives what was still going on.
+    pub async fn follow(mut self, mut events: UnboundedReceiver<Event>) -> Vec<String> {
+        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            let lines = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.lines(event),
+                    None => break,
+                },
+                _ = clock.tick() => self.long_ones(),
+            };
+            if !self.output.is_json() {
+                lines.iter().for_each(|line| self.output.progress(line));
+            }
+        }
+        self.unfinished()
+    }
+
+    fn unfinished(&self) -> Vec<String> {
+        let line = |(node, step): (&String, &Step)| {
+            visible(&format!("{node}  {}  {}", step.phase, step.what)).trim_end().to_owned()
+        };
+        self.going_on.iter().map(line).collect()
+    }
+
+    /// Notes an event; gives the lines that tell of it.
+    fn lines(&mut self, event: Event) -> Vec<String> {
+        match event {
+            Event::Creating { node } => {
+                self.fresh.insert(node.clone());
+                self.begins(&node, "create", "creating")
+            }
+            Event::Starting { node } => {
+                self.fresh.insert(node.clone());
+                self.begins(&node, "start", "starting")
+            }
+            Event::Waiting { node } => {
+                let is_fresh = self.fresh.contains(&node);
+                let lines = self.begins(&node, "connect", "waiting until it answers");
+                if is_fresh { lines } else { Vec::new() }
+            }
+            Event::Destroying { node } => self.begins(&node, "destroy", "destroying"),
+            Event::Destroyed { node } => {
+                self.going_on.remove(&node);
+                vec![self.line(&node, "destroy", &self.paint.yellow("destroyed"))]
+            }
+            Event::Connecting { node, address } => {
+                let lines = self.begins(&node, "connect", &format!("connecting to {address}"));
+                self.if_verbose(lines)
+            }
+            Event::HostKeyAccepted { node, fingerprint } => {
+                let what = format!("accepted the host key {fingerprint} on first contact");
+                vec![self.line(&node, "connect", &what)]
+            }
+            Event::PhaseStarted { node, phase, actions } => {
+                let lines = self.begins(&node, &phase, &format!("{actions} actions"));
+                self.if_verbose(lines)
+            }
+            Event::ActionStarted { node, phase, action, subject } => {
+                self.step(&node, &phase, &format!("{action} {subject}"), true);
+                Vec::new()
+            }
+            Event::ActionFinished { node, phase, report } => {
+                self.step(&node, &phase, "", false);
+                self.action(&node, &phase, &report)
+            }
+            Event::PhaseFinished { node, .. } => {
+                self.going_on.remove(&node);
+                Vec::new()
+            }
+            Event::Failed { failure } => self.failure(&failure),
+        }
+    }
+
+    fn action(&mut self, node: &str, phase: &str, report: &ActionReport) -> Vec<String> {
+        let is_verbose = self.output.verbose > 0;
+        let status = match &report.status {
+            Status::Unchanged if is_verbose => self.paint.green("unchanged"),
+            Status::Skipped { reason } if is_verbose => {
+                self.paint.dim(&format!("skipped: {}", visible(reason)))
+            }
+            // Failures have an event of their own.
+            Status::Unchanged | Status::Skipped { .. } | Status::Failed => return Vec::new(),
+            Status::Changed => self.paint.yellow("changed"),
+            Status::WillChange => self.paint.yellow("would change"),
+            Status::MayChange { reason } => {
+                self.paint.yellow(&format!("may change: {}", visible(reason)))
+            }
+        };
+        let subject = visible(&report.subject);
+        let mut what = format!("{} {subject}  {status}", report.action);
+        if self.mode == Mode::Apply && report.status == Status::Changed {
+            what += &format!("  {}", self.paint.dim(&duration(report.duration)));
+        }
+        let mut lines = vec![self.line(node, phase, &what)];
+        if self.mode == Mode::Check || is_verbose {
+            lines.extend(report.details.iter().map(|detail| format!("    {}", visible(detail))));
+            lines.extend(report.diff.iter().flat_map(|diff| diff.lines()).map(|line| {
+                let shown = visible(line);
+                match line.chars().next() {
+                    Some('+') => format!("    {}", self.paint.green(&shown)),
+                    Some('-') => format!("    {}", self.paint.red(&shown)),
+                    _ => format!("    {shown}"),
+                }
+            }));
+        }
+        lines
+    }
+
+    fn failure(&mut self, failure: &Failure) -> Vec<String> {
+        let node = failure.node.as_deref().unwrap_or("-");
+        self.going_on.remove(node);
+        let action = failure.action.iter().map(|action| format!("{}  ", visible(action)));
+        let why = failure.message.lines().next().unwrap_or_default();
+        let what: String =
+            action.chain([self.paint.red(&format!("failed: {}", visible(why)))]).collect();
+        vec![self.line(node, &failure.phase, &what)]
+    }
+
+    /// Actions that have been running for long and have not been told of.
+    fn long_ones(&mut self) -> Vec<String> {
+        let mut long = Vec::new();
+        for (node, step) in &mut self.going_on {
+            if step.is_action && !step.is_told && step.since.elapsed() >= LONG {
+                step.is_told = true;
+                long.push((node.clone(), step.phase.clone(), step.what.clone()));
+            }
+        }
+        let line = |(node, phase, what): (String, String, String)| {
+            let what = format!("{}  {}", visible(&what), self.paint.dim("still running"));
+            self.line(&node, &phase, &what)
+        };
+        long.into_iter().map(line).collect()
+    }
+
+    fn begins(&mut self, node: &str, phase: &str, what: &str) -> Vec<String> {
+        self.step(node, phase, what, false);
+        vec![self.line(node, phase, &visible(what))]
+    }
+
+    fn step(&mut self, node: &str, phase: &str, what: &str, is_action: bool) {
+        self.node_width = self.node_width.max(node.chars().count());
+        self.phase_width = self.phase_width.max(phase.chars().count());
+        let (phase, what) = (phase.to_owned(), what.to_owned());
+        let step = Step { phase, what, since: Instant::now(), is_action, is_told: false };
+        self.going_on.insert(node.to_owned(), step);
+    }
+
+    fn if_verbose(&self, lines: Vec<String>) -> Vec<String> {
+        if self.output.verbose > 0 { lines } else { Vec::new() }
+    }
+
+    fn line(&self, node: &str, phase: &str, what: &str) -> String {
+        let (node, phase) = (visible(node), visible(phase));
+        let (node_width, phase_width) = (self.node_width, self.phase_width);
+        format!("{node:<node_width$}  {phase:<phase_width$}  {what}")
+    }
+}

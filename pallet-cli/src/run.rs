@@ -1,0 +1,114 @@
+//! What all commands that work on nodes have in common: open the services, work, tell.
+
+use std::process::Command;
+use std::time::Instant;
+
+use pallet_core::action::Mode;
+use pallet_core::engine::Timeouts;
+use pallet_core::event::Events;
+use pallet_core::login::Login;
+use pallet_core::report::Report;
+use pallet_core::run::{Fleet, RunOptions};
+use pallet_core::spec::GroupSpec;
+
+use crate::args::Limits;
+use crate::commands::Ended;
+use crate::error::{CliError, Kind};
+use crate::interrupt::Interrupts;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::services;
+use crate::summary::Outcome;
+
+/// What is to be worked on, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The groups.
+    pub groups: &'a [GroupSpec],
+    /// Limits.
+    pub limits: Limits,
+    /// Whether to change or only to look.
+    pub mode: Mode,
+}
+
+/// Opens the services, does `work` with them while telling what happens, and writes the report.
+pub async fn run(
+    project: Project,
+    job: Job<'_>,
+    output: &Output,
+    work: impl AsyncFnOnce(&Fleet) -> Result<Report, CliError>,
+) -> Result<Ended, CliError> {
+    let begun = Instant::now();
+    let interrupts = Interrupts::new()?;
+    let (events, happening) = Events::channel();
+    let progress = tokio::spawn(Progress::new(*output, job.mode).follow(happening));
+
+    // Kept outside of the work: what services hold open is ended after an interruption, too.
+    let mut fleet = None;
+    let done = interrupts
+        .race(async {
+            let fleet = fleet.insert(open(project, job, events).await?);
+            work(fleet).await
+        })
+        .await;
+    if let Some(fleet) = fleet {
+        fleet.close().await;
+    }
+    // The last sender of events is gone now, or is about to be.
+    let unfinished = progress.await.unwrap_or_default();
+
+    let report = done.unwrap_or_else(|| Err(interrupted(&unfinished)))?;
+    let outcome = Outcome::new(report, job.mode, begun.elapsed());
+    output.result(&outcome, || outcome.text(output.out));
+    Ok(if outcome.report.failed() { Ended::Failed } else { Ended::Done })
+}
+
+async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, CliError> {
+    let infrastructure = project.infrastructure;
+    let default_service = infrastructure.default_service;
+    let services = services::open_for(
+        job.groups,
+        infrastructure.services,
+        default_service.as_deref(),
+        &infrastructure.base,
+    )
+    .await?;
+    let timeouts = Timeouts { connect: job.limits.connect_timeout, ..Timeouts::default() };
+    Ok(Fleet {
+        services,
+        default_service,
+        admin: match infrastructure.admin_user {
+            Some(login) => login,
+            None => Login::new(current_user()?),
+        },
+        environment: infrastructure.environment,
+        options: RunOptions {
+            mode: job.mode,
+            parallel: job.limits.parallel.get(),
+            timeouts,
+            ready: job.limits.ready_timeout,
+        },
+        events,
+    })
+}
+
+/// The account that runs us, as ssh takes it: the environment may say something else.
+fn current_user() -> Result<String, CliError> {
+    let output = Command::new("id").arg("-un").output();
+    let name = output.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    match name.as_deref().map(str::trim) {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err(CliError::input("which account to log in to nodes with is not known")
+            .hint("add an [admin-user] table with a `username`")),
+    }
+}
+
+fn interrupted(unfinished: &[String]) -> CliError {
+    let message = match unfinished {
+        [] => "interrupted; nothing was going on on any node".to_owned(),
+        lines => format!("interrupted in the middle of:\n  {}", lines.join("\n  ")),
+    };
+    CliError::new(Kind::Interrupted, message)
+        .hint("what was done before stays done; the same command goes on from there")
+}

@@ -1,0 +1,71 @@
+//! Opening services.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use pallet_core::compute::{ComputeError, ComputeService, ProviderContext};
+use pallet_core::document::{Infrastructure, Service};
+use pallet_core::run::RunError;
+use pallet_core::spec::GroupSpec;
+use tokio::task::JoinSet;
+
+use crate::error::CliError;
+
+type Opened = (String, Result<Arc<dyn ComputeService>, ComputeError>);
+
+/// Opens all services, at the same time. Sorted by name.
+pub async fn open_all(infrastructure: Infrastructure) -> Vec<Opened> {
+    open(infrastructure.services, &infrastructure.base).await
+}
+
+/// Opens the services that `groups` are of, so that one that is not there only matters to those
+/// who need it.
+pub async fn open_for(
+    groups: &[GroupSpec],
+    services: BTreeMap<String, Service>,
+    default: Option<&str>,
+    base: &Path,
+) -> Result<BTreeMap<String, Arc<dyn ComputeService>>, CliError> {
+    let named: Option<BTreeSet<&str>> =
+        groups.iter().map(|group| group.node.service.as_deref().or(default)).collect();
+    let services = match named {
+        Some(named) if named.iter().all(|name| services.contains_key(*name)) => {
+            services.into_iter().filter(|(name, _)| named.contains(name.as_str())).collect()
+        }
+        // A group says nothing, or something unknown: which services there are then decides
+        // whether that is a mistake.
+        _ => services,
+    };
+    let mut opened = BTreeMap::new();
+    let mut first = None;
+    for (name, result) in open(services, base).await {
+        match result {
+            Ok(service) => {
+                opened.insert(name, service);
+            }
+            Err(error) => first = first.or_else(|| Some(failure(name, error))),
+        }
+    }
+    let Some(error) = first else { return Ok(opened) };
+    for service in opened.into_values() {
+        service.close().await;
+    }
+    Err(error)
+}
+
+/// A service's failure as an error of the command.
+pub fn failure(service: String, error: ComputeError) -> CliError {
+    RunError::Service { service, error }.into()
+}
+
+async fn open(services: BTreeMap<String, Service>, base: &Path) -> Vec<Opened> {
+    let mut opening = JoinSet::new();
+    for (name, service) in services {
+        let context = ProviderContext { service: name.clone(), base: base.to_owned() };
+        opening.spawn(async move { (name, service.opener.open(context).await) });
+    }
+    let mut opened = opening.join_all().await;
+    opened.sort_by(|(one, _), (two, _)| one.cmp(two));
+    opened
+}

@@ -1,0 +1,235 @@
+//! The report at the end of a run.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+
+use pallet_core::action::Mode;
+use pallet_core::report::{Failure, PhaseReport, Report, Status};
+use serde::Serialize;
+
+use crate::text::{Paint, Table, count, duration, names, visible};
+
+/// A report with its sums: what is written for programs.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// What happened.
+    #[serde(flatten)]
+    pub report: Report,
+    summary: Summary,
+}
+
+/// A run in numbers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Summary {
+    /// Nodes that something was done to, or tried.
+    nodes: usize,
+    /// Actions that changed something, or would or may in a dry run.
+    changed: usize,
+    unchanged: usize,
+    skipped: usize,
+    /// Failures: a node that cannot be reached is one, too.
+    failed: usize,
+    millis: u64,
+    /// Nothing was touched.
+    dry_run: bool,
+}
+
+impl Outcome {
+    /// Counts.
+    pub fn new(report: Report, mode: Mode, took: Duration) -> Self {
+        let totals = report.totals();
+        let mut nodes: BTreeSet<&str> =
+            report.nodes.iter().map(|node| node.node.as_str()).collect();
+        for names in [&report.created, &report.started, &report.destroyed] {
+            nodes.extend(names.iter().map(String::as_str));
+        }
+        nodes.extend(report.failures.iter().filter_map(|failure| failure.node.as_deref()));
+        let summary = Summary {
+            nodes: nodes.len(),
+            changed: totals.changed,
+            unchanged: totals.unchanged,
+            skipped: totals.skipped,
+            failed: failures(&report).count(),
+            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            dry_run: mode == Mode::Check,
+        };
+        Self { report, summary }
+    }
+
+    /// The report for people.
+    pub fn text(&self, paint: Paint) -> String {
+        let parts = [self.table(), self.nodes(), self.failed(paint), self.last_line(paint)];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("\n")
+    }
+
+    fn table(&self) -> String {
+        let headings = ["node", "phase", "changed", "unchanged", "failed", "skipped", "time"];
+        let mut table = Table::new(&headings, 2);
+        let mut is_empty = true;
+        for node in &self.report.nodes {
+            for phase in &node.phases {
+                is_empty = false;
+                let [changed, unchanged, failed, skipped] = counts(phase).map(|n| n.to_string());
+                let (name, took) = (visible(&node.node), duration(phase.duration));
+                let phase = visible(&phase.phase);
+                let words = [name, phase].map(|word| word.into_owned());
+                let [name, phase] = words;
+                table.row([name, phase, changed, unchanged, failed, skipped, took]);
+            }
+        }
+        if is_empty { String::new() } else { table.to_string() }
+    }
+
+    fn nodes(&self) -> String {
+        let would = if self.summary.dry_run { "would be " } else { "" };
+        let lists = [
+            ("created", &self.report.created),
+            ("started", &self.report.started),
+            ("destroyed", &self.report.destroyed),
+        ];
+        let lines = lists.into_iter().filter(|(_, nodes)| !nodes.is_empty());
+        lines.map(|(verb, nodes)| format!("{would}{verb}: {}\n", visible(&names(nodes)))).collect()
+    }
+
+    fn failed(&self, paint: Paint) -> String {
+        let texts: Vec<String> =
+            failures(&self.report).map(|failure| failure_text(failure, paint)).collect();
+        texts.join("\n")
+    }
+
+    fn last_line(&self, paint: Paint) -> String {
+        let Summary { nodes, changed, unchanged, skipped, failed, millis, dry_run } = self.summary;
+        let verb = if dry_run { "would change" } else { "changed" };
+        let mut parts = vec![
+            count(nodes, "node"),
+            format!("{changed} {verb}"),
+            format!("{unchanged} unchanged"),
+            format!("{failed} failed"),
+        ];
+        if skipped > 0 {
+            parts.push(format!("{skipped} skipped"));
+        }
+        parts.push(duration(Duration::from_millis(millis)));
+        let line = parts.join(" · ");
+        let line = match (failed, changed) {
+            (1.., _) => paint.red(&line),
+            (0, 1..) => paint.yellow(&line),
+            (0, 0) => paint.green(&line),
+        };
+        paint.bold(&line) + "\n"
+    }
+}
+
+/// All failures, those of nodes first.
+fn failures(report: &Report) -> impl Iterator<Item = &Failure> {
+    let phases = report.nodes.iter().flat_map(|node| &node.phases);
+    phases.filter_map(|phase| phase.failure.as_ref()).chain(&report.failures)
+}
+
+/// Changed, unchanged, failed, skipped. A phase that failed outside of its actions counts as one
+/// failure, as in the summary.
+fn counts(phase: &PhaseReport) -> [usize; 4] {
+    let [mut changed, mut unchanged, mut skipped] = [0; 3];
+    for action in &phase.actions {
+        match action.status {
+            Status::Changed | Status::WillChange | Status::MayChange { .. } => changed += 1,
+            Status::Unchanged => unchanged += 1,
+            Status::Skipped { .. } => skipped += 1,
+            // At most one: it is the phase's failure.
+            Status::Failed => {}
+        }
+    }
+    [changed, unchanged, usize::from(phase.failure.is_some()), skipped]
+}
+
+fn failure_text(failure: &Failure, paint: Paint) -> String {
+    let who = failure.node.as_deref().map(|node| format!("{node}, ")).unwrap_or_default();
+    let place = format!("failed: {who}{}", failure.phase);
+    let mut text = paint.red(&visible(&place));
+    if let Some(action) = &failure.action {
+        let _ = write!(text, ", {}", visible(action));
+    }
+    text.push('\n');
+    if let Some(origin) = &failure.origin {
+        let _ = writeln!(text, "  at {origin}");
+    }
+    for line in visible(&failure.message).lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    for line in visible(&failure.output).lines() {
+        let _ = writeln!(text, "    | {line}");
+    }
+    if let Some(help) = &failure.help {
+        let _ = writeln!(text, "  {} {}", paint.cyan("help:"), visible(help));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_with_everything_in_it() {
+        let report: Report = serde_json::from_value(serde_json::json!({
+            "created": ["web-2"], "started": [], "destroyed": ["web-3", "web-4"],
+            "nodes": [{
+                "node": "web-1", "group": "web",
+                "phases": [
+                    { "phase": "install", "actions": [], "millis": 3, "failure": null },
+                    {
+                        "phase": "configure", "millis": 8200,
+                        "actions": [
+                            action("unchanged"), action("changed"), action("failed"),
+                            action("skipped"),
+                        ],
+                        "failure": {
+                            "node": "web-1", "phase": "configure", "action": "exec-script make it",
+                            "origin": { "file": "pallet.toml", "line": 9, "column": 3 },
+                            "message": "it ended with exit status 7",
+                            "help": "look at it", "output": "one\n\u{1b}[2Jtwo\n",
+                        },
+                    },
+                ],
+            }],
+            "failures": [{
+                "node": "web-5", "phase": "destroy", "action": null, "origin": null,
+                "message": "it is locked", "help": null, "output": "",
+            }],
+        }))
+        .unwrap();
+        let outcome = Outcome::new(report, Mode::Apply, Duration::from_millis(9_100));
+        let expected = "\
+node   phase      changed  unchanged  failed  skipped   time
+web-1  install          0          0       0        0   3 ms
+web-1  configure        1          1       1        1  8.2 s
+
+created: web-2
+destroyed: web-3, web-4
+
+failed: web-1, configure, exec-script make it
+  at pallet.toml:9:3
+  it ended with exit status 7
+    | one
+    | \\u{1b}[2Jtwo
+  help: look at it
+
+failed: web-5, destroy
+  it is locked
+
+5 nodes · 1 changed · 1 unchanged · 2 failed · 1 skipped · 9.1 s
+";
+        assert_eq!(outcome.text(Paint::new(false)), expected);
+    }
+
+    fn action(status: &str) -> serde_json::Value {
+        serde_json::json!({
+            "action": "a", "subject": "s", "status": status, "reason": "the node failed before",
+            "origin": { "file": "pallet.toml", "line": 1, "column": 1 },
+            "details": [], "diff": null, "output": "", "millis": 1,
+        })
+    }
+}
