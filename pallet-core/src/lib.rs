@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod compute;
+pub mod document;
 pub mod engine;
 pub mod event;
 pub mod facts;

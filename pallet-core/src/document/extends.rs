@@ -1,0 +1,113 @@
+//! What builds on what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::Spanned;
+
+use super::diagnostic::Mistake;
+use super::reader::Reader;
+use super::specs::{SpecDraft, check_reference};
+use crate::spec::ServerSpec;
+
+/// The server-specs of a document, by name.
+pub(super) type ServerSpecs = BTreeMap<String, SpecDraft>;
+
+/// The specs that `spec` builds on, directly or not, in the order in which they run: bases before
+/// what builds on them, in listed order, each once, at the first place where it is reached.
+pub(super) fn bases<'s>(spec: &'s SpecDraft, specs: &'s ServerSpecs) -> Vec<&'s SpecDraft> {
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    // A stack of our own: chains may be long.
+    let mut open = vec![(None, spec.extends.iter())];
+    while let Some((spec, rest)) = open.last_mut() {
+        if let Some(base) = rest.next() {
+            if let Some((name, base)) = specs.get_key_value(base.get_ref())
+                && seen.insert(name)
+            {
+                open.push((Some(base), base.extends.iter()));
+            }
+        } else {
+            order.extend(*spec);
+            open.pop();
+        }
+    }
+    order
+}
+
+/// A spec with everything that it builds on.
+///
+/// Bases are merged one after the other and not tree by tree, so that a base which is reached
+/// twice runs once and does not win its settings back from what was built on it.
+pub(super) fn merged(spec: &SpecDraft, specs: &ServerSpecs) -> ServerSpec {
+    let bases: Vec<ServerSpec> = bases(spec, specs).into_iter().map(SpecDraft::own).collect();
+    spec.own().extends_all(&bases)
+}
+
+/// Notes unknown names and circles, and gives the names of all server-specs that have part in
+/// either: what is merged from them means nothing.
+pub(super) fn check<'s>(
+    reader: &Reader,
+    specs: &'s ServerSpecs,
+    groups: impl IntoIterator<Item = &'s SpecDraft>,
+) -> BTreeSet<&'s str> {
+    let mut broken = circles(reader, specs);
+    for (name, spec) in specs {
+        if !check_names(reader, spec, specs) {
+            broken.insert(name);
+        }
+    }
+    for group in groups {
+        check_names(reader, group, specs);
+    }
+    broken
+}
+
+fn check_names(reader: &Reader, spec: &SpecDraft, specs: &ServerSpecs) -> bool {
+    for base in &spec.extends {
+        check_reference(reader, &base.span(), base.get_ref(), specs.keys(), "server-spec");
+    }
+    spec.extends.iter().all(|base| specs.contains_key(base.get_ref()))
+}
+
+/// Notes each circle once, where it closes.
+fn circles<'s>(reader: &Reader, specs: &'s ServerSpecs) -> BTreeSet<&'s str> {
+    let mut in_circle = BTreeSet::new();
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    for (root, spec) in specs {
+        let mut open: Vec<(&str, std::slice::Iter<'_, Spanned<String>>)> = Vec::new();
+        if !done.contains(root.as_str()) {
+            open.push((root, spec.extends.iter()));
+        }
+        while let Some((name, rest)) = open.last_mut() {
+            let Some(base) = rest.next() else {
+                done.insert(name);
+                open.pop();
+                continue;
+            };
+            let Some((base_name, spec)) = specs.get_key_value(base.get_ref()) else {
+                continue;
+            };
+            if let Some(start) = open.iter().position(|(name, _)| name == base_name) {
+                let circle: Vec<&str> = open.iter().skip(start).map(|(name, _)| *name).collect();
+                note_circle(reader, base, &circle);
+                in_circle.extend(circle);
+            } else if !done.contains(base_name.as_str()) {
+                open.push((base_name, spec.extends.iter()));
+            }
+        }
+    }
+    in_circle
+}
+
+fn note_circle(reader: &Reader, closing: &Spanned<String>, circle: &[&str]) {
+    let path = format!("{} → {closing}", circle.join(" → "));
+    let message = match circle {
+        [only] => format!("server-spec `{only}` extends itself"),
+        _ => format!("server-specs extend each other in a circle: {path}"),
+    };
+    reader.note(
+        Mistake::new(closing.span(), message)
+            .label("closes the circle")
+            .help("take one of them out of an `extends`"),
+    );
+}

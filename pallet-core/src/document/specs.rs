@@ -1,0 +1,242 @@
+//! Node-specs, server-specs and group-specs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::diagnostic::Mistake;
+use super::reader::{Entry, Node, Reader, Table, join};
+use super::steps::{StepDraft, read_step};
+use super::values::dates_as_strings;
+use crate::registry::Registry;
+use crate::spec::{GroupName, NodeSpec, Phase, ServerSpec};
+
+/// What server-specs and group-specs have in common, as far as it could be read.
+#[derive(Debug)]
+pub(super) struct SpecDraft {
+    /// What it is called in messages: `server-spec.base`.
+    pub(super) name: String,
+    /// Names of the specs that it builds on.
+    pub(super) extends: Vec<Spanned<String>>,
+    /// Its own phases.
+    pub(super) phases: BTreeMap<String, Vec<StepDraft>>,
+    roles: BTreeSet<String>,
+    settings: Map<String, Value>,
+}
+
+impl SpecDraft {
+    /// The spec without what it builds on.
+    pub(super) fn own(&self) -> ServerSpec {
+        let phase = |(name, steps): (&String, &Vec<StepDraft>)| {
+            (name.clone(), Phase { steps: steps.iter().filter_map(StepDraft::step).collect() })
+        };
+        ServerSpec {
+            phases: self.phases.iter().map(phase).collect(),
+            roles: self.roles.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    fn read(reader: &Reader, registry: &Registry, table: &mut Table<'_, '_>) -> Self {
+        Self {
+            name: table.name().to_owned(),
+            extends: table.strings("extends"),
+            roles: table.strings("roles").into_iter().map(Spanned::into_inner).collect(),
+            settings: table
+                .table("settings")
+                .map(|it| read_settings(reader, &it))
+                .unwrap_or_default(),
+            phases: table
+                .table("phases")
+                .map(|phases| read_phases(reader, registry, &phases))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Reads a `[server-spec.NAME]` table.
+pub(super) fn read_server_spec(
+    reader: &Reader,
+    registry: &Registry,
+    entry: &Entry<'_, '_>,
+) -> Option<SpecDraft> {
+    let mut table = Table::of(reader, &entry.name, entry.value)?;
+    let draft = SpecDraft::read(reader, registry, &mut table);
+    table.finish();
+    Some(draft)
+}
+
+/// A group-spec as far as it could be read.
+#[derive(Debug)]
+pub(super) struct GroupDraft {
+    /// Its name, if it can be one.
+    pub(super) name: Option<GroupName>,
+    /// How many nodes there shall be.
+    pub(super) count: Option<u32>,
+    /// What its nodes are made of.
+    pub(super) node: NodeDraft,
+    /// What is on them.
+    pub(super) spec: SpecDraft,
+}
+
+/// How a group-spec says what its nodes are made of.
+#[derive(Debug)]
+pub(super) enum NodeDraft {
+    /// By the name of a node-spec.
+    Named(Spanned<String>),
+    /// By a table of its own, or not at all.
+    Inline(Box<NodeSpec>),
+}
+
+/// Reads a `[group-spec.NAME]` table.
+pub(super) fn read_group_spec(
+    reader: &Reader,
+    registry: &Registry,
+    services: &BTreeSet<String>,
+    entry: &Entry<'_, '_>,
+) -> Option<GroupDraft> {
+    let name = entry.key.get_ref().parse().inspect_err(|message: &String| {
+        reader.note(Mistake::new(entry.key.span(), message).label("no name for a group"));
+    });
+    let mut table = Table::of(reader, &entry.name, entry.value)?;
+    let draft = GroupDraft {
+        name: name.ok(),
+        count: table.entry("count").and_then(|entry| read_count(reader, &entry)),
+        node: read_node(reader, services, table.entry("node-spec")),
+        spec: SpecDraft::read(reader, registry, &mut table),
+    };
+    table.finish();
+    Some(draft)
+}
+
+fn read_count(reader: &Reader, entry: &Entry<'_, '_>) -> Option<u32> {
+    let expected = "a whole number that is not negative";
+    let DeValue::Integer(integer) = entry.value.get_ref() else {
+        reader.note_wrong_kind(&entry.name, entry.value, expected);
+        return None;
+    };
+    let count = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+    if count.is_none() {
+        let is_negative = integer.as_str().starts_with('-');
+        let message = if is_negative {
+            format!("`{}` must be {expected}, but is {integer}", entry.name)
+        } else {
+            format!("`{}` must be at most {}, but is {integer}", entry.name, u32::MAX)
+        };
+        let label = if is_negative { "negative" } else { "too many" };
+        reader.note(Mistake::new(entry.value.span(), message).label(label));
+    }
+    count
+}
+
+fn read_node(
+    reader: &Reader,
+    services: &BTreeSet<String>,
+    entry: Option<Entry<'_, '_>>,
+) -> NodeDraft {
+    let inline = |node| NodeDraft::Inline(Box::new(node));
+    let Some(entry) = entry else {
+        return inline(NodeSpec::default());
+    };
+    match entry.value.get_ref() {
+        DeValue::String(name) => {
+            NodeDraft::Named(Spanned::new(entry.value.span(), name.to_string()))
+        }
+        DeValue::Table(_) => {
+            inline(read_node_spec(reader, services, &entry.name, entry.value).unwrap_or_default())
+        }
+        _ => {
+            let expected = "the name of a node-spec or a table";
+            reader.note_wrong_kind(&entry.name, entry.value, expected);
+            inline(NodeSpec::default())
+        }
+    }
+}
+
+/// Reads a node-spec: a `[node-spec.NAME]` table, or one within a group-spec.
+pub(super) fn read_node_spec(
+    reader: &Reader,
+    services: &BTreeSet<String>,
+    name: &str,
+    value: &Node<'_>,
+) -> Option<NodeSpec> {
+    let mut value = value.clone();
+    dates_as_strings(value.get_mut());
+    let spec: NodeSpec = reader.typed(name, &value)?;
+    let service = value.get_ref().get("service");
+    if let (Some(service), Some(place)) = (&spec.service, service) {
+        check_reference(reader, &place.span(), service, services, "service");
+    }
+    Some(spec)
+}
+
+/// Notes a name that nothing has.
+pub(super) fn check_reference<'n>(
+    reader: &Reader,
+    span: &Range<usize>,
+    name: &str,
+    known: impl IntoIterator<Item = &'n String>,
+    noun: &str,
+) {
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    if known.contains(&name) {
+        return;
+    }
+    let help = if known.is_empty() {
+        format!("this document has no `[{noun}.…]` tables")
+    } else {
+        super::suggest::choices(name, known, &format!("{noun}s"))
+    };
+    let mistake = Mistake::new(span.clone(), format!("there is no {noun} `{name}`"));
+    reader.note(mistake.label("not known").help(help));
+}
+
+fn read_settings(reader: &Reader, table: &Table<'_, '_>) -> Map<String, Value> {
+    let read = |entry: Entry<'_, '_>| {
+        if !entry.value.get_ref().is_table() {
+            reader.note_wrong_kind(
+                &entry.name,
+                entry.value,
+                "a table, as every facility's settings",
+            );
+        }
+        Some((entry.key.to_string(), reader.json(&entry.name, entry.value)?))
+    };
+    table.others().filter_map(read).collect()
+}
+
+fn read_phases(
+    reader: &Reader,
+    registry: &Registry,
+    table: &Table<'_, '_>,
+) -> BTreeMap<String, Vec<StepDraft>> {
+    let read = |entry: Entry<'_, '_>| {
+        let name = entry.key.get_ref();
+        if !is_phase_name(name) {
+            let message = format!("`{name}` cannot be a phase's name");
+            reader.note(
+                Mistake::new(entry.key.span(), message)
+                    .label("no phase name")
+                    .help("use lower-case letters and digits, with single hyphens between words"),
+            );
+        }
+        let DeValue::Array(values) = entry.value.get_ref() else {
+            reader.note_wrong_kind(&entry.name, entry.value, "an array of steps");
+            return None;
+        };
+        let phase = join(table.name(), name);
+        let steps = values.iter().filter_map(|value| read_step(reader, registry, &phase, value));
+        Some((name.to_string(), steps.collect()))
+    };
+    table.others().filter_map(read).collect()
+}
+
+fn is_phase_name(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    name.split('-').all(is_word)
+}
