@@ -1,1 +1,36 @@
-//! pallet-crates
+//! Actions and reusable units of configuration for pallet-core.
+//!
+//! [`all`] gives them as a registry. Each action is a plain value that Rust programs build as
+//! well as documents do:
+//!
+//! ```
+//! use pallet_core::spec::Phase;
+//! use pallet_crates::{Directory, RemoteFile};
+//! # fn main() -> Result<(), String> {
+//! let configure = Phase::new()
+//!     .action(Directory::new("/opt/app")?.mode("0750")?)
+//!     .action(RemoteFile::new("/opt/app/motd")?.content("hello\n"));
+//! assert_eq!(configure.steps.len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod actions;
+pub mod probes;
+pub mod values;
+
+use pallet_core::registry::Registry;
+
+pub use actions::{Directory, ExecScript, Group, Package, Packages, RemoteFile, User};
+
+/// Everything in this crate.
+pub fn all() -> Registry {
+    Registry::new()
+        .action::<Directory>()
+        .action::<ExecScript>()
+        .action::<Group>()
+        .action::<Package>()
+        .action::<Packages>()
+        .action::<RemoteFile>()
+        .action::<User>()
+}

@@ -1,0 +1,357 @@
+//! The `exec-script` action.
+
+use pallet_core::action::{
+    Action, ActionError, Certainty, Change, Decision, Fragment, Key, Mode, Preparation, ProbeSet,
+    View,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::probes::{Guard, Stat};
+use crate::values::RemotePath;
+use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
+
+/// A bash script that runs on the node.
+///
+/// It runs each time, and counts as a change, unless one of its conditions says that it is not
+/// needed: `creates` (this path exists), `unless` (this script ends with status 0), `only-if`
+/// (this script ends with another status). It fails if its last command does; begin it with
+/// `set -e` to stop at the first.
+///
+/// After a script anything may be different, so everything that follows is looked at again; say
+/// with `affects` what it can change, and only that is. To show what a run would do, `unless` and
+/// `only-if` are tried only if `read-only-guards` says that they change nothing.
+///
+/// ```
+/// use pallet_crates::ExecScript;
+/// let index = ExecScript::new("cd /opt/app && ./build-index > index.db")
+///     .creates("/opt/app/index.db")?
+///     .affects("/opt/app")?;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "ExecScript", transform = or_string)]
+pub struct ExecScript {
+    /// The script.
+    script: String,
+    /// How reports call it. Default: its first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// A path that the script creates: it runs only if nothing is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    creates: Option<RemotePath>,
+    /// A script: if it ends with status 0, nothing has to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unless: Option<String>,
+    /// A script: unless it ends with status 0, nothing has to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    only_if: Option<String>,
+    /// Whether `unless` and `only-if` change nothing, so that they may run when changes are only
+    /// shown. Default: false.
+    #[serde(default)]
+    read_only_guards: bool,
+    /// All directories and files that the script may change. Default: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    affects: Option<Vec<RemotePath>>,
+}
+
+shorthand_serde!(ExecScript);
+
+impl Shorthand for ExecScript {
+    const EXPECTING: &'static str = "a script, or a table with script and more";
+
+    fn from_table<'de, D: Deserializer<'de>>(table: D) -> Result<Self, D::Error> {
+        Self::deserialize(table)
+    }
+
+    fn from_text(script: &str) -> Result<Self, String> {
+        Ok(Self::new(script))
+    }
+}
+
+impl ExecScript {
+    /// A script that runs each time.
+    pub fn new(script: impl Into<String>) -> Self {
+        Self {
+            script: script.into(),
+            name: None,
+            creates: None,
+            unless: None,
+            only_if: None,
+            read_only_guards: false,
+            affects: None,
+        }
+    }
+
+    /// Says how reports call it.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Runs it only if nothing is at `path`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn creates(mut self, path: &str) -> Result<Self, String> {
+        self.creates = Some(path.parse()?);
+        Ok(self)
+    }
+
+    /// Runs it only if `script` does not end with status 0.
+    #[must_use]
+    pub fn unless(mut self, script: impl Into<String>) -> Self {
+        self.unless = Some(script.into());
+        self
+    }
+
+    /// Runs it only if `script` ends with status 0.
+    #[must_use]
+    pub fn only_if(mut self, script: impl Into<String>) -> Self {
+        self.only_if = Some(script.into());
+        self
+    }
+
+    /// Says that `unless` and `only-if` change nothing.
+    #[must_use]
+    pub fn read_only_guards(mut self) -> Self {
+        self.read_only_guards = true;
+        self
+    }
+
+    /// Says that it changes nothing but what is at or below `path`; may be given several times.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn affects(mut self, path: &str) -> Result<Self, String> {
+        self.affects.get_or_insert_default().push(path.parse()?);
+        Ok(self)
+    }
+
+    fn has_guards(&self) -> bool {
+        self.unless.is_some() || self.only_if.is_some()
+    }
+
+    fn may_try_guards(&self, mode: Mode) -> bool {
+        mode == Mode::Apply || self.read_only_guards
+    }
+
+    fn decide_from(&self, found: &Found) -> Decision {
+        if found.is_created == Some(true)
+            || found.unless == Some(true)
+            || found.only_if == Some(false)
+        {
+            return Decision::Unchanged;
+        }
+        let mut change = Change::new(self.fragment(), self.writes());
+        if self.has_guards() && !found.tried_guards {
+            change.certainty = Certainty::May(
+                "its conditions run only when changes are made, unless read-only-guards = true \
+                 says that they change nothing"
+                    .to_owned(),
+            );
+        }
+        let mut because = Vec::new();
+        if let Some(path) = &self.creates {
+            because.push(format!("{path} is missing"));
+        }
+        if found.unless == Some(false) {
+            because.push("`unless` does not hold".to_owned());
+        }
+        if found.only_if == Some(true) {
+            because.push("`only-if` holds".to_owned());
+        }
+        Decision::Change(if because.is_empty() && !self.has_guards() {
+            change.detail("runs each time")
+        } else {
+            because.into_iter().fold(change, Change::detail)
+        })
+    }
+
+    fn writes(&self) -> Vec<Key> {
+        match &self.affects {
+            None => vec![Key::Everything],
+            Some(paths) => paths.iter().chain(&self.creates).map(RemotePath::tree).collect(),
+        }
+    }
+
+    /// The script goes through a private file: on a command line other users could read it.
+    fn fragment(&self) -> Fragment {
+        let mut fragment = Fragment::new();
+        let payload = fragment.payload(self.script.as_bytes());
+        fragment.line("folder=$(mktemp -d)");
+        fragment.line("trap 'rm -rf -- \"$folder\"' EXIT");
+        fragment.line(&format!("{payload} > \"$folder/script\""));
+        fragment.line("bash -- \"$folder/script\"");
+        fragment
+    }
+}
+
+/// What was found on the node; `None` where it was not asked.
+#[derive(Debug, Default)]
+struct Found {
+    is_created: Option<bool>,
+    unless: Option<bool>,
+    only_if: Option<bool>,
+    tried_guards: bool,
+}
+
+/// A line of at most 60 characters that tells what a script does.
+fn first_line(script: &str) -> String {
+    let is_code =
+        |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set ");
+    let line = script.lines().map(str::trim).find(is_code).unwrap_or("(empty)");
+    let mut short: String = line.chars().take(60).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+impl Action for ExecScript {
+    const NAME: &'static str = "exec-script";
+    const SUMMARY: &'static str = "A bash script, each time or when a condition asks for it.";
+    const EXAMPLE: &'static str = r#"{ exec-script = { script = "date > /opt/app/installed", creates = "/opt/app/installed", affects = ["/opt/app"] } }"#;
+
+    fn subject(&self) -> String {
+        self.name.clone().unwrap_or_else(|| first_line(&self.script))
+    }
+
+    fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+        if self.script.trim().is_empty() {
+            return Err(ActionError::new("the script is empty"));
+        }
+        if self.script.contains('\0') {
+            return Err(ActionError::new(
+                "the script contains a NUL byte, at which bash would stop",
+            ));
+        }
+        if self.read_only_guards && !self.has_guards() {
+            return Err(ActionError::new("`read-only-guards` without `unless` or `only-if`")
+                .help("remove it, or add the condition that was meant"));
+        }
+        let interpreter = self.script.lines().next().and_then(|line| line.strip_prefix("#!"));
+        let last_word = |line: &str| {
+            let words = line.split_whitespace().filter(|word| !word.starts_with('-'));
+            words.last().map(|word| word.rsplit('/').next().unwrap_or(word).to_owned())
+        };
+        match interpreter.and_then(last_word) {
+            Some(other) if !["sh", "bash", "dash"].contains(&other.as_str()) => {
+                Err(ActionError::new(format!("the script is for {other}, but bash runs it")).help(
+                    "write it with remote-file, mode = \"0755\", and run that file with exec-script",
+                ))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
+        if let Some(path) = &self.creates {
+            wanted.ask::<Stat>(path.clone());
+        }
+        if self.may_try_guards(view.mode()) {
+            for guard in self.unless.iter().chain(&self.only_if) {
+                wanted.ask::<Guard>(guard.clone());
+            }
+        }
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        let mut found =
+            Found { tried_guards: self.may_try_guards(view.mode()), ..Found::default() };
+        if let Some(path) = &self.creates {
+            found.is_created = Some(view.get::<Stat>(path)?.is_some());
+        }
+        if found.tried_guards {
+            let ask = |guard: &String| view.get::<Guard>(guard).copied();
+            found.unless = self.unless.as_ref().map(ask).transpose()?;
+            found.only_if = self.only_if.as_ref().map(ask).transpose()?;
+        }
+        Ok(self.decide_from(&found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{change, outcome, run};
+    use super::*;
+    use crate::probes::testing::Scratch;
+
+    #[test]
+    fn decision_table() {
+        let plain = ExecScript::new("true");
+        let creates = plain.clone().creates("/x").unwrap();
+        let unless = plain.clone().unless("test -e /y");
+        let both = unless.clone().only_if("test -e /z");
+        let found = |is_created, unless, only_if| Found {
+            is_created,
+            unless,
+            only_if,
+            tried_guards: unless.is_some() || only_if.is_some(),
+        };
+        let cases = [
+            (&plain, found(None, None, None), "runs each time"),
+            (&creates, found(Some(true), None, None), "unchanged"),
+            (&creates, found(Some(false), None, None), "/x is missing"),
+            (&unless, found(None, Some(true), None), "unchanged"),
+            (&unless, found(None, Some(false), None), "`unless` does not hold"),
+            (&both, found(None, Some(false), Some(false)), "unchanged"),
+            (
+                &both,
+                found(None, Some(false), Some(true)),
+                "`unless` does not hold; `only-if` holds",
+            ),
+        ];
+        for (script, found, expected) in cases {
+            assert_eq!(outcome(Ok(script.decide_from(&found))), expected, "{script:?}");
+        }
+        let unasked = outcome(Ok(unless.decide_from(&found(None, None, None))));
+        assert!(unasked.starts_with("may: its conditions run only"), "{unasked}");
+    }
+
+    #[test]
+    fn writes_everything_unless_told() {
+        assert_eq!(ExecScript::new("x").writes(), [Key::Everything]);
+        let narrow = ExecScript::new("x").affects("/a").unwrap().creates("/b").unwrap();
+        assert_eq!(narrow.writes(), [Key::tree("/a"), Key::tree("/b")]);
+        let nothing = ExecScript { affects: Some(Vec::new()), ..ExecScript::new("x") };
+        assert!(nothing.writes().is_empty());
+    }
+
+    #[test]
+    fn runs_hostile_scripts_and_keeps_their_status() {
+        let scratch = Scratch::new();
+        let log = scratch.path("log");
+        let script = format!(
+            "printf '%s\\n' \"it's $((1+1)) `echo ok` \\$HOME\" >'{log}'\ncat <<'EOF' >>'{log}'\n'$x`\nEOF\n\
+             ls -ld \"$(dirname \"$0\")\" >>'{log}'; cat; umask >>'{log}'; exit 7"
+        );
+        let ran = run(&change(Ok(ExecScript::new(script).decide_from(&Found::default()))).fragment);
+        assert_eq!((ran.status, ran.output.as_str()), (7, ""));
+        let written = std::fs::read_to_string(log.as_str()).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!(lines[..2], ["it's 2 ok $HOME", "'$x`"]);
+        assert!(lines[2].starts_with("drwx------"), "{}", lines[2]);
+        assert_eq!(lines[3], "0022");
+        let folder = lines[2].rsplit(' ').next().unwrap();
+        assert!(!std::fs::exists(folder).unwrap(), "{folder} is removed");
+    }
+
+    #[test]
+    fn output_comes_back_and_a_failure_in_the_middle_is_the_script_s_own_business() {
+        let fragment = ExecScript::new("echo one; false; echo two >&2").fragment();
+        let ran = run(&fragment);
+        assert_eq!((ran.status, ran.output.as_str()), (0, "one\ntwo\n"));
+    }
+
+    #[test]
+    fn subjects_are_short_and_tell_something() {
+        let subject = |script: &str| ExecScript::new(script).subject();
+        assert_eq!(subject("#!/bin/bash\n\n# why\nset -eu\n  make install\nrm x"), "make install");
+        assert_eq!(subject(&"é".repeat(100)), format!("{}…", "é".repeat(60)));
+        assert_eq!(subject("# nothing"), "(empty)");
+        assert_eq!(ExecScript::new("x").name("index").subject(), "index");
+    }
+}

@@ -1,0 +1,104 @@
+//! The `package` action.
+
+use std::slice;
+
+use pallet_core::action::{Action, ActionError, Decision, ProbeSet, View};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::apt::Transaction;
+use super::packages::PackageEnsure;
+use crate::values::PackageName;
+use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
+
+/// A package of the node's distribution. Debian and its relatives are supported.
+///
+/// A name that an installed package provides counts as installed. Package lists are fetched only
+/// if the node has none. Configuration files that were changed on the node are kept.
+///
+/// ```
+/// use pallet_crates::Package;
+/// let compiler = Package::new("g++")?.without_recommends();
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Package", transform = or_string)]
+pub struct Package {
+    /// Its name, perhaps with architecture and version: `libc6:amd64`, `curl=7.88.1-10`.
+    name: PackageName,
+    /// Whether it shall be installed. Default: present.
+    #[serde(default)]
+    ensure: PackageEnsure,
+    /// Whether packages that it recommends are installed too. Default: true.
+    #[serde(default = "yes")]
+    recommends: bool,
+}
+
+shorthand_serde!(Package);
+
+impl Shorthand for Package {
+    const EXPECTING: &'static str = "a name, or a table with name and more";
+
+    fn from_table<'de, D: Deserializer<'de>>(table: D) -> Result<Self, D::Error> {
+        Self::deserialize(table)
+    }
+
+    fn from_text(name: &str) -> Result<Self, String> {
+        Self::new(name)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Package {
+    /// A package that shall be installed.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the name.
+    pub fn new(name: &str) -> Result<Self, String> {
+        Ok(Self { name: name.parse()?, ensure: PackageEnsure::Present, recommends: true })
+    }
+
+    /// Says whether it shall be installed.
+    #[must_use]
+    pub fn ensure(mut self, ensure: PackageEnsure) -> Self {
+        self.ensure = ensure;
+        self
+    }
+
+    /// Installs no packages that are only recommended.
+    #[must_use]
+    pub fn without_recommends(mut self) -> Self {
+        self.recommends = false;
+        self
+    }
+
+    fn transaction(&self) -> Transaction<'_> {
+        Transaction {
+            packages: slice::from_ref(&self.name),
+            ensure: self.ensure,
+            recommends: self.recommends,
+        }
+    }
+}
+
+impl Action for Package {
+    const NAME: &'static str = "package";
+    const SUMMARY: &'static str = "A package of the node's distribution.";
+    const EXAMPLE: &'static str = r#"{ package = "git" }"#;
+
+    fn subject(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
+        self.transaction().probe(view, wanted);
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        self.transaction().decide(view)
+    }
+}

@@ -1,0 +1,151 @@
+//! The `packages` action.
+
+use pallet_core::action::{Action, ActionError, Decision, Preparation, ProbeSet, View};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::apt::Transaction;
+use crate::values::PackageName;
+use crate::values::shorthand::{Shorthand, or_list, shorthand_serde};
+
+/// Several packages, installed or removed in one transaction.
+///
+/// All that [`Package`](super::Package) says goes for each of them.
+///
+/// ```
+/// use pallet_crates::Packages;
+/// let tools = Packages::new(["build-essential", "git", "curl"])?;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Packages", transform = or_list)]
+pub struct Packages {
+    /// Names, each perhaps with architecture and version: `libc6:amd64`, `curl=7.88.1-10`.
+    names: Vec<PackageName>,
+    /// Whether they shall be installed. Default: present.
+    #[serde(default)]
+    ensure: PackageEnsure,
+    /// Whether packages that they recommend are installed too. Default: true.
+    #[serde(default = "yes")]
+    recommends: bool,
+}
+
+/// Whether a package shall be installed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageEnsure {
+    /// It is installed, in the version that is named if one is.
+    #[default]
+    Present,
+    /// It is not installed; configuration files may remain.
+    Absent,
+    /// It is not installed, and its configuration files are gone too.
+    Purged,
+}
+
+shorthand_serde!(Packages);
+
+impl Shorthand for Packages {
+    const EXPECTING: &'static str = "a list of names, or a table with names and more";
+
+    fn from_table<'de, D: Deserializer<'de>>(table: D) -> Result<Self, D::Error> {
+        Self::deserialize(table)
+    }
+
+    fn from_text(name: &str) -> Result<Self, String> {
+        Err(format!("`packages` takes a list: packages = [\"{name}\"], or package = \"{name}\""))
+    }
+
+    fn from_list(list: Vec<String>) -> Option<Result<Self, String>> {
+        Some(Self::new(list.iter().map(String::as_str)))
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Packages {
+    /// Packages that shall be installed.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with a name.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
+        let names = names.into_iter().map(str::parse).collect::<Result<_, String>>()?;
+        Ok(Self { names, ensure: PackageEnsure::Present, recommends: true })
+    }
+
+    /// Says whether they shall be installed.
+    #[must_use]
+    pub fn ensure(mut self, ensure: PackageEnsure) -> Self {
+        self.ensure = ensure;
+        self
+    }
+
+    /// Installs no packages that are only recommended.
+    #[must_use]
+    pub fn without_recommends(mut self) -> Self {
+        self.recommends = false;
+        self
+    }
+
+    fn transaction(&self) -> Transaction<'_> {
+        Transaction { packages: &self.names, ensure: self.ensure, recommends: self.recommends }
+    }
+}
+
+impl Action for Packages {
+    const NAME: &'static str = "packages";
+    const SUMMARY: &'static str = "Several packages, installed or removed in one transaction.";
+    const EXAMPLE: &'static str = r#"{ packages = ["build-essential", "git"] }"#;
+
+    fn subject(&self) -> String {
+        let shown: Vec<String> = self.names.iter().take(3).map(ToString::to_string).collect();
+        let rest = self.names.len() - shown.len();
+        match rest {
+            0 => shown.join(", "),
+            rest => format!("{} and {rest} more", shown.join(", ")),
+        }
+    }
+
+    fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+        let mut names: Vec<&str> = Vec::new();
+        for package in &self.names {
+            let is_other_arch = |other: &&PackageName| {
+                other.name() == package.name()
+                    && other.arch() == package.arch()
+                    && *other != package
+            };
+            if let Some(other) = self.names.iter().find(is_other_arch) {
+                return Err(ActionError::new(format!("both {package} and {other} are asked for"))
+                    .help("name each package once"));
+            }
+            names.push(package.name());
+        }
+        if names.is_empty() {
+            return Err(ActionError::new("the list of packages is empty"));
+        }
+        Ok(None)
+    }
+
+    fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
+        self.transaction().probe(view, wanted);
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        self.transaction().decide(view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_do_not_grow() {
+        let packages = |names: &[&str]| Packages::new(names.iter().copied()).unwrap();
+        assert_eq!(packages(&["a", "b=1"]).subject(), "a, b=1");
+        assert_eq!(packages(&["a", "b", "c", "d", "e"]).subject(), "a, b, c and 2 more");
+    }
+}

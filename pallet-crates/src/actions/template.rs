@@ -1,0 +1,99 @@
+//! Rendering templates.
+
+use std::path::Path;
+
+use handlebars::{Handlebars, RenderErrorReason, TemplateError};
+use pallet_core::action::ActionError;
+use serde_json::{Map, Value};
+
+/// Renders a handlebars template. A name that has no value is an error, and nothing is escaped:
+/// configuration files are not HTML.
+///
+/// `own` values win over what is known about the node.
+pub(super) fn render(
+    file: &Path,
+    text: &str,
+    known: &Value,
+    own: &Map<String, Value>,
+) -> Result<String, ActionError> {
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(handlebars::no_escape);
+    let name = file.display().to_string();
+    engine.register_template_string(&name, text).map_err(|error| syntax_error(&name, &error))?;
+
+    let mut values = known.as_object().cloned().unwrap_or_default();
+    values.extend(own.clone());
+    engine.render(&name, &values).map_err(|error| {
+        let place = match (error.line_no, error.column_no) {
+            (Some(line), Some(column)) => format!("{name}:{line}:{column}"),
+            _ => name.clone(),
+        };
+        match error.reason() {
+            RenderErrorReason::MissingVariable(variable) => {
+                let variable = variable.as_deref().unwrap_or("a name");
+                let names: Vec<&str> = values.keys().map(String::as_str).collect();
+                ActionError::new(format!("{place}: `{variable}` has no value")).help(format!(
+                    "give it in the step's `values`, or use what begins with {}",
+                    names.join(", ")
+                ))
+            }
+            RenderErrorReason::HelperNotFound(helper) => {
+                ActionError::new(format!("{place}: there is no helper `{helper}`"))
+                    .help("helpers are if, unless, each, with, lookup, and comparisons such as eq")
+            }
+            reason => ActionError::new(format!("{place}: {reason}")),
+        }
+    })
+}
+
+fn syntax_error(name: &str, error: &TemplateError) -> ActionError {
+    match error.pos() {
+        Some((line, column)) => {
+            ActionError::new(format!("{name}:{line}:{column}: {}", error.reason()))
+        }
+        None => ActionError::new(format!("{name}: {}", error.reason())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rendered(text: &str) -> String {
+        let known = json!({
+            "node": { "name": "web-1", "roles": ["a", "b"] },
+            "settings": { "nginx": { "port": 80 } },
+        });
+        let own = json!({ "greeting": "<hi> & \"you\"", "debug": false });
+        match render(Path::new("motd.hbs"), text, &known, own.as_object().unwrap()) {
+            Ok(text) => text,
+            Err(error) => format!("{error} / {}", error.help.clone().unwrap_or_default()),
+        }
+    }
+
+    #[test]
+    fn renders_without_escaping() {
+        assert_eq!(
+            rendered("{{greeting}} from {{node.name}}:{{settings.nginx.port}}\n"),
+            "<hi> & \"you\" from web-1:80\n"
+        );
+        assert_eq!(rendered("{{#each node.roles}}{{this}},{{/each}}"), "a,b,");
+        assert_eq!(rendered("{{#if debug}}x{{else}}y{{/if}}"), "y");
+        assert_eq!(rendered("$HOME `id` EOF"), "$HOME `id` EOF");
+    }
+
+    #[test]
+    fn errors_name_file_line_and_name() {
+        let missing = rendered("first\n{{ node.nmae }}\n");
+        assert!(missing.starts_with("motd.hbs:2:"), "{missing}");
+        assert!(missing.contains("`node.nmae` has no value / give it"), "{missing}");
+        assert!(missing.contains("debug, greeting, node, settings"), "{missing}");
+        let syntax = rendered("a\nb\n{{#if x}}\n");
+        assert!(syntax.starts_with("motd.hbs:"), "{syntax}");
+        let helper = rendered("{{#nosuch x}}{{/nosuch}}");
+        assert!(helper.contains("nosuch"), "{helper}");
+    }
+}

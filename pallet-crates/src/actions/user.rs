@@ -1,0 +1,546 @@
+//! The `user` action.
+
+use pallet_core::action::{
+    Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::probes::{Account, GroupEntry, GroupLookup, Passwd};
+use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
+use crate::values::{AccountName, Ensure, RemotePath};
+
+/// A user account.
+///
+/// What is not given is kept. A new user gets a group of the same name, the home directory
+/// `/home/<name>`, created from the node's skeleton, and no password. Groups other than that one
+/// have to exist; those in `groups` are added to the ones that the user is in. A changed home
+/// directory is noted in the account, and nothing is moved there.
+///
+/// Removing a user keeps the home directory.
+///
+/// ```
+/// use pallet_crates::User;
+/// let deploy = User::new("deploy")?.shell("/bin/bash")?.groups(["adm", "www-data"])?;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "User", transform = or_string)]
+pub struct User {
+    name: AccountName,
+    /// The user id. Default: kept; the next free one for a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    /// The primary group. Default: kept; the one called like a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<AccountName>,
+    /// Groups that the user is in beside the primary one. Default: none are added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<AccountName>,
+    /// The home directory. Default: kept; `/home/<name>` for a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    home: Option<RemotePath>,
+    /// The login shell. Default: kept; the system's choice for a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shell: Option<RemotePath>,
+    /// The comment, often the full name. Default: kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
+    /// Whether a new user's home directory is created. Default: true.
+    #[serde(default = "yes")]
+    create_home: bool,
+    /// Whether a new user gets an id from the range for system users. Default: false.
+    #[serde(default)]
+    system: bool,
+    /// Whether the user shall be there. Default: present.
+    #[serde(default)]
+    ensure: Ensure,
+}
+
+shorthand_serde!(User);
+
+impl Shorthand for User {
+    const EXPECTING: &'static str = "a name, or a table with name and more";
+
+    fn from_table<'de, D: Deserializer<'de>>(table: D) -> Result<Self, D::Error> {
+        Self::deserialize(table)
+    }
+
+    fn from_text(name: &str) -> Result<Self, String> {
+        Self::new(name)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl User {
+    /// A user who shall be there.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the name.
+    pub fn new(name: &str) -> Result<Self, String> {
+        Ok(Self {
+            name: name.parse()?,
+            uid: None,
+            group: None,
+            groups: Vec::new(),
+            home: None,
+            shell: None,
+            comment: None,
+            create_home: true,
+            system: false,
+            ensure: Ensure::Present,
+        })
+    }
+
+    /// Sets the user id.
+    #[must_use]
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// Sets the primary group.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the name.
+    pub fn group(mut self, name: &str) -> Result<Self, String> {
+        self.group = Some(name.parse()?);
+        Ok(self)
+    }
+
+    /// Adds groups that the user is in beside the primary one.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with a name.
+    pub fn groups<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
+        for name in names {
+            self.groups.push(name.parse()?);
+        }
+        Ok(self)
+    }
+
+    /// Sets the home directory.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn home(mut self, path: &str) -> Result<Self, String> {
+        self.home = Some(path.parse()?);
+        Ok(self)
+    }
+
+    /// Sets the login shell.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn shell(mut self, path: &str) -> Result<Self, String> {
+        self.shell = Some(path.parse()?);
+        Ok(self)
+    }
+
+    /// Sets the comment.
+    #[must_use]
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    /// Whether a new user's home directory is created; it is unless told otherwise.
+    #[must_use]
+    pub fn create_home(mut self, create: bool) -> Self {
+        self.create_home = create;
+        self
+    }
+
+    /// Gives a new user an id from the range for system users.
+    #[must_use]
+    pub fn system(mut self) -> Self {
+        self.system = true;
+        self
+    }
+
+    /// The user shall not be there.
+    #[must_use]
+    pub fn absent(mut self) -> Self {
+        self.ensure = Ensure::Absent;
+        self
+    }
+
+    /// The primary group that is asked about: a new user's is known even where none is given.
+    fn primary(&self) -> &AccountName {
+        self.group.as_ref().unwrap_or(&self.name)
+    }
+
+    fn decide_from(&self, found: &Found) -> Result<Decision, ActionError> {
+        match (self.ensure, &found.account) {
+            (Ensure::Absent, None) => Ok(Decision::Unchanged),
+            (Ensure::Absent, Some(_)) => Ok(self.remove()),
+            (Ensure::Present, account) => {
+                self.check_groups(found)?;
+                Ok(match account {
+                    None => self.create(found),
+                    Some(account) => self.repair(account, found),
+                })
+            }
+        }
+    }
+
+    fn check_groups(&self, found: &Found) -> Result<(), ActionError> {
+        let missing = |(name, entry): &(AccountName, Option<GroupEntry>)| {
+            entry.is_none().then(|| name.clone())
+        };
+        let primary = self.group.as_ref().filter(|_| found.primary.is_none()).cloned();
+        match primary.or_else(|| found.groups.iter().find_map(missing)) {
+            None => Ok(()),
+            Some(name) => Err(ActionError::new(format!("there is no group `{name}` on the node"))
+                .help(format!("create it in an earlier step: {{ group = \"{name}\" }}"))),
+        }
+    }
+
+    fn create(&self, found: &Found) -> Decision {
+        let mut words = Words::new("useradd");
+        let mut writes = vec![Key::user(self.name.as_str())];
+        let home = match &self.home {
+            Some(home) => home.to_string(),
+            None => format!("/home/{}", self.name),
+        };
+        words.flag(self.system, "--system");
+        words.option("--uid", self.uid);
+        // Said in full, so that the node's defaults do not matter.
+        match &found.primary {
+            Some(_) => words.option("--gid", Some(self.primary())),
+            None => words.flag(true, "--user-group"),
+        }
+        words.option("--groups", join(&self.groups));
+        words.option("--home-dir", Some(&home));
+        words.flag(self.create_home, "--create-home");
+        words.flag(!self.create_home, "--no-create-home");
+        words.option("--shell", self.shell.as_ref());
+        words.option("--comment", self.comment.as_ref());
+
+        if found.primary.is_none() {
+            writes.push(Key::group(self.name.as_str()));
+        }
+        if self.create_home {
+            writes.push(Key::tree(&home));
+        }
+        writes.extend(self.groups.iter().map(|group| Key::group(group.as_str())));
+        let mut detail = "created".to_owned();
+        if let Some(uid) = self.uid {
+            detail.push_str(&format!(" with uid {uid}"));
+        }
+        let account = Account {
+            uid: self.uid,
+            gid: found.primary.as_ref().and_then(|group| group.gid),
+            comment: Some(self.comment.clone().unwrap_or_default()),
+            home: Some(home),
+            shell: self.shell.as_ref().map(RemotePath::to_string),
+        };
+        let mut change = Change::new(words.fragment(&self.name), writes).detail(detail);
+        change = change.predict::<Passwd>(self.name.clone(), Some(account));
+        if found.primary.is_none() {
+            change = change.predict::<GroupLookup>(self.name.clone(), Some(GroupEntry::default()));
+        }
+        Decision::Change(self.predict_members(change, &found.groups))
+    }
+
+    fn repair(&self, account: &Account, found: &Found) -> Decision {
+        let mut words = Words::new("usermod");
+        let mut details = Vec::new();
+        let mut after = account.clone();
+        let mut renumbers = false;
+        if let Some(uid) = self.uid.filter(|uid| account.uid != Some(*uid)) {
+            words.option("--uid", Some(uid));
+            details.push(arrow("uid", account.uid, uid));
+            after.uid = Some(uid);
+            renumbers = true;
+        }
+        let primary_gid = found.primary.as_ref().and_then(|group| group.gid);
+        if let Some(group) = &self.group
+            && (primary_gid.is_none() || primary_gid != account.gid)
+        {
+            words.option("--gid", Some(group));
+            details.push(arrow("primary group", account.gid, group));
+            after.gid = primary_gid;
+            renumbers = true;
+        }
+        let texts = [
+            ("--home", "home", self.home.as_ref().map(RemotePath::as_str), &mut after.home),
+            ("--shell", "shell", self.shell.as_ref().map(RemotePath::as_str), &mut after.shell),
+            ("--comment", "comment", self.comment.as_deref(), &mut after.comment),
+        ];
+        for (option, what, wanted, current) in texts {
+            let Some(wanted) = wanted.filter(|wanted| current.as_deref() != Some(*wanted)) else {
+                continue;
+            };
+            words.option(option, Some(wanted));
+            details.push(arrow(what, current.as_deref().filter(|text| !text.is_empty()), wanted));
+            *current = Some(wanted.to_owned());
+        }
+        let is_in = |entry: &Option<GroupEntry>| {
+            entry.as_ref().is_some_and(|group| {
+                let is_primary = group.gid.is_some() && group.gid == after.gid;
+                is_primary || group.members.iter().any(|member| member == self.name.as_str())
+            })
+        };
+        let joined: Vec<(AccountName, Option<GroupEntry>)> =
+            found.groups.iter().filter(|(_, entry)| !is_in(entry)).cloned().collect();
+        let names: Vec<AccountName> = joined.iter().map(|(name, _)| name.clone()).collect();
+        if let Some(list) = join(&names) {
+            words.flag(true, "--append");
+            words.option("--groups", Some(&list));
+            details.push(format!("added to {}", list.replace(',', ", ")));
+        }
+        if details.is_empty() {
+            return Decision::Unchanged;
+        }
+        // With another id the files in the home directory change hands.
+        let mut writes =
+            vec![if renumbers { Key::Everything } else { Key::user(self.name.as_str()) }];
+        writes.extend(names.iter().map(|name| Key::group(name.as_str())));
+        let change = Change::new(words.fragment(&self.name), writes);
+        let change = details.into_iter().fold(change, Change::detail);
+        let change = change.predict::<Passwd>(self.name.clone(), Some(after));
+        Decision::Change(self.predict_members(change, &joined))
+    }
+
+    fn predict_members(
+        &self,
+        change: Change,
+        groups: &[(AccountName, Option<GroupEntry>)],
+    ) -> Change {
+        groups.iter().fold(change, |change, (name, entry)| {
+            let mut entry = entry.clone().unwrap_or_default();
+            entry.members.push(self.name.to_string());
+            change.predict::<GroupLookup>(name.clone(), Some(entry))
+        })
+    }
+
+    fn remove(&self) -> Decision {
+        // The user leaves all groups, and the files that stay belong to nobody.
+        let fragment = Words::new("userdel").fragment(&self.name);
+        let change =
+            Change::new(fragment, [Key::Everything]).detail("removed, home directory kept");
+        Decision::Change(change.predict::<Passwd>(self.name.clone(), None))
+    }
+}
+
+/// What was found on the node.
+#[derive(Debug)]
+struct Found {
+    account: Option<Account>,
+    primary: Option<GroupEntry>,
+    groups: Vec<(AccountName, Option<GroupEntry>)>,
+}
+
+/// A command line in the making.
+struct Words(Vec<String>);
+
+impl Words {
+    fn new(command: &str) -> Self {
+        Self(vec![command.to_owned()])
+    }
+
+    fn flag(&mut self, given: bool, flag: &str) {
+        self.0.extend(given.then(|| flag.to_owned()));
+    }
+
+    fn option(&mut self, option: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.0.extend([option.to_owned(), value.to_string()]);
+        }
+    }
+
+    fn fragment(mut self, name: &AccountName) -> Fragment {
+        self.0.extend(["--".to_owned(), name.to_string()]);
+        let mut fragment = Fragment::new();
+        fragment.run(self.0);
+        fragment
+    }
+}
+
+fn join(names: &[AccountName]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(AccountName::as_str).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+fn arrow(what: &str, before: Option<impl ToString>, after: impl ToString) -> String {
+    let after = after.to_string();
+    match before {
+        Some(before) => format!("{what} {} → {after}", before.to_string()),
+        None => format!("{what} → {after}"),
+    }
+}
+
+impl Action for User {
+    const NAME: &'static str = "user";
+    const SUMMARY: &'static str = "A user account.";
+    const EXAMPLE: &'static str =
+        r#"{ user = { name = "deploy", shell = "/bin/bash", groups = ["adm"] } }"#;
+
+    fn subject(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+        let is_unfit = |text: &str| text.contains([':', '\n']);
+        let fields = [
+            ("comment", self.comment.as_deref()),
+            ("home", self.home.as_ref().map(RemotePath::as_str)),
+            ("shell", self.shell.as_ref().map(RemotePath::as_str)),
+        ];
+        if let Some((field, _)) = fields.iter().find(|(_, text)| text.is_some_and(is_unfit)) {
+            return Err(ActionError::new(format!(
+                "`{field}` contains a colon or a line break, which no account can hold"
+            )));
+        }
+        let describes = fields.iter().any(|(_, text)| text.is_some())
+            || self.uid.is_some()
+            || self.group.is_some()
+            || !self.groups.is_empty()
+            || self.system;
+        if self.ensure == Ensure::Absent && describes {
+            return Err(ActionError::new("a user who shall be absent is not described")
+                .help("give the name alone, or remove ensure = \"absent\""));
+        }
+        Ok(None)
+    }
+
+    fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
+        wanted.ask::<Passwd>(self.name.clone());
+        if self.ensure == Ensure::Present {
+            for group in self.groups.iter().chain([self.primary()]) {
+                wanted.ask::<GroupLookup>(group.clone());
+            }
+        }
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        let account = view.get::<Passwd>(&self.name)?.clone();
+        let mut found = Found { account, primary: None, groups: Vec::new() };
+        if self.ensure == Ensure::Present {
+            found.primary = view.get::<GroupLookup>(self.primary())?.clone();
+            for group in &self.groups {
+                found.groups.push((group.clone(), view.get::<GroupLookup>(group)?.clone()));
+            }
+        }
+        self.decide_from(&found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{account as name, change, outcome};
+    use super::*;
+
+    fn group(gid: u32, members: &[&str]) -> Option<GroupEntry> {
+        Some(GroupEntry {
+            gid: Some(gid),
+            members: members.iter().map(|member| (*member).to_owned()).collect(),
+        })
+    }
+
+    fn app() -> Option<Account> {
+        Some(Account {
+            uid: Some(1000),
+            gid: Some(1000),
+            comment: Some(String::new()),
+            home: Some("/home/app".to_owned()),
+            shell: Some("/bin/sh".to_owned()),
+        })
+    }
+
+    fn found(
+        account: Option<Account>,
+        primary: Option<GroupEntry>,
+        adm: Option<GroupEntry>,
+    ) -> Found {
+        Found { account, primary, groups: vec![(name("adm"), adm)] }
+    }
+
+    #[test]
+    fn decision_table() {
+        let plain = User::new("app").unwrap();
+        let adm = plain.clone().groups(["adm"]).unwrap();
+        let full = adm
+            .clone()
+            .uid(7)
+            .group("web")
+            .unwrap()
+            .home("/srv/a b")
+            .unwrap()
+            .shell("/bin/bash")
+            .unwrap()
+            .comment("It's me");
+        let alone =
+            |account, primary| Found { groups: Vec::new(), ..found(account, primary, None) };
+        let cases = [
+            (&plain, alone(app(), group(1000, &[])), "unchanged", ""),
+            (
+                &plain,
+                alone(None, None),
+                "created",
+                "useradd --user-group --home-dir /home/app --create-home -- app\n",
+            ),
+            (
+                &plain,
+                alone(None, group(5, &[])),
+                "created",
+                "useradd --gid app --home-dir /home/app --create-home -- app\n",
+            ),
+            (&adm, found(app(), None, group(4, &["app"])), "unchanged", ""),
+            (&adm, found(app(), None, group(1000, &[])), "unchanged", ""),
+            (
+                &adm,
+                found(app(), None, group(4, &["root"])),
+                "added to adm",
+                "usermod --append --groups adm -- app\n",
+            ),
+            (&adm, found(app(), None, None), "error: there is no group `adm` on the node", ""),
+            (
+                &full,
+                found(app(), None, group(4, &[])),
+                "error: there is no group `web` on the node",
+                "",
+            ),
+            (
+                &full,
+                found(app(), group(8, &[]), group(4, &["app"])),
+                "uid 1000 → 7; primary group 1000 → web; home /home/app → /srv/a b; \
+                 shell /bin/sh → /bin/bash; comment → It's me",
+                "usermod --uid 7 --gid web --home '/srv/a b' --shell /bin/bash \
+                 --comment 'It'\\''s me' -- app\n",
+            ),
+            (
+                &full,
+                found(None, group(8, &[]), group(4, &[])),
+                "created with uid 7",
+                "useradd --uid 7 --gid web --groups adm --home-dir '/srv/a b' --create-home \
+                 --shell /bin/bash --comment 'It'\\''s me' -- app\n",
+            ),
+        ];
+        for (user, found, expected, code) in cases {
+            assert_eq!(outcome(user.decide_from(&found)), expected, "{user:?}");
+            if !code.is_empty() {
+                assert_eq!(change(user.decide_from(&found)).fragment.code(), code);
+            }
+        }
+        let absent = plain.absent();
+        assert_eq!(outcome(absent.decide_from(&alone(None, None))), "unchanged");
+        let removed = change(absent.decide_from(&alone(app(), None)));
+        assert_eq!(removed.fragment.code(), "userdel -- app\n");
+    }
+
+    #[test]
+    fn a_system_user_without_a_home() {
+        let user = User::new("app").unwrap().system().create_home(false);
+        let found = Found { account: None, primary: None, groups: Vec::new() };
+        assert_eq!(
+            change(user.decide_from(&found)).fragment.code(),
+            "useradd --system --user-group --home-dir /home/app --no-create-home -- app\n"
+        );
+    }
+}
