@@ -277,14 +277,14 @@ mod tests {
         assert_eq!(got.pair, Some(("SATA".into(), 3)));
         let map: BTreeMap<String, u8> = from_node(&read("{:a? 1 b 2}").expect("reads"))
             .unwrap_or_else(|e| BTreeMap::from([(e.to_string(), 0)]));
-        assert_eq!(map.keys().collect::<Vec<_>>(), ["line 1, column 7: expected a string or keyword, found the bare word b (write \"b\" or :b)"]);
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["line 1, column 8: expected a string or keyword, found the bare word b (write \"b\" or :b)"]);
     }
 
     #[test]
     fn errors_name_place_path_and_remedy() {
         for (text, expected) in [
             ("{:memroy-size 1}", "line 1, column 2: unknown key :memroy-size; did you mean :memory-size?"),
-            ("{:colour 1}", "line 1, column 2: unknown key :colour; known are :name, :memory-size, :rtc-use-utc, :clock, :bus, :parts, :pair"),
+            ("{:colour 1}", "line 1, column 2: unknown key :colour; known are :name, :memory-size, :clock, :rtc-use-utc, :bus, :parts, :pair"),
             ("{:memory-size \"5\"}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found \"5\""),
             ("{:memory-size -5}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found the number -5"),
             ("{:memory-size 5.5}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found the number 5.5"),

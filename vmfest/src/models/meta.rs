@@ -264,7 +264,7 @@ mod tests {
             ("{:a {:uuid \"x\"\n", "a.meta:1:5: `{` is never closed; `}` is missing"),
             ("{:a {:uuid \"x\"\n  :os-type-idd \"y\"}}", "a.meta:2:3: :a: unknown key :os-type-idd; did you mean :os-type-id?"),
             ("{:a {:uuid \"x\"}}", "a.meta:1:5: :a: the key :os-type-id is missing"),
-            ("{:a {:uuid \"x\" :os-type-id \"y\" :os-64-bit 1}}", "a.meta:1:44: :a :os-64-bit: expected true or false, found the number 1"),
+            ("{:a {:uuid \"x\" :os-type-id \"y\" :os-64-bit 1}}", "a.meta:1:43: :a :os-64-bit: expected true or false, found the number 1"),
             ("{:a {:uuid \"\" :os-type-id \"y\"}}", "a.meta:1:12: :a :uuid: names no file"),
             ("{:a {:uuid \"x\" :os-type-id \"y\"\n     :hardware {:cpu-count 0}}}", "a.meta:2:28: :a :hardware :cpu-count: 0 is out of range: 1 to 256 processors"),
             ("{:hardware-models {:m {:memroy-size 5}}}", "a.meta:1:24: :hardware-models :m: unknown key :memroy-size; did you mean :memory-size?"),

@@ -1,0 +1,219 @@
+//! Creating instances: nothing is overwritten, nothing is left of what fails.
+
+use std::time::Duration;
+
+use vmfest::models::{
+    BootMountPoint, Bus, Device, DeviceType, HardwareModel, ImageModel, StorageController,
+};
+use vmfest::{Error, Location, Manager, Server};
+
+use crate::support::{Stage, tiny};
+
+/// Hazard 2: a name is never overwritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_never_overwritten() {
+    let stage = Stage::new("names").await;
+    let image = stage.image("model.vdi").await;
+    let first = stage.instance("1", &image).await;
+    let before = stage.contents().await;
+    let error = stage.manager.instance(first.name(), &image, &tiny()).await.expect_err("taken");
+    assert!(matches!(error, Error::NameTaken { .. }), "{error}");
+    assert_eq!(stage.contents().await, before);
+
+    // Ten at once: one wins.
+    let name = stage.name("2");
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (manager, name, image) = (stage.manager.clone(), name.clone(), image.clone());
+        tasks.spawn(async move { manager.instance(&name, &image, &tiny()).await.is_ok() });
+    }
+    let won = tasks.join_all().await.into_iter().filter(|won| *won).count();
+    assert_eq!(won, 1);
+
+    // A folder that somebody left there.
+    let folder = stage.manager.location().node_path.join(stage.name("3"));
+    std::fs::create_dir(&folder).expect("made");
+    std::fs::write(folder.join("precious"), "x").expect("written");
+    let error = stage.manager.instance(&stage.name("3"), &image, &tiny()).await.expect_err("there");
+    assert!(matches!(error, Error::FolderExists { .. }), "{error}");
+    assert!(folder.join("precious").exists());
+    stage.manager.destroy(&stage.name("3")).await.expect("there is no such VM");
+    assert!(folder.join("precious").exists());
+    std::fs::remove_dir_all(folder).expect("removed");
+    stage.end(&[&image]).await;
+}
+
+/// Hazard 5: a failed creation leaves nothing behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_creation_leaves_nothing() {
+    let stage = Stage::new("failures").await;
+    let image = stage.image("model.vdi").await;
+    stage.instance("0", &image).await.destroy().await.expect("destroyed");
+    let (before, files) = (stage.contents().await, stage.files());
+
+    let missing_dvd = with_devices(vec![None, Some(dvd("/nowhere/x.iso"))]);
+    let missing_disk = with_devices(vec![
+        None,
+        Some(new_disk(None)),
+        Some(new_disk(Some("/proc/no-such-folder/x.vdi"))),
+    ]);
+    let second = with_devices(vec![None, Some(new_disk(None)), Some(dvd("/nowhere/x.iso"))]);
+    let no_such_os = ImageModel::new(&image.path, "NoSuchSystem");
+    let absent = ImageModel::new(stage.folder.join("absent.vdi"), "Debian_64");
+    let no_disk = stage.folder.join("text.vdi");
+    std::fs::write(&no_disk, "not a disk").expect("written");
+    let no_disk = ImageModel::new(no_disk, "Debian_64");
+    let plain = tiny();
+    let zero = HardwareModel { memory_size: Some(0), ..HardwareModel::default() };
+    for (what, image, hardware) in [
+        ("a DVD that is not there", &image, &missing_dvd),
+        ("a disk that cannot be made", &image, &missing_disk),
+        ("a DVD after a made disk", &image, &second),
+        ("an unknown system", &no_such_os, &plain),
+        ("an image that is not there", &absent, &plain),
+        ("an image that is none", &no_disk, &plain),
+        ("no memory", &image, &zero),
+    ] {
+        let result = stage.manager.instance(&stage.name("1"), image, hardware).await;
+        println!("{what}: {}", result.expect_err(what));
+        assert_eq!(stage.contents().await, before, "{what}");
+        assert_eq!(stage.files(), files, "{what}");
+        assert_eq!(stage.claimed_ports(), 0, "{what}");
+    }
+    stage.end(&[&image]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_creation_leaves_nothing() {
+    let stage = Stage::new("abandoned").await;
+    let image = stage.image("model.vdi").await;
+    stage.instance("0", &image).await.destroy().await.expect("destroyed");
+    let before = stage.contents().await;
+    for milliseconds in [0, 2, 5, 10, 20, 40] {
+        let name = stage.name(&milliseconds.to_string());
+        let hardware = tiny();
+        let creation = stage.manager.instance(&name, &image, &hardware);
+        let limit = Duration::from_millis(milliseconds);
+        if tokio::time::timeout(limit, creation).await.is_ok() {
+            stage.manager.destroy(&name).await.expect("destroyed");
+        }
+    }
+    for _ in 0..100 {
+        if stage.contents().await == before && stage.files().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(stage.contents().await, before);
+    stage.end(&[&image]).await;
+}
+
+/// The hardware's keys arrive in VirtualBox.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_arrive() {
+    let stage = Stage::new("settings").await;
+    let image = stage.image("model.vdi").await;
+    let text = r#"{:memory-size 40 :cpu-count 2 :vram-size 20 :monitor-count 2 :utc-time true
+        :hpet-enabled? true :acpi-enabled? true :firmware-type :bios :description "what for"
+        :boot-order [[1 :hard-disk] [2 :dvd]] :clipboard-mode :host-to-guest
+        :pointing-hid-type :usb-tablet :keyboard-hid-type :usb-keyboard
+        :shared-folders [["src" "/tmp" false false]]
+        :storage [{:name "IDE" :bus :ide :type :piix4 :devices [nil nil nil {:device-type :dvd}]}
+                  {:name "Data" :bus :sata :devices [{:device-type :hard-disk :create? true :size 8}]}]
+        :boot-mount-point ["IDE" 0]
+        :network [{:attachment-type :nat :adapter-type :virtio
+                   :nat-rules [{:name "in" :host-port 32123 :guest-port 22}]}
+                  nil
+                  {:attachment-type :internal :internal-network "inner" :mac-address "080027abcdef"}]}"#;
+    let node = vmfest::edn::read(text).expect("reads");
+    let hardware: HardwareModel = vmfest::edn::from_node(&node).expect("a model");
+    let name = stage.name("1");
+    let instance = stage.manager.instance(&name, &image, &hardware).await.expect("created");
+    assert_eq!(instance.ssh_address().await.expect("an address").port(), 32123);
+
+    let shown = stage.vbox().vboxmanage(&["showvminfo", &name, "--machinereadable"]).expect("shown");
+    for line in [
+        "memory=40",
+        "cpus=2",
+        "vram=20",
+        "monitorcount=2",
+        "hpet=\"on\"",
+        "rtcuseutc=\"on\"",
+        "ioapic=\"on\"",
+        "acpi=\"on\"",
+        "firmware=\"BIOS\"",
+        "boot1=\"disk\"",
+        "boot2=\"dvd\"",
+        "boot3=\"none\"",
+        "clipboard=\"hosttoguest\"",
+        "hidpointing=\"usbtablet\"",
+        "hidkeyboard=\"usbkbd\"",
+        "audio=\"none\"",
+        "storagecontrollername0=\"IDE\"",
+        "storagecontrollertype0=\"PIIX4\"",
+        "storagecontrollerportcount1=\"1\"",
+        "nic1=\"nat\"",
+        "nictype1=\"virtio\"",
+        "nic2=\"none\"",
+        "nic3=\"intnet\"",
+        "macaddress3=\"080027ABCDEF\"",
+        "Forwarding(0)=\"in,tcp,127.0.0.1,32123,,22\"",
+        "groups=\"/vmfest\"",
+    ] {
+        assert!(shown.lines().any(|l| l == line), "{line} in\n{shown}");
+    }
+    assert!(shown.contains("console.log"), "{shown}");
+    instance.set_extra_data("mine/key", "a \"value\"\nof two lines").await.expect("kept");
+    assert_eq!(
+        instance.extra_data("mine/key").await.expect("read").as_deref(),
+        Some("a \"value\"\nof two lines")
+    );
+    assert_eq!(instance.extra_data("mine/other").await.expect("read"), None);
+    stage.end(&[&image]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_to_what_is_not_there() {
+    let lab = xtask::lab::State::load().expect("the lab is up");
+    let vbox = lab.vbox().expect("with VirtualBox");
+    let connect = |url: String| async move {
+        let location = Location::new("/nowhere/models", "/nowhere/nodes");
+        let error = Manager::connect(&Server::new(url), location).await.expect_err("refused");
+        error.to_string()
+    };
+    let text = connect("http://127.0.0.1:9".to_owned()).await;
+    assert!(text.contains("http://127.0.0.1:9") && text.contains("start"), "{text}");
+    let text = connect(vbox.auth_url.clone()).await;
+    assert!(text.contains("websrvauthlibrary"), "{text}");
+}
+
+fn with_devices(devices: Vec<Option<Device>>) -> HardwareModel {
+    HardwareModel {
+        storage: Some(vec![StorageController {
+            name: "SATA".to_owned(),
+            bus: Bus::Sata,
+            controller_type: None,
+            devices,
+        }]),
+        boot_mount_point: Some(BootMountPoint { controller: "SATA".to_owned(), position: 0 }),
+        ..tiny()
+    }
+}
+
+fn dvd(path: &str) -> Device {
+    Device {
+        device_type: DeviceType::Dvd,
+        location: Some(path.into()),
+        create: false,
+        size: None,
+    }
+}
+
+fn new_disk(path: Option<&str>) -> Device {
+    Device {
+        device_type: DeviceType::HardDisk,
+        location: path.map(Into::into),
+        create: true,
+        size: Some(8),
+    }
+}
