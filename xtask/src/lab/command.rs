@@ -7,7 +7,7 @@ use super::layout::Lab;
 use super::nodes::{MOST_PLAIN, MOST_SYSTEMD};
 use super::state::State;
 use super::system::prerequisites;
-use super::system::say::{say, step};
+use super::system::say::{print, say, step};
 use super::{down, status, up};
 
 /// Arguments of `cargo xtask lab`.
@@ -151,7 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         Task::Vboxmanage { arguments } => {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            print!("{}", State::load_of(&lab)?.vbox()?.vboxmanage(&arguments)?);
+            print(State::load_of(&lab)?.vbox()?.vboxmanage(&arguments)?);
             Ok(())
         }
     }

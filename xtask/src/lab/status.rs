@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::layout::Lab;
 use super::state::{Node, State};
+use super::system::say::print;
 use super::vbox::INSTANCES;
 
 /// What runs, as `--output json` prints it.
@@ -34,9 +35,9 @@ pub(crate) fn show(lab: &Lab, json: bool) -> anyhow::Result<()> {
         .collect();
     if json {
         let status = Status { up: state.is_some(), state, services };
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        print(serde_json::to_string_pretty(&status)? + "\n");
     } else {
-        print_text(lab, state.as_ref(), &services);
+        print(text(lab, state.as_ref(), &services));
     }
     if silent.is_empty() {
         Ok(())
@@ -62,20 +63,20 @@ fn services(lab: &Lab, state: &State) -> Vec<Service> {
     services
 }
 
-fn print_text(lab: &Lab, state: Option<&State>, services: &[Service]) {
+fn text(lab: &Lab, state: Option<&State>, services: &[Service]) -> String {
     let Some(state) = state else {
-        println!("the lab in {} is down", lab.dir().display());
-        return;
+        return format!("the lab in {} is down\n", lab.dir().display());
     };
-    println!("the lab in {} is up", lab.dir().display());
-    for service in services {
+    let mut lines = vec![format!("the lab in {} is up", lab.dir().display())];
+    lines.extend(services.iter().map(|service| {
         let condition = if service.answers { "answers" } else { "SILENT" };
-        println!("  {:<20} {condition}  {}", service.name, service.address);
-    }
-    match &state.guest {
-        Some(guest) => println!("  guest disk: {}", guest.disk.display()),
-        None => println!("  guest disk: none (`cargo xtask lab guest` makes it)"),
-    }
-    println!("  login key: {}", lab.node_key().display());
-    println!("  known hosts: {}", state.known_hosts.display());
+        format!("  {:<20} {condition}  {}", service.name, service.address)
+    }));
+    lines.push(match &state.guest {
+        Some(guest) => format!("  guest disk: {}", guest.disk.display()),
+        None => "  guest disk: none (`cargo xtask lab guest` makes it)".to_owned(),
+    });
+    lines.push(format!("  login key: {}", lab.node_key().display()));
+    lines.push(format!("  known hosts: {}\n", state.known_hosts.display()));
+    lines.join("\n")
 }

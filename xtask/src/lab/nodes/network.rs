@@ -14,13 +14,24 @@ const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
 /// Makes the bridge and the way out unless they are there.
 pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
     let bridge = lab.bridge();
-    if !exists(&bridge) {
+    if exists(&bridge) {
+        if let Some(owner) = foreign_owner(lab) {
+            bail!(
+                "the lab in {owner} has the number {} already: choose another with PALLET_LAB_NUMBER",
+                lab.number()
+            );
+        }
+    } else {
         refuse_foreign_subnet(lab)?;
         say(format_args!("making the bridge {bridge} for {}", lab.subnet()));
         ip(&["link", "add", &bridge, "type", "bridge"])?;
         let gateway = format!("{}/24", lab.address(1));
         ip(&["address", "add", &gateway, "dev", &bridge])?;
-        ip(&["link", "set", "dev", &bridge, "up"])?;
+        let owner = owner_mark(lab);
+        ip(&["link", "set", "dev", &bridge, "alias", &owner, "up"])?;
+        for cable in cables(lab) {
+            ip(&["link", "set", "dev", &cable, "master", &bridge])?;
+        }
     }
     let before = fs::read_to_string(FORWARDING).unwrap_or_default();
     let remembered = remembered_forwarding(lab);
@@ -42,8 +53,23 @@ pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the bridge carries as its alias, so that no lab removes another's.
+fn owner_mark(lab: &Lab) -> String {
+    lab.dir().display().to_string()
+}
+
+/// The other lab that the bridge of this number belongs to, if it does.
+fn foreign_owner(lab: &Lab) -> Option<String> {
+    let alias = format!("/sys/class/net/{}/ifalias", lab.bridge());
+    let owner = fs::read_to_string(alias).ok()?.trim().to_owned();
+    (owner != owner_mark(lab)).then_some(owner)
+}
+
 /// Takes everything down again and checks that it is gone.
 pub(crate) fn down(lab: &Lab) -> anyhow::Result<()> {
+    if foreign_owner(lab).is_some() {
+        return Ok(());
+    }
     let (bridge, table) = (lab.bridge(), lab.nft_table());
     if exists(&bridge) {
         ip(&["link", "delete", &bridge])?;

@@ -1,11 +1,17 @@
 //! What `cargo xtask lab` tells its user: one plain line per step, with the time it took.
 
 use std::fmt::Display;
+use std::io::Write as _;
 use std::time::Instant;
 
 /// Prints one line.
 pub(crate) fn say(text: impl Display) {
-    println!("lab: {text}");
+    print(format_args!("lab: {text}\n"));
+}
+
+/// Prints to standard output. Nobody reading it any more is no reason to stop half-way.
+pub(crate) fn print(text: impl Display) {
+    write!(std::io::stdout(), "{text}").ok();
 }
 
 /// Announces `what`, runs it, and says how long it took. Steps that failed stay silent: the error

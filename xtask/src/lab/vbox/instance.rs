@@ -67,6 +67,20 @@ impl Instance {
         serves_wsdl(self.port(lab)).unwrap_or(false)
     }
 
+    /// An error if someone else has its port.
+    pub(super) fn check_port(self, lab: &Lab) -> anyhow::Result<()> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port(lab)));
+        if Holder::running(&self.holder_file(lab)).is_none() && TcpStream::connect(address).is_ok()
+        {
+            bail!(
+                "port {} is taken by someone else. Stop that program (`ss -ltnp sport = :{0}` names it), or choose other ports with PALLET_LAB_NUMBER={}",
+                self.port(lab),
+                lab.number() + 1
+            );
+        }
+        Ok(())
+    }
+
     /// Starts it unless it runs.
     pub(super) fn up(self, lab: &Lab) -> anyhow::Result<()> {
         if let Some(holder) = Holder::running(&self.holder_file(lab)) {
@@ -79,12 +93,6 @@ impl Instance {
                 self.name
             ));
             holder.end()?;
-        }
-        if TcpStream::connect(self.socket(lab)).is_ok() {
-            bail!(
-                "port {} is taken by someone else. Stop that program (`ss -ltnp sport = :{0}` names it), or choose other ports with PALLET_LAB_NUMBER=1",
-                self.port(lab)
-            );
         }
         step(format_args!("starting VirtualBox ({})", self.name), || {
             let holder = self.start(lab)?;
@@ -152,10 +160,6 @@ impl Instance {
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
-    }
-
-    fn socket(self, lab: &Lab) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port(lab)))
     }
 }
 

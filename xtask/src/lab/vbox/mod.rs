@@ -80,6 +80,10 @@ impl Vbox {
 
     /// Starts what does not run yet.
     pub(crate) fn up(lab: &Lab) -> anyhow::Result<Self> {
+        // Before the minutes that a missing root takes.
+        for instance in INSTANCES {
+            instance.check_port(lab)?;
+        }
         root::make(lab)?;
         for instance in INSTANCES {
             instance.up(lab)?;
