@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, StatusCode};
@@ -192,10 +192,15 @@ impl Slot<'_> {
             .get("connection")
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
         let limit = self.pool.settings.max_response_bytes;
-        let body = Limited::new(response.into_body(), limit)
-            .collect()
-            .await
-            .map_err(|error| broken(format!("{} (limit: {limit} bytes)", chain(&*error))))?;
+        let body = Limited::new(response.into_body(), limit).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let reason =
+                    format!("it is larger than {limit} bytes (`Settings::max_response_bytes`)");
+                Error::Malformed { operation, reason }
+            } else {
+                broken(chain(&*error))
+            }
+        })?;
         let text = String::from_utf8(body.to_bytes().into()).map_err(|_| Error::Malformed {
             operation,
             reason: "the answer is not UTF-8".to_owned(),
