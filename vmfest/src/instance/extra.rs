@@ -18,17 +18,17 @@ impl Instance {
     /// Keeps a value with the VM. An empty value removes the key.
     ///
     /// # Errors
-    /// When VirtualBox refuses, which it does while the VM's state is saved.
+    /// When VirtualBox refuses.
     pub async fn set_extra_data(&self, key: &str, value: &str) -> Result<(), Error> {
         let doing = || format!("keep {key} with the VM {}", self.name());
-        if self.state().await?.is_online() {
-            // The settings of a VM that runs belong to its process.
-            let lock =
-                MachineLock::shared(&self.manager, &self.machine.handle, self.name()).await?;
-            let set = lock.machine.set_extra_data(key, value).await.doing(doing);
-            lock.release_after(set).await
+        let (manager, machine) = (&self.manager, &self.machine.handle);
+        // The settings of a VM that runs belong to its process.
+        let lock = if self.state().await?.is_online() {
+            MachineLock::shared(manager, machine, self.name()).await?
         } else {
-            self.machine.handle.set_extra_data(key, value).await.doing(doing)
-        }
+            MachineLock::write(manager, machine, self.name()).await?
+        };
+        let set = lock.machine.set_extra_data(key, value).await.doing(doing);
+        lock.release_after(set).await
     }
 }

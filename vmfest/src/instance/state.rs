@@ -82,7 +82,9 @@ impl Instance {
         if !self.machine.accessible {
             return Ok(State::Inaccessible);
         }
-        match self.machine.handle.get_state().await {
+        // A handle to a machine that was unregistered goes on answering, so it is asked for anew.
+        let state = async { self.manager.vbox().find_machine(self.id()).await?.get_state().await };
+        match state.await {
             Ok(state) => Ok(state.into()),
             Err(e) if fault::is_gone(&e) => Err(Error::Gone { name: self.name().to_owned() }),
             Err(e) => Err(e).doing(|| format!("read the state of the VM {}", self.name())),

@@ -50,7 +50,7 @@ impl Manager {
                 let progress = machine.handle.delete_config(&doomed).await.doing(doing)?;
                 progress.wait(PATIENCE).await.doing(doing)?;
             }
-            Ok(())
+            self.delete_stray_disks(own_disks.iter()).await
         };
         match removed.await {
             Err(e) if gone(&e) && self.is_unknown(&machine.id).await? => {}

@@ -78,13 +78,13 @@ impl Manager {
         } else {
             self.remove_holder_without_image(path).await?;
         }
-        match (file, std::fs::remove_file(path)) {
-            _ if file == ImageFile::Keep => Ok(()),
-            (_, Err(e)) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("delete the image", path, e))
-            }
-            _ => Ok(()),
+        if file == ImageFile::Delete
+            && let Err(e) = std::fs::remove_file(path)
+            && e.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Error::io("delete the image", path, e));
         }
+        Ok(())
     }
 
     /// The image files that are held.

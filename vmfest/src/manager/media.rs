@@ -1,6 +1,6 @@
 //! Disks of instances.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vbox_soap::api::{self, AccessMode, IMachine, IMedium, MediumVariant};
 
@@ -14,7 +14,10 @@ use crate::tag;
 const MEBIBYTE: i64 = 1024 * 1024;
 
 impl Manager {
-    /// Attaches the image and all devices to a locked machine, and saves it.
+    /// Attaches the image and all devices to a locked machine.
+    ///
+    /// Saves after each one: VirtualBox goes on believing that a disk is in use if its attachment
+    /// was rolled back, and then nobody can delete it.
     pub(super) async fn attach_all(
         &self,
         machine: &IMachine,
@@ -27,6 +30,7 @@ impl Manager {
         if let Some((controller, port, slot)) = plan.mount_point() {
             let disk = api::DeviceType::HardDisk;
             machine.attach_device(controller, port, slot, disk, Some(image)).await.doing(doing)?;
+            machine.save_settings().await.doing(doing)?;
         }
         let mut own_disks = Vec::new();
         for controller in plan.hardware.storage.iter().flatten() {
@@ -36,24 +40,24 @@ impl Manager {
                 let medium = if device.create {
                     let file = folder.join(format!("disk-{}.vdi", own_disks.len() + 1));
                     let file = device.location.clone().unwrap_or(file);
+                    let disk = self.create_disk(&file, device.size.unwrap_or(0)).await?;
                     own_disks.push(file.to_string_lossy().into_owned());
-                    // Noted before it is made: a crash in between must not make it a stranger.
-                    let note = own_disks.join("\n");
-                    machine.set_extra_data(tag::OWN_DISKS, &note).await.doing(doing)?;
-                    Some(self.create_disk(&file, device.size.unwrap_or(0)).await?)
+                    let noted = note_own_disks(machine, &own_disks).await;
+                    if noted.is_err() {
+                        self.delete_disk(&disk).await?;
+                    }
+                    noted.doing(doing)?;
+                    Some(disk)
                 } else {
                     self.open(device).await?
                 };
-                let kind = kind(device.device_type);
-                let attached =
-                    machine.attach_device(&controller.name, port, slot, kind, medium.as_ref()).await;
-                if let (Err(_), Some(medium), true) = (&attached, &medium, device.create) {
-                    self.delete_disk(medium).await?;
-                }
-                attached.doing(doing)?;
+                let (controller, kind) = (&controller.name, kind(device.device_type));
+                let medium = medium.as_ref();
+                machine.attach_device(controller, port, slot, kind, medium).await.doing(doing)?;
+                machine.save_settings().await.doing(doing)?;
             }
         }
-        machine.save_settings().await.doing(doing)
+        Ok(())
     }
 
     async fn open(&self, device: &Device) -> Result<Option<IMedium>, Error> {
@@ -65,6 +69,28 @@ impl Manager {
         let path = location.to_string_lossy();
         let medium = self.vbox().open_medium(&path, kind(device.device_type), mode, false).await;
         medium.map(Some).doing(|| format!("open {path}"))
+    }
+
+    /// Deletes disks that were made for a machine and that it has no more, or never got.
+    pub(super) async fn delete_stray_disks(
+        &self,
+        own_disks: impl Iterator<Item = &PathBuf>,
+    ) -> Result<(), Error> {
+        for file in own_disks.filter(|file| file.exists()) {
+            let path = file.to_string_lossy();
+            let doing = || format!("delete the disk {path}");
+            let mode = AccessMode::ReadWrite;
+            let disk = self.vbox().open_medium(&path, api::DeviceType::HardDisk, mode, false);
+            let disk = disk.await.doing(doing)?;
+            let unused = disk.get_machine_ids().await.doing(doing)?.is_empty()
+                && disk.get_children().await.doing(doing)?.is_empty();
+            if unused {
+                self.delete_disk(&disk).await?;
+            } else {
+                tracing::warn!(disk = %path, "the disk is in use by another VM; it stays");
+            }
+        }
+        Ok(())
     }
 
     async fn create_disk(&self, file: &Path, mebibytes: u64) -> Result<IMedium, Error> {
@@ -93,6 +119,13 @@ impl Manager {
         let progress = disk.delete_storage().await.doing(doing)?;
         progress.wait(PATIENCE).await.doing(doing)
     }
+}
+
+/// Notes with the machine which disks go with it when it goes. Saved at once: the note must
+/// outlive an attachment that fails.
+async fn note_own_disks(machine: &IMachine, disks: &[String]) -> Result<(), vbox_soap::Error> {
+    machine.set_extra_data(tag::OWN_DISKS, &disks.join("\n")).await?;
+    machine.save_settings().await
 }
 
 fn kind(device: DeviceType) -> api::DeviceType {

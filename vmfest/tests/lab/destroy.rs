@@ -21,6 +21,7 @@ async fn destroying_from_every_state() {
             instance.start().await.expect("starts");
             instance.start().await.expect("starting what runs is fine");
             assert_eq!(instance.state().await.expect("a state"), State::Running);
+            instance.set_extra_data("mine/key", "kept").await.expect("kept");
         }
         match wanted {
             "paused" => {
@@ -39,6 +40,7 @@ async fn destroying_from_every_state() {
                 drop((machine, session));
                 assert!(instance.wait_until_off(SOON).await.expect("waits"));
                 assert_eq!(instance.state().await.expect("a state"), State::Saved);
+                instance.set_extra_data("mine/key", "kept").await.expect("kept");
             }
             "aborted" => {
                 let machine = stage.vb().find_machine(instance.id()).await.expect("known");
@@ -61,7 +63,8 @@ async fn destroying_from_every_state() {
                 let other = stage.another_manager().await;
                 let same = other.find(instance.name()).await.expect("looks").expect("found");
                 same.destroy().await.expect("destroyed");
-                assert!(matches!(instance.state().await, Err(Error::Gone { .. })));
+                let state = instance.state().await;
+                assert!(matches!(state, Err(Error::Gone { .. })), "{state:?}");
                 other.close().await.expect("logs off");
             }
             _ => {}
