@@ -48,8 +48,10 @@ impl Transaction<'_> {
             return Decision::Unchanged;
         }
         let packages: Vec<&PackageName> = differences.iter().map(|(package, _)| *package).collect();
+        let is_half_done = |seen: &Installed| seen.version.is_some() && !seen.is_configured;
+        let finish = found.iter().any(|(_, seen)| is_half_done(seen));
         // Scripts of packages may do anything.
-        let change = Change::new(self.fragment(&packages), [Key::Everything]);
+        let change = Change::new(self.fragment(&packages, finish), [Key::Everything]);
         Decision::Change(differences.into_iter().map(|(_, line)| line).fold(change, Change::detail))
     }
 
@@ -76,14 +78,19 @@ impl Transaction<'_> {
         }
     }
 
-    fn fragment(&self, packages: &[&PackageName]) -> Fragment {
+    /// `finish` says that an earlier run of dpkg was cut short.
+    fn fragment(&self, packages: &[&PackageName], finish: bool) -> Fragment {
         let mut fragment = Fragment::new();
         fragment.line("export DEBIAN_FRONTEND=noninteractive");
         // Another run of apt is waited for; changed configuration files stay as they are.
         fragment.line(
-            "apt() { apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confdef \
+            "apt() { apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Use-Pty=0 \
+             -o Dpkg::Options::=--force-confdef \
              -o Dpkg::Options::=--force-confold \"$@\"; }",
         );
+        if finish {
+            fragment.line("dpkg --force-confdef --force-confold --configure -a");
+        }
         match self.ensure {
             PackageEnsure::Present => self.install(&mut fragment, packages),
             PackageEnsure::Absent => remove(&mut fragment, "remove", packages),
@@ -192,6 +199,15 @@ mod tests {
             "{code}"
         );
         assert!(code.contains("for name in g++; do"), "{code}");
+    }
+
+    #[test]
+    fn what_was_cut_short_is_finished_first() {
+        let half = Installed { is_configured: false, ..installed("1") };
+        let change = change(Ok(decide("git", PackageEnsure::Present, half)));
+        let code = change.fragment.code();
+        let finish = code.find("--configure -a\n").unwrap();
+        assert!(finish < code.find("\napt install").unwrap(), "{code}");
     }
 
     #[test]

@@ -169,8 +169,8 @@ mod tests {
         let name = account("root");
         let toor = account("toor");
         let ids = |uid| Ids { uid, gid: None };
-        let cases: [(Option<&AccountName>, Option<u32>, Option<u32>, &[&str]); 6] = [
-            (None, None, None, &[]),
+        let cases = [
+            (None, None, None, &[] as &[&str]),
             (Some(&name), Some(0), Some(0o600), &[]),
             (Some(&app), Some(7), None, &["owner root → app"]),
             (Some(&toor), Some(0), None, &[]),

@@ -210,6 +210,31 @@ fn first_line(script: &str) -> String {
     short
 }
 
+/// bash runs every script, so a first line that says something else would be ignored.
+fn check_interpreter(script: &str) -> Result<(), ActionError> {
+    let first = script.lines().next().unwrap_or_default();
+    let Some(line) = first.strip_prefix("#!") else { return Ok(()) };
+    let (options, words): (Vec<&str>, Vec<&str>) = line
+        .split_whitespace()
+        .filter(|word| *word != "-S")
+        .partition(|word| word.starts_with('-'));
+    let program = words.last().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+    if !["sh", "bash", "dash"].contains(&program) {
+        return Err(ActionError::new(format!("the script is for `{program}`, but bash runs it"))
+            .help(
+                "write it with remote-file, mode = \"0755\", and run that file with exec-script",
+            ));
+    }
+    if !options.is_empty() {
+        let options = options.join(" ");
+        return Err(ActionError::new(format!(
+            "`{options}` in the first line would have no effect"
+        ))
+        .help(format!("write `set {options}` as a line of its own")));
+    }
+    Ok(())
+}
+
 impl Action for ExecScript {
     const NAME: &'static str = "exec-script";
     const SUMMARY: &'static str = "A bash script, each time or when a condition asks for it.";
@@ -232,19 +257,7 @@ impl Action for ExecScript {
             return Err(ActionError::new("`read-only-guards` without `unless` or `only-if`")
                 .help("remove it, or add the condition that was meant"));
         }
-        let interpreter = self.script.lines().next().and_then(|line| line.strip_prefix("#!"));
-        let last_word = |line: &str| {
-            let words = line.split_whitespace().filter(|word| !word.starts_with('-'));
-            words.last().map(|word| word.rsplit('/').next().unwrap_or(word).to_owned())
-        };
-        match interpreter.and_then(last_word) {
-            Some(other) if !["sh", "bash", "dash"].contains(&other.as_str()) => {
-                Err(ActionError::new(format!("the script is for {other}, but bash runs it")).help(
-                    "write it with remote-file, mode = \"0755\", and run that file with exec-script",
-                ))
-            }
-            _ => Ok(None),
-        }
+        check_interpreter(&self.script).map(|()| None)
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
@@ -344,6 +357,24 @@ mod tests {
         let fragment = ExecScript::new("echo one; false; echo two >&2").fragment();
         let ran = run(&fragment);
         assert_eq!((ran.status, ran.output.as_str()), (0, "one\ntwo\n"));
+    }
+
+    #[test]
+    fn first_lines_that_would_be_ignored_are_refused() {
+        let good = [
+            "true",
+            "#!/bin/sh\n",
+            "#!/usr/bin/env bash\n",
+            "#! /bin/bash",
+            "# !/x",
+            "#!/usr/bin/env -S bash",
+        ];
+        for script in good {
+            assert!(check_interpreter(script).is_ok(), "{script}");
+        }
+        let error = |script| check_interpreter(script).unwrap_err().to_string();
+        assert_eq!(error("#!/usr/bin/python3\n"), "the script is for `python3`, but bash runs it");
+        assert_eq!(error("#!/bin/bash -eu\n"), "`-eu` in the first line would have no effect");
     }
 
     #[test]

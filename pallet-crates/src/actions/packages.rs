@@ -110,21 +110,19 @@ impl Action for Packages {
     }
 
     fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
-        let mut names: Vec<&str> = Vec::new();
+        if self.names.is_empty() {
+            return Err(ActionError::new("the list of packages is empty"));
+        }
         for package in &self.names {
-            let is_other_arch = |other: &&PackageName| {
+            let is_other_version = |other: &&PackageName| {
                 other.name() == package.name()
                     && other.arch() == package.arch()
                     && *other != package
             };
-            if let Some(other) = self.names.iter().find(is_other_arch) {
+            if let Some(other) = self.names.iter().find(is_other_version) {
                 return Err(ActionError::new(format!("both {package} and {other} are asked for"))
                     .help("name each package once"));
             }
-            names.push(package.name());
-        }
-        if names.is_empty() {
-            return Err(ActionError::new("the list of packages is empty"));
         }
         Ok(None)
     }
@@ -141,6 +139,21 @@ impl Action for Packages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_package_in_two_versions_is_a_mistake() {
+        use pallet_core::facts::Facts;
+        let values = serde_json::Value::Null;
+        let base = std::path::Path::new("");
+        let context = Preparation { facts: &Facts::default(), values: &values, base };
+        let prepare = |names: &[&str]| {
+            let packages = Packages::new(names.iter().copied()).unwrap();
+            packages.prepare(&context).map_err(|error| error.to_string())
+        };
+        assert!(prepare(&["git", "git", "libc6:amd64", "libc6:i386"]).is_ok());
+        assert_eq!(prepare(&["git", "git=1"]).unwrap_err(), "both git and git=1 are asked for");
+        assert_eq!(prepare(&[]).unwrap_err(), "the list of packages is empty");
+    }
 
     #[test]
     fn subjects_do_not_grow() {

@@ -23,7 +23,8 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 /// by byte as it is: nothing is expanded, and no newline is added.
 ///
 /// - `template` names a handlebars file. It sees `node`, `facts`, `settings`, `environment` and
-///   `nodes`, and the step's own `values`, which win. A name without a value is an error.
+///   `nodes`, and the step's own `values`, which win. Writing a name
+///   without a value is an error; `if`, `unless`, `each` and `with` may ask for one.
 /// - Owner, group and mode that are not given are those that the file has. A new file belongs to
 ///   the user who writes it, with mode 0644.
 /// - The file is replaced as a whole, at once, complete with owner and mode: nobody sees half of

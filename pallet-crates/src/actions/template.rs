@@ -31,9 +31,9 @@ pub(super) fn render(
         };
         match error.reason() {
             RenderErrorReason::MissingVariable(variable) => {
-                let variable = variable.as_deref().unwrap_or("a name");
+                let what = variable.as_ref().map_or("it".to_owned(), |name| format!("`{name}`"));
                 let names: Vec<&str> = values.keys().map(String::as_str).collect();
-                ActionError::new(format!("{place}: `{variable}` has no value")).help(format!(
+                ActionError::new(format!("{place}: {what} has no value")).help(format!(
                     "give it in the step's `values`, or use what begins with {}",
                     names.join(", ")
                 ))
@@ -41,6 +41,10 @@ pub(super) fn render(
             RenderErrorReason::HelperNotFound(helper) => {
                 ActionError::new(format!("{place}: there is no helper `{helper}`"))
                     .help("helpers are if, unless, each, with, lookup, and comparisons such as eq")
+            }
+            RenderErrorReason::PartialNotFound(partial) => {
+                ActionError::new(format!("{place}: there is no partial `{partial}`"))
+                    .help("a template is one file; write the part into it")
             }
             reason => ActionError::new(format!("{place}: {reason}")),
         }
@@ -86,14 +90,35 @@ mod tests {
     }
 
     #[test]
+    fn conditions_may_ask_for_what_has_no_value() {
+        let asks = [
+            "{{#if nosuch}}x{{else}}y{{/if}}",
+            "{{#if node.nosuch}}x{{else}}y{{/if}}",
+            "{{#unless settings.a.b}}y{{/unless}}",
+            "{{#each nosuch}}x{{else}}y{{/each}}",
+            "{{#with nosuch}}x{{else}}y{{/with}}",
+            "{{#if (eq node.name \"web-1\")}}y{{/if}}",
+        ];
+        for text in asks {
+            assert_eq!(rendered(text), "y", "{text}");
+        }
+    }
+
+    #[test]
     fn errors_name_file_line_and_name() {
         let missing = rendered("first\n{{ node.nmae }}\n");
         assert!(missing.starts_with("motd.hbs:2:"), "{missing}");
         assert!(missing.contains("`node.nmae` has no value / give it"), "{missing}");
         assert!(missing.contains("debug, greeting, node, settings"), "{missing}");
-        let syntax = rendered("a\nb\n{{#if x}}\n");
-        assert!(syntax.starts_with("motd.hbs:"), "{syntax}");
-        let helper = rendered("{{#nosuch x}}{{/nosuch}}");
-        assert!(helper.contains("nosuch"), "{helper}");
+        let syntax = rendered("a\nb {{ x");
+        assert!(syntax.starts_with("motd.hbs:2:"), "{syntax}");
+        let cases = [
+            ("a\n{{ nosuch 1 }}", "motd.hbs:2:1: there is no helper `nosuch` / "),
+            ("{{> nosuch }}", "motd.hbs:1:1: there is no partial `nosuch` / "),
+            ("{{ lookup node \"nosuch\" }}", "motd.hbs:1:1: it has no value / "),
+        ];
+        for (text, expected) in cases {
+            assert!(rendered(text).starts_with(expected), "{text}: {}", rendered(text));
+        }
     }
 }
