@@ -4,6 +4,13 @@
 //! reading it gives. `PALLET_UPDATE_EXPECTED=1 cargo test -p pallet-core --test documents` writes
 //! those files anew; read the difference before you commit it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "documents/registry.rs"]
 mod registry;
 #[path = "documents/render.rs"]
