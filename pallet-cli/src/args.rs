@@ -11,7 +11,7 @@ use crate::commands::Command;
 
 /// Describe your machines in pallet.toml; `converge` makes them exist and be as described.
 #[derive(Debug, Parser)]
-#[command(name = "pallet", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "pallet", version, max_term_width = 100)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]

@@ -9,7 +9,7 @@ use pallet_core::report::{ActionReport, Failure, Status};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::output::Output;
-use crate::text::{Paint, duration, visible};
+use crate::text::{Paint, count, duration, visible};
 
 /// An action that takes longer than this is told of before it ends.
 const LONG: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ impl Progress {
                 vec![self.line(&node, "connect", &what)]
             }
             Event::PhaseStarted { node, phase, actions } => {
-                let lines = self.begins(&node, &phase, &format!("{actions} actions"));
+                let lines = self.begins(&node, &phase, &count(actions, "action"));
                 self.if_verbose(lines)
             }
             Event::ActionStarted { node, phase, action, subject } => {

@@ -98,13 +98,15 @@ pub fn names<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// The known name that was probably meant.
+/// The known name that was probably meant: a third of the letters may be wrong, and of short
+/// names one.
 pub fn closest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
+    let length = given.chars().count();
     known
-        .map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|one, two| one.0.total_cmp(&two.0))
+        .map(|name| (strsim::damerau_levenshtein(&given, &name.to_lowercase()), name))
+        .filter(|(wrong, _)| *wrong < length && *wrong <= (length / 3).max(1))
+        .min_by_key(|(wrong, _)| *wrong)
         .map(|(_, name)| name)
 }
 
@@ -181,5 +183,7 @@ mod tests {
         assert_eq!(closest("wbe", known()), Some("web"));
         assert_eq!(closest("databse", known()), Some("database"));
         assert_eq!(closest("cache", known()), None);
+        assert_eq!(closest("bd", ["db", "a"].into_iter()), Some("db"));
+        assert_eq!(closest("x", ["a"].into_iter()), None);
     }
 }

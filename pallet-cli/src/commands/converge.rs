@@ -11,9 +11,7 @@ use crate::project::Project;
 use crate::run::{self, Job};
 use crate::selection::{self, Wanted};
 
-/// Creates what is missing, starts what is stopped and destroys what is too much of each group;
-/// then runs `settings`, `bootstrap` on new nodes, `install`, `configure`, and the phases asked
-/// for. Destroying asks first.
+/// What `pallet converge` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Groups, with a count for this run or without [default: all groups, with their counts]

@@ -11,8 +11,7 @@ use crate::project::Project;
 use crate::run::{self, Job};
 use crate::selection::{self, Wanted};
 
-/// Destroys all nodes of groups, after their `destroy-server` and `destroy-group` phases. Asks
-/// first. Nodes of groups that the file does not describe are left alone.
+/// What `pallet destroy` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Groups

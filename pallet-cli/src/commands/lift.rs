@@ -10,8 +10,7 @@ use crate::project::Project;
 use crate::run::{self, Job};
 use crate::selection::{self, Wanted};
 
-/// Runs `settings`, `install`, `configure` and the phases asked for on the running nodes of
-/// groups. Nothing is created, started or destroyed.
+/// What `pallet lift` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Groups [default: all]

@@ -15,12 +15,25 @@ use crate::output::Output;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create, start and destroy nodes until the counts are right, then configure them
+    ///
+    /// Creates what is missing, starts what is stopped and destroys what is too much of each
+    /// group; then runs `settings`, `bootstrap` on new nodes, `install`, `configure`, and the
+    /// phases asked for. Asks before it destroys.
     Converge(converge::Args),
     /// Configure the nodes that run, whatever the counts are
+    ///
+    /// Runs `settings`, `install`, `configure` and the phases asked for on the running nodes of
+    /// groups. Creates, starts and destroys nothing.
     Lift(lift::Args),
     /// List the nodes of all services
+    ///
+    /// Lists nodes of all groups, stopped ones included, also of groups that the file does not
+    /// describe any more.
     Nodes(nodes::Args),
     /// Destroy all nodes of groups
+    ///
+    /// Destroys them after their `destroy-server` and `destroy-group` phases. Asks first. Leaves
+    /// nodes of groups alone that the file does not describe.
     Destroy(destroy::Args),
 }
 

@@ -12,7 +12,7 @@ use crate::project::Project;
 use crate::services;
 use crate::text::{Table, visible};
 
-/// Lists the nodes of all services: ours, of all groups, stopped ones included.
+/// What `pallet nodes` is told: nothing so far.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

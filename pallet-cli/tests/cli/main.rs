@@ -1,0 +1,16 @@
+//! The `pallet` binary, run as a process in folders of its own.
+
+#[cfg(test)]
+mod converge;
+#[cfg(test)]
+mod destroy;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod input;
+#[cfg(test)]
+mod interrupt;
+#[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod support;
