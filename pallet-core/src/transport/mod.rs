@@ -100,7 +100,7 @@ pub enum TransportError {
         reason: String,
     },
     /// The node did not answer in time.
-    #[error("{endpoint} did not finish {what} within {} s", after.as_secs())]
+    #[error("{endpoint} did not finish {what} within {after:?}")]
     TimedOut {
         /// Where.
         endpoint: Endpoint,

@@ -82,10 +82,10 @@ pub(super) async fn login(
     if in_by_key {
         return Ok(());
     }
-    if let Some(password) = &login.password {
-        if attempts.password(password).await? || attempts.interactive(password).await? {
-            return Ok(());
-        }
+    if let Some(password) = &login.password
+        && (attempts.password(password).await? || attempts.interactive(password).await?)
+    {
+        return Ok(());
     }
     Err(attempts.refused())
 }
@@ -115,7 +115,7 @@ impl Attempts<'_> {
         let Some(hash) = self.admit(key.public_key(), &name).await else { return Ok(false) };
         let key = PrivateKeyWithHashAlg::new(key, hash);
         let result = self.handle.authenticate_publickey(self.username, key).await;
-        self.settle(name, result)
+        self.settle(name, result).await
     }
 
     /// Offers the agent's keys, or only one of them.
@@ -172,13 +172,13 @@ impl Attempts<'_> {
         let name = format!("the SSH agent's {}", describe(&key));
         let Some(hash) = self.admit(&key, &name).await else { return Ok(false) };
         match self.handle.authenticate_publickey_with(self.username, key, hash, agent).await {
-            Ok(result) => self.settle(name, Ok(result)),
+            Ok(result) => self.settle(name, Ok(result)).await,
             // The node lives; the agent would not sign.
             Err(russh::AgentAuthError::Key(error)) => {
                 self.tried.push(format!("{name} ({error})"));
                 Ok(false)
             }
-            Err(russh::AgentAuthError::Send(_)) => Err(self.ended()),
+            Err(russh::AgentAuthError::Send(_)) => Err(self.ended().await),
         }
     }
 
@@ -245,7 +245,7 @@ impl Attempts<'_> {
             return Ok(false);
         }
         let result = self.handle.authenticate_password(self.username, password.reveal()).await;
-        self.settle("the password".to_owned(), result)
+        self.settle("the password".to_owned(), result).await
     }
 
     /// Answers every hidden question with the password.
@@ -259,12 +259,14 @@ impl Attempts<'_> {
         for _ in 0..QUESTIONS {
             let prompts = match reply {
                 Ok(Interactive::InfoRequest { prompts, .. }) => prompts,
-                Ok(Interactive::Success) => return self.settle(name, Ok(AuthResult::Success)),
+                Ok(Interactive::Success) => {
+                    return self.settle(name, Ok(AuthResult::Success)).await;
+                }
                 Ok(Interactive::Failure { remaining_methods, partial_success }) => {
                     let failure = AuthResult::Failure { remaining_methods, partial_success };
-                    return self.settle(name, Ok(failure));
+                    return self.settle(name, Ok(failure)).await;
                 }
-                Err(error) => return self.settle(name, Err(error)),
+                Err(error) => return self.settle(name, Err(error)).await,
             };
             let answers = prompts.iter().map(|prompt| {
                 if prompt.echo { String::new() } else { password.reveal().to_owned() }
@@ -276,7 +278,7 @@ impl Attempts<'_> {
         Ok(false)
     }
 
-    fn settle(
+    async fn settle(
         &mut self,
         what: String,
         result: Result<AuthResult, russh::Error>,
@@ -292,7 +294,7 @@ impl Attempts<'_> {
                 self.tried.push(format!("{what}{more}"));
                 // The library reports a session that ended in the middle as a failure, too.
                 if self.link.end_reason().is_some() && remaining_methods.is_empty() {
-                    return Err(self.ended());
+                    return Err(self.ended().await);
                 }
                 self.offered = Some(remaining_methods);
                 Ok(false)
@@ -300,16 +302,16 @@ impl Attempts<'_> {
             Err(error) => {
                 self.link.end(reason(&error));
                 self.tried.push(what);
-                Err(self.ended())
+                Err(self.ended().await)
             }
         }
     }
 
     /// The error for a session that ended: a refusal, if the node had refused something before.
-    fn ended(&self) -> TransportError {
+    async fn ended(&self) -> TransportError {
         match self.offered {
             Some(_) => self.refused(),
-            None => self.link.lost(),
+            None => self.link.lost().await,
         }
     }
 

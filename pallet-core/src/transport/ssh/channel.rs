@@ -9,7 +9,7 @@ use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::transport::Output;
 
@@ -56,7 +56,9 @@ impl Channels {
         let channel = self.open(session).await?;
         let in_use = InUse::new(&self.usage);
         // The answer is not waited for: it comes with the output, and a refusal ends the channel.
-        channel.exec(true, command).await.map_err(|_| self.link.lost())?;
+        if channel.exec(true, command).await.is_err() {
+            return Err(self.link.lost().await);
+        }
         let (from_node, to_node) = channel.split();
         let (stdin, stdin_of_node) = duplex(STDIN_BUFFER);
         let (sender, output) = mpsc::unbounded_channel();
@@ -76,13 +78,14 @@ impl Channels {
         loop {
             let mut ended = pin!(self.usage.ended.notified());
             ended.as_mut().enable();
-            let opened = timeout_at(deadline, session.channel_open_session())
+            // The deadline counts between requests: giving one up leaves a channel open on the node.
+            let opened = timeout(self.limit, session.channel_open_session())
                 .await
                 .map_err(|_| self.link.timed_out("the start of a program", self.limit))?;
             let reason = match opened {
                 Ok(channel) => return Ok(channel),
                 Err(russh::Error::ChannelOpenFailure(reason)) => reason,
-                Err(_) => return Err(self.link.lost()),
+                Err(_) => return Err(self.link.lost().await),
             };
             let others = self.usage.open.load(Ordering::Acquire);
             refused_alone = if others == 0 { refused_alone + 1 } else { 0 };
@@ -161,8 +164,10 @@ async fn carry(
                 }
                 // The connection ended. A status without the end of the output may lack output.
                 None => {
-                    let exit = exit.filter(|_| end_of_output);
-                    return exit.map_or_else(|| Output::Lost(link.lost()), Output::Exit);
+                    return match exit.filter(|_| end_of_output) {
+                        Some(status) => Output::Exit(status),
+                        None => Output::Lost(link.lost().await),
+                    };
                 }
                 Some(_) => {}
             },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use russh::client::{DisconnectReason, Handler};
 use russh::keys::PublicKeyOrCertificate;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::host_key::HostKeyCheck;
 use super::{Endpoint, TransportError};
@@ -15,17 +16,27 @@ pub(super) struct Link {
     pub(super) endpoint: Endpoint,
     /// The first reason is the real one; what follows are its consequences.
     ended: OnceLock<String>,
+    reason_known: Notify,
     session_ended: Notify,
 }
 
+/// How long the reason may come after the first sign of the end.
+const REASON_LIMIT: Duration = Duration::from_secs(1);
+
 impl Link {
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, ended: OnceLock::new(), session_ended: Notify::new() }
+        Self {
+            endpoint,
+            ended: OnceLock::new(),
+            reason_known: Notify::new(),
+            session_ended: Notify::new(),
+        }
     }
 
     /// Notes why the connection ends.
     pub(super) fn end(&self, reason: impl Into<String>) {
         let _ = self.ended.set(reason.into());
+        self.reason_known.notify_waiters();
     }
 
     /// Why the connection ended, if it did.
@@ -38,7 +49,13 @@ impl Link {
         self.session_ended.notified().await;
     }
 
-    pub(super) fn lost(&self) -> TransportError {
+    /// The error for a connection that ended.
+    pub(super) async fn lost(&self) -> TransportError {
+        // The session takes no more requests a moment before it says why.
+        let known = self.reason_known.notified();
+        if self.ended.get().is_none() {
+            let _ = timeout(REASON_LIMIT, known).await;
+        }
         self.lost_because(self.end_reason().unwrap_or("the reason is unknown").to_owned())
     }
 
