@@ -143,8 +143,8 @@ pub struct PlanError {
 pub struct PlannedAction {
     /// The action, completed for the node.
     pub action: ActionBox,
-    /// The step's name.
-    pub id: Option<String>,
+    /// The step's name, and those of the plan-function steps that it comes from.
+    pub ids: Vec<String>,
     /// Positions of the earlier actions of which one has to have changed something. Empty:
     /// unconditional.
     pub when_changed: Option<Vec<usize>>,
@@ -191,7 +191,7 @@ pub fn compile(
     });
     let mut compiler = Compiler { name, target, scene, values, compiled: Compiled::default() };
     for step in &phase.steps {
-        compiler.step(step)?;
+        compiler.step(step, &[])?;
     }
     Ok(compiler.compiled)
 }
@@ -205,12 +205,13 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn step(&mut self, step: &Step) -> Result<(), PlanError> {
+    /// `callers` are the names of the plan-function steps that gave this one.
+    fn step(&mut self, step: &Step, callers: &[String]) -> Result<(), PlanError> {
         if step.only_on.as_ref().is_some_and(|filter| !filter.fits(&self.target.facts)) {
             return Ok(());
         }
         match &step.kind {
-            StepKind::Action(action) => self.action(step, action),
+            StepKind::Action(action) => self.action(step, action, callers),
             StepKind::Plan(function) => {
                 let mut plan = Plan {
                     phase: self.name,
@@ -225,12 +226,18 @@ impl Compiler<'_> {
                 function(&mut plan)?;
                 let (steps, settings) = (plan.steps, plan.settings);
                 self.compiled.settings.extend(settings);
-                steps.into_iter().try_for_each(|inner| self.step(&inherit(inner, step)))
+                let callers: Vec<String> = step.id.iter().chain(callers).cloned().collect();
+                steps.into_iter().try_for_each(|inner| self.step(&inherit(inner, step), &callers))
             }
         }
     }
 
-    fn action(&mut self, step: &Step, action: &ActionBox) -> Result<(), PlanError> {
+    fn action(
+        &mut self,
+        step: &Step,
+        action: &ActionBox,
+        callers: &[String],
+    ) -> Result<(), PlanError> {
         let preparation = Preparation {
             facts: &self.target.facts,
             values: &self.values,
@@ -242,7 +249,7 @@ impl Compiler<'_> {
         let when_changed = self.conditions(step)?;
         self.compiled.actions.push(PlannedAction {
             action,
-            id: step.id.clone(),
+            ids: step.id.iter().chain(callers).cloned().collect(),
             when_changed,
             as_user: step.as_user.clone(),
             origin: step.origin.clone(),
@@ -256,7 +263,7 @@ impl Compiler<'_> {
         }
         let mut positions = Vec::new();
         for id in &step.when_changed {
-            let named = |planned: &PlannedAction| planned.id.as_ref() == Some(id);
+            let named = |planned: &PlannedAction| planned.ids.contains(id);
             positions.extend(
                 self.compiled
                     .actions

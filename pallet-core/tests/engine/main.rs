@@ -1,6 +1,12 @@
 //! The engine against a real bash on this machine: sessions, waves, failures, check mode.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod actions;
 mod waves;
@@ -48,8 +54,7 @@ async fn run_told(
     let environment = serde_json::Map::new();
     let scene = Scene { nodes: &nodes, environment: &environment };
     let compiled = compile("test", phase, &target, scene).unwrap();
-    let run =
-        PhaseRun { node: "here", phase: "test", actions: &compiled.actions, mode, events };
+    let run = PhaseRun { node: "here", phase: "test", actions: &compiled.actions, mode, events };
     run_phase(connection, run).await
 }
 
@@ -86,7 +91,9 @@ async fn events_tell_what_happens_in_order() {
         words.push(match event {
             Event::PhaseStarted { actions, .. } => format!("phase of {actions}"),
             Event::ActionStarted { action, .. } => format!("{action}…"),
-            Event::ActionFinished { report, .. } => format!("{} {:?}", report.action, report.status),
+            Event::ActionFinished { report, .. } => {
+                format!("{} {:?}", report.action, report.status)
+            }
             Event::Failed { failure } => format!("failed: {}", failure.message),
             Event::PhaseFinished { .. } => "end".to_owned(),
             other => format!("{other:?}"),

@@ -97,6 +97,26 @@ async fn when_changed_follows_what_really_changed() {
 }
 
 #[tokio::test]
+async fn a_plan_functions_step_has_changed_when_one_of_its_actions_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, log) = (path(folder.path(), "a"), path(folder.path(), "log"));
+    let file = a.clone();
+    let plan = Step::plan(std::sync::Arc::new(move |plan| {
+        let first = plan.action(Put::new(file.clone(), "A"));
+        plan.action_when_changed(&[&first], Run::new("true"));
+        Ok(())
+    }));
+    let phase = Phase::new()
+        .step(plan.id("files"))
+        .step(Step::action(Run::new(format!("echo reload >>{log}"))).when_changed("files"));
+    let mut here = this_machine().await;
+    let first = run(&mut here, &phase, Mode::Apply).await;
+    assert_eq!(statuses(&first), ["changed", "changed", "changed"]);
+    let second = run(&mut here, &phase, Mode::Apply).await;
+    assert_eq!(statuses(&second), ["unchanged", "skipped", "skipped"]);
+}
+
+#[tokio::test]
 async fn check_mode_touches_nothing_and_says_what_it_cannot_know() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (path(folder.path(), "a"), path(folder.path(), "b"));
