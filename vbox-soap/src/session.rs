@@ -137,7 +137,8 @@ impl Shared {
         self.wake_reaper.notify_one();
         self.released.notify_waiters();
         let Some(root) = self.root.get() else { return Ok(()) };
-        let result = engine::send_plain(&self.pool, &LOGOFF, None, &[(&**root).to_value()]).await;
+        let result =
+            engine::send_plain(&self.pool, &LOGOFF, None, &[root.as_ref().to_value()]).await;
         self.pool.close_idle();
         match result {
             // It had ended by itself.

@@ -429,8 +429,8 @@ impl IMachine {
     }
 
     /// Sets the attribute `dnDMode`.
-    pub fn set_dnd_mode(&self, dn_d_mode: DnDMode) -> Call<()> {
-        self.object().call(&SET_DND_MODE, vec![dn_d_mode.to_value()])
+    pub fn set_dnd_mode(&self, dnd_mode: DnDMode) -> Call<()> {
+        self.object().call(&SET_DND_MODE, vec![dnd_mode.to_value()])
     }
 
     /// Reads the attribute `teleporterEnabled`.

@@ -99,10 +99,10 @@ impl World {
             }
             Step::ServerAnswers(which) => {
                 let count = self.calls.len().max(1);
-                if let Some(call) = self.calls.get_mut(which % count) {
-                    if call.answer.is_none() {
-                        call.answer = Some(self.server.reference(call.object));
-                    }
+                if let Some(call) = self.calls.get_mut(which % count)
+                    && call.answer.is_none()
+                {
+                    call.answer = Some(self.server.reference(call.object));
                 }
             }
             Step::AnswerArrives(which) => {

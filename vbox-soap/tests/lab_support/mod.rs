@@ -1,5 +1,13 @@
 //! What the lab tests share.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test support: a failure here is a failed test"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

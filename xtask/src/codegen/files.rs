@@ -28,6 +28,12 @@ impl Files {
         &self.directory
     }
 
+    /// The text of one file.
+    #[cfg(test)]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.contents.get(name).map(String::as_str)
+    }
+
     pub fn len(&self) -> usize {
         self.contents.len()
     }

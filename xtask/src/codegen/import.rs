@@ -295,3 +295,117 @@ fn typed(parts: &[WirePart], declared: &Declared) -> anyhow::Result<Vec<Named>> 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model_text;
+    use super::*;
+
+    const XIDL: &str = r#"<idl><library><application>
+      <result name="VBOX_E_GONE" value="0x80BB0001"/>
+      <enum name="Mood"><const name="Good" value="1"/><const name="Hidden" value="9" wsmap="suppress"/></enum>
+      <interface name="IBox" extends="$unknown" wsmap="managed">
+        <attribute name="name" type="wstring"/>
+        <attribute name="mood" type="Mood" readonly="yes"/>
+        <attribute name="winId" type="long long" readonly="yes"/>
+        <method name="find">
+          <result name="VBOX_E_GONE"/>
+          <param name="ids" type="uuid" mod="string" dir="in" safearray="yes"/>
+          <param name="data" type="octet" dir="out" safearray="yes"/>
+          <param name="box" type="IBox" dir="return"/>
+        </method>
+        <method name="raw"><param name="address" type="octet" mod="ptr" dir="in"/></method>
+      </interface>
+      <interface name="ICrate" extends="IBox" wsmap="managed"/>
+      <interface name="ISize" extends="$unknown" wsmap="struct"><attribute name="width" type="unsigned long"/></interface>
+      <interface name="IHidden" extends="$unknown" wsmap="suppress"/>
+      <interface name="IManager" extends="$unknown" wsmap="global">
+        <method name="open"><param name="return" type="IBox" dir="return"/></method>
+      </interface>
+    </application></library></idl>"#;
+
+    fn wsdl() -> String {
+        let part = |name: &str, ty: &str, array: bool| {
+            let occurs = if array { " minOccurs='0' maxOccurs='unbounded'" } else { "" };
+            format!("<x:element name='{name}' type='{ty}'{occurs}/>")
+        };
+        let element = |name: &str, parts: &[String]| {
+            format!(
+                "<x:element name='{name}'><x:complexType><x:sequence>{}</x:sequence></x:complexType></x:element>",
+                parts.concat()
+            )
+        };
+        let this = part("_this", "xsd:string", false);
+        let text = |name: &str| part(name, "xsd:string", false);
+        let operations = [
+            ("IBox_getName", vec![this.clone()], vec![text("returnval")]),
+            ("IBox_setName", vec![this.clone(), text("name")], vec![]),
+            ("IBox_getMood", vec![this.clone()], vec![part("returnval", "vbox:Mood", false)]),
+            (
+                "IBox_find",
+                vec![this, part("ids", "xsd:string", true)],
+                vec![text("data"), text("returnval")],
+            ),
+            ("IManager_open", vec![], vec![text("returnval")]),
+        ];
+        let mut schema = String::from(
+            "<x:simpleType name='Mood'><x:restriction><x:enumeration value='Good'/><x:enumeration value='New'/>\
+             </x:restriction></x:simpleType>",
+        );
+        schema.push_str(&format!(
+            "<x:complexType name='ISize'><x:sequence>{}</x:sequence></x:complexType>",
+            part("width", "xsd:unsignedInt", false)
+        ));
+        let mut ports = String::new();
+        for (name, request, response) in operations {
+            schema.push_str(&element(name, &request));
+            schema.push_str(&element(&format!("{name}Response"), &response));
+            ports.push_str(&format!("<w:operation name='{name}'/>"));
+        }
+        format!(
+            "<w:definitions xmlns:w='w' xmlns:x='x'><w:types><x:schema>{schema}</x:schema></w:types>\
+             <w:portType>{ports}</w:portType></w:definitions>"
+        )
+    }
+
+    #[test]
+    fn both_descriptions_become_one_model() {
+        let text = model_text::write(&import("7.2", &wsdl(), XIDL).unwrap());
+        let facts: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            facts,
+            [
+                "versions 7.2",
+                "result VBOX_E_GONE 0x80BB0001",
+                "enum Mood",
+                "  Good",
+                "  New",
+                "struct ISize",
+                "  width: u32",
+                "interface IBox",
+                "  get name: string",
+                "  set name: string",
+                "  get mood: Mood",
+                "  call find(ids: uuid[]) -> data: bytes, returnval: IBox",
+                "interface ICrate < IBox",
+                "global IManager",
+                "  call open() -> returnval: IBox",
+            ]
+        );
+    }
+
+    #[test]
+    fn descriptions_that_disagree_are_refused_with_the_place() {
+        let changes = [
+            ("IBox_setName", "IBox_setOther", "IBox_setOther"),
+            ("type='xsd:unsignedInt'", "type='xsd:int'", "`width` is xsd:int"),
+            (" minOccurs='0' maxOccurs='unbounded'", "", "IBox_find"),
+            ("name='data'", "name='other'", "does not declare `other`"),
+        ];
+        for (from, to, place) in changes {
+            let error = import("7.2", &wsdl().replace(from, to), XIDL).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(place), "{error}");
+        }
+    }
+}

@@ -186,3 +186,106 @@ fn import_of(api: &Api, ty: &Type) -> anyhow::Result<Option<String>> {
         _ => Some(format!("crate::api::{}", ty.name)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::model_text;
+    use super::*;
+
+    /// The committed model: what the crate is really generated from.
+    fn committed() -> Model {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../vbox-soap/api/virtualbox.api");
+        model_text::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn text_of(model: &Model, name: &str) -> String {
+        let mut files = Files::new(PathBuf::from("nowhere"));
+        generate(model, &mut files).unwrap();
+        files.text(name).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_committed_model_has_the_whole_api() {
+        let model = committed();
+        let objects = model.interfaces.iter().filter(|interface| !interface.global).count();
+        let operations: usize = model.interfaces.iter().map(|i| i.operations.len()).sum();
+        assert_eq!((objects, operations), (223, 1925));
+        assert_eq!((model.enums.len(), model.structs.len()), (147, 6));
+    }
+
+    #[test]
+    fn a_method_is_one_line_and_its_descriptor_says_where_references_are() {
+        let machine = text_of(&committed(), "machine.rs");
+        for expected in [
+            "pub fn launch_vm_process(&self, session: &ISession, name: &str, environment_changes: &[&str]) -> \
+             Call<IProgress> { self.object().call(&LAUNCH_VM_PROCESS, vec![session.to_value(), name.to_value(), \
+             environment_changes.to_value()]) }",
+            "static GET_MEDIUM_ATTACHMENT: Operation = Operation { name: \"IMachine_getMediumAttachment\", \
+             parameters: &[\"name\", \"controllerPort\", \"device\"], output: \"returnval\", references: &[\
+             ReferenceIn { element: \"returnval\", field: \"machine\", family: \"IMachine\" }, ReferenceIn { \
+             element: \"returnval\", field: \"medium\", family: \"IMedium\" }, ReferenceIn { element: \
+             \"returnval\", field: \"bandwidthGroup\", family: \"IBandwidthGroup\" }], versions: 0b1 };",
+            "pub fn get_current_snapshot(&self) -> Call<Option<ISnapshot>>",
+            "medium: Option<&IMedium>",
+        ] {
+            assert!(machine.contains(expected), "{expected}");
+        }
+        assert!(text_of(&committed(), "guest_fs_info.rs").contains("GuestFsInfo: IFsInfo }"));
+        assert!(
+            text_of(&committed(), "host_usb_device.rs").contains("IHostUSBDevice: IUSBDevice }")
+        );
+    }
+
+    #[test]
+    fn the_runtime_alone_can_release_references() {
+        let text = text_of(&committed(), "managed_object_ref.rs");
+        assert!(text.contains("pub(crate) static RELEASE"));
+        assert!(!text.contains("fn release"));
+    }
+
+    #[test]
+    fn versions_reach_the_descriptors() {
+        let mut model = committed();
+        model.versions.insert(0, "7.1".to_owned());
+        let range = |version: &str| super::super::model::VersionRange {
+            first: version.to_owned(),
+            last: version.to_owned(),
+        };
+        let interface = model.interfaces.iter_mut().find(|i| i.name == "IHost").unwrap();
+        interface.versions = Some(vec![range("7.2")]);
+        assert!(text_of(&model, "host.rs").contains("versions: 0b10 }"));
+        assert!(text_of(&model, "machine.rs").contains("versions: 0b11 }"));
+        assert!(
+            text_of(&model, "mod.rs")
+                .contains("&[ crate::ApiVersion::new(7, 1), crate::ApiVersion::new(7, 2), ]")
+        );
+    }
+
+    #[test]
+    fn the_same_model_gives_the_same_code() {
+        let model = committed();
+        for name in ["mod.rs", "enums.rs", "structs.rs", "virtual_box.rs"] {
+            assert_eq!(text_of(&model, name), text_of(&model, name));
+        }
+    }
+
+    #[test]
+    fn a_fixup_that_meets_nothing_is_an_error() {
+        let mut model = committed();
+        for interface in &mut model.interfaces {
+            interface.operations.retain(|operation| operation.name != "getEvent");
+        }
+        let error = generate(&model, &mut Files::new(PathBuf::from("nowhere"))).unwrap_err();
+        assert!(error.to_string().contains("IEventSource.getEvent"), "{error}");
+    }
+
+    #[test]
+    fn a_type_that_the_model_does_not_have_is_an_error() {
+        let mut model = committed();
+        model.enums.retain(|item| item.name != "MachineState");
+        let error = generate(&model, &mut Files::new(PathBuf::from("nowhere"))).unwrap_err();
+        assert!(format!("{error:#}").contains("MachineState"), "{error:#}");
+    }
+}
