@@ -1,6 +1,7 @@
 //! Owner, group and mode of files and directories.
 
 use pallet_core::action::{ActionError, Fragment, ProbeSet, View};
+use pallet_core::shell;
 
 use crate::probes::{Entry, EntryKind, GroupLookup, Passwd};
 use crate::values::{AccountName, FileMode};
@@ -86,9 +87,22 @@ impl Attributes<'_> {
         }
     }
 
-    /// What `chown` wants, if anything is asked for.
-    pub fn holders(&self) -> Option<String> {
-        holders(self.owner, self.group)
+    /// Adds a command that gives something new its owner and group. `place` is a shell word.
+    /// What root makes for root belongs to root already: then no process is needed.
+    pub fn give(&self, fragment: &mut Fragment, place: &str, ids: Ids) {
+        let Some(holders) = holders(self.owner, self.group) else { return };
+        let chown = format!("chown -h -- {} {place}", shell::quote(&holders));
+        let is_owner = |uid| format!("[ $EUID -eq {uid} ]");
+        // A directory may hand its own group down.
+        let is_group = |gid| format!("[ ${{GROUPS[0]}} -eq {gid} ] && [ -G {place} ]");
+        let owner = self.owner.map(|_| ids.uid.map(is_owner));
+        let group = self.group.map(|_| ids.gid.map(is_group));
+        // An id that is not known yet cannot be compared.
+        let comparisons: Option<Vec<String>> = owner.into_iter().chain(group).collect();
+        match comparisons {
+            Some(comparisons) => fragment.line(&format!("{} || {chown}", comparisons.join(" && "))),
+            None => fragment.line(&chown),
+        };
     }
 
     /// What will be there: `before` with what is asked for, or something new.
@@ -193,6 +207,25 @@ mod tests {
         let mut fragment = Fragment::new();
         wanted.repair(&mut fragment, "/x y", Ids::default(), &entry(EntryKind::File, 0o4755));
         assert_eq!(fragment.code(), "chown -h -- app '/x y'\nchmod -- 4755 '/x y'\n");
+    }
+
+    #[test]
+    fn root_gives_nothing_to_root() {
+        let root = account("root");
+        let give = |owner, group, ids| {
+            let mut fragment = Fragment::new();
+            Attributes { owner, group, mode: None }.give(&mut fragment, "\"$x\"", ids);
+            fragment.code().to_owned()
+        };
+        let known = Ids { uid: Some(0), gid: Some(0) };
+        assert_eq!(give(None, None, known), "");
+        assert_eq!(
+            give(Some(&root), Some(&root), known),
+            "[ $EUID -eq 0 ] && [ ${GROUPS[0]} -eq 0 ] && [ -G \"$x\" ] || chown -h -- root:root \"$x\"\n"
+        );
+        let half_known = Ids { uid: Some(0), gid: None };
+        assert_eq!(give(Some(&root), Some(&root), half_known), "chown -h -- root:root \"$x\"\n");
+        assert_eq!(give(None, Some(&root), half_known), "chown -h -- :root \"$x\"\n");
     }
 
     #[test]

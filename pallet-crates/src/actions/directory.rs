@@ -3,6 +3,7 @@
 use pallet_core::action::{
     Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
 };
+use pallet_core::shell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -184,11 +185,15 @@ impl Directory {
             fragment.run(["mkdir", "-p", "--", parent.as_str()]);
         }
         fragment.run(["mkdir", "-m", &mode.to_string(), "--", path]);
-        if let Some(holders) = self.attributes().holders() {
-            fragment.run(["chown", "--", &holders, path]);
-        }
+        let quoted = shell::quote(path);
+        self.attributes().give(&mut fragment, &quoted, found.ids);
         // A parent with the set-group-id bit has handed it down.
-        fragment.run(["chmod", "--", &mode.five_digits(), path]);
+        let chmod = shell::command(["chmod", "--", &mode.five_digits(), path]);
+        if mode.bits() & 0o7000 == 0 {
+            fragment.line(&format!("[ ! -g {quoted} ] || {chmod}"));
+        } else {
+            fragment.line(&chmod);
+        }
 
         let writes: Vec<Key> =
             missing.iter().map(|parent| parent.key()).chain([self.path.key()]).collect();

@@ -263,7 +263,7 @@ impl RemoteFile {
             Some(entry) if !differs => {
                 self.attributes().repair(&mut fragment, self.path.as_str(), found.ids, entry);
             }
-            entry => self.replace(&mut fragment, bytes, entry),
+            _ => self.replace(&mut fragment, bytes, found),
         }
         let entry = self.attributes().entry(EntryKind::File, NEW_MODE, found.ids, found.entry);
         let change = Change::new(fragment, [self.path.key()]);
@@ -317,21 +317,27 @@ impl RemoteFile {
 
     /// Writes a file beside the target and renames it. The new file is private until it has its
     /// owner and mode, and it is removed if anything goes wrong before.
-    fn replace(&self, fragment: &mut Fragment, bytes: &[u8], before: Option<&Entry>) {
+    fn replace(&self, fragment: &mut Fragment, bytes: &[u8], found: &Found<'_>) {
         let target = shell::quote(self.path.as_str()).into_owned();
         let folder = self.path.parent().map(|parent| parent.to_string()).unwrap_or_default();
-        let pattern = format!("{}/.pallet.XXXXXXXXXX", folder.trim_end_matches('/'));
+        let start = format!("{}/.pallet.", folder.trim_end_matches('/'));
         let payload = fragment.payload(bytes);
-        fragment.line(&format!("temporary=$(mktemp {})", shell::quote(&pattern)));
+        // With `-C` bash creates the file and never opens one that is there, nor follows a link.
+        // `mktemp` would do the same with one process more for every file.
+        fragment.line(&format!("temporary={}$$.$RANDOM$RANDOM$RANDOM", shell::quote(&start)));
+        fragment.line("umask 077");
+        fragment.line("set -C; : > \"$temporary\"; set +C");
         fragment.line("trap 'rm -f -- \"$temporary\"' EXIT");
         fragment.line(&format!("{payload} > \"$temporary\""));
-        if before.is_some() {
-            fragment.line(&format!("chown --reference={target} -- \"$temporary\""));
+        let is_given = self.owner.is_some() && self.group.is_some();
+        if found.entry.is_some() && !is_given {
+            fragment.line(&format!(
+                "[ -O {target} ] && [ -G {target} ] && [ -G \"$temporary\" ] || \
+                 chown --reference={target} -- \"$temporary\""
+            ));
         }
-        if let Some(holders) = self.attributes().holders() {
-            fragment.line(&format!("chown -- {} \"$temporary\"", shell::quote(&holders)));
-        }
-        match (self.mode, before) {
+        self.attributes().give(fragment, "\"$temporary\"", found.ids);
+        match (self.mode, found.entry) {
             (None, Some(_)) => {
                 fragment.line(&format!("chmod --reference={target} -- \"$temporary\""))
             }
@@ -340,6 +346,7 @@ impl RemoteFile {
             }
         };
         fragment.line(&format!("mv -fT -- \"$temporary\" {target}"));
+        fragment.line("trap - EXIT");
     }
 }
 

@@ -151,6 +151,39 @@ fn a_failure_leaves_the_old_file_and_nothing_else() {
 }
 
 #[test]
+fn a_directory_that_has_gone_since_is_a_failure() {
+    let scratch = Scratch::new();
+    let file = with_content(scratch.path("gone/app.conf").as_str(), "new");
+    let parent = entry(EntryKind::Directory, 0o755);
+    let found =
+        Found { parent: Some(&parent), entry: None, digest: None, seen: None, ids: Ids::default() };
+    let ran = run(&change(file.decide_from(&found, Mode::Apply)).fragment);
+    assert_ne!(ran.status, 0);
+    assert!(ran.output.contains("No such file or directory"), "{}", ran.output);
+}
+
+#[test]
+fn the_owner_is_kept_and_a_group_that_the_directory_hands_down_is_not_taken() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("folder");
+    fs::create_dir(folder.as_str()).unwrap();
+    let path = scratch.path("folder/app.conf");
+    fs::write(path.as_str(), "old").unwrap();
+    // Only root can give files away; anybody else keeps what is theirs.
+    let own = fs::metadata(path.as_str()).unwrap();
+    let (uid, gid) = if own.uid() == 0 { (1, 2) } else { (own.uid(), own.gid()) };
+    std::os::unix::fs::chown(path.as_str(), Some(uid), Some(gid)).unwrap();
+    if own.uid() == 0 {
+        std::os::unix::fs::chown(folder.as_str(), None, Some(3)).unwrap();
+    }
+    fs::set_permissions(folder.as_str(), fs::Permissions::from_mode(0o2755)).unwrap();
+    let file = with_content(path.as_str(), "new");
+    assert_eq!(run(&change(decide(&file, Mode::Apply)).fragment).status, 0);
+    let written = fs::metadata(path.as_str()).unwrap();
+    assert_eq!((written.uid(), written.gid(), written.len()), (uid, gid, 3));
+}
+
+#[test]
 fn predictions_are_what_is_seen_afterwards() {
     let scratch = Scratch::new();
     let path = scratch.path("app.conf");
