@@ -210,3 +210,71 @@ impl Progress {
         format!("{node:<node_width$}  {phase:<phase_width$}  {what}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use pallet_core::spec::Origin;
+
+    use super::*;
+    use crate::args::{Color, Format};
+
+    fn finished(status: Status) -> Event {
+        let origin = Origin { file: Path::new("pallet.toml").into(), line: 1, column: 1 };
+        Event::ActionFinished {
+            node: "web-1".to_owned(),
+            phase: "configure".to_owned(),
+            report: ActionReport {
+                action: "remote-file".to_owned(),
+                subject: "/etc/motd".to_owned(),
+                origin,
+                status,
+                details: vec!["mode 0600 -> 0644".to_owned()],
+                diff: Some("-a\n+b\n".to_owned()),
+                output: String::new(),
+                duration: Duration::from_millis(12),
+            },
+        }
+    }
+
+    fn progress(verbose: u8, mode: Mode) -> Progress {
+        Progress::new(Output::new(Format::Text, Color::Never, verbose), mode)
+    }
+
+    #[test]
+    fn only_nodes_that_were_created_or_started_are_seen_to_be_waited_for() {
+        let mut progress = progress(0, Mode::Apply);
+        let waiting = |node: &str| Event::Waiting { node: node.to_owned() };
+        let created = progress.lines(Event::Creating { node: "web-2".to_owned() });
+        assert_eq!(created, ["web-2  create  creating"]);
+        assert_eq!(progress.lines(waiting("web-2")), ["web-2  connect  waiting until it answers"]);
+        assert!(progress.lines(waiting("web-1")).is_empty());
+    }
+
+    #[test]
+    fn what_changes_is_told_and_the_rest_when_asked_for() {
+        let line = "web-1  configure  remote-file /etc/motd  changed  12 ms";
+        assert_eq!(progress(0, Mode::Apply).lines(finished(Status::Changed)), [line]);
+        assert!(progress(0, Mode::Apply).lines(finished(Status::Unchanged)).is_empty());
+        assert_eq!(progress(1, Mode::Apply).lines(finished(Status::Unchanged)).len(), 4);
+        let reason = "it runs each time".to_owned();
+        let dry = progress(0, Mode::Check).lines(finished(Status::MayChange { reason }));
+        let first = "web-1  configure  remote-file /etc/motd  may change: it runs each time";
+        assert_eq!(dry, [first, "    mode 0600 -> 0644", "    -a", "    +b"]);
+    }
+
+    #[test]
+    fn what_has_ended_is_no_longer_going_on() {
+        let mut progress = progress(0, Mode::Apply);
+        let (node, phase) = ("web-1".to_owned(), "configure".to_owned());
+        let (action, subject) = ("exec-script".to_owned(), "make\u{7}".to_owned());
+        progress.lines(Event::ActionStarted { node: node.clone(), phase, action, subject });
+        assert_eq!(progress.unfinished(), ["web-1  configure  exec-script make\\u{7}"]);
+        assert!(progress.long_ones().is_empty());
+        let failure = Failure::new("configure", "it broke\nbadly").node(node);
+        let told = progress.lines(Event::Failed { failure });
+        assert_eq!(told, ["web-1  configure  failed: it broke"]);
+        assert!(progress.unfinished().is_empty());
+    }
+}

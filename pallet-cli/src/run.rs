@@ -105,10 +105,10 @@ fn current_user() -> Result<String, CliError> {
 }
 
 fn interrupted(unfinished: &[String]) -> CliError {
-    let message = match unfinished {
-        [] => "interrupted; nothing was going on on any node".to_owned(),
-        lines => format!("interrupted in the middle of:\n  {}", lines.join("\n  ")),
-    };
+    if unfinished.is_empty() {
+        return CliError::interrupted();
+    }
+    let message = format!("interrupted in the middle of:\n  {}", unfinished.join("\n  "));
     CliError::new(Kind::Interrupted, message)
-        .hint("what was done before stays done; the same command goes on from there")
+        .hint("what was done stays done, and an action that was begun may go on on its node; the same command does the rest")
 }

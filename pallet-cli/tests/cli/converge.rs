@@ -146,3 +146,14 @@ fn colours_only_where_they_are_wanted() {
     let colored = folder.pallet(&["converge", "--color", "always"]).code(0);
     assert!(colored.stdout.contains("\u{1b}["));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_color_is_heeded_on_a_terminal() {
+    let folder = Folder::with_local_node(THREE_STEPS);
+    let colored = folder.pallet_on_terminal(&["converge"], "", "").code(0);
+    assert!(colored.stdout.contains("\u{1b}[33mchanged"), "{colored:#?}");
+    folder.write("app/motd", "goodbye\n");
+    let plain = folder.pallet_on_terminal(&["converge"], "", "1").code(0);
+    assert!(plain.stdout.contains("changed") && !plain.stdout.contains('\u{1b}'), "{plain:#?}");
+}

@@ -42,8 +42,8 @@ fn a_dry_run_needs_no_yes() {
 #[cfg(target_os = "linux")]
 fn asked_on_a_terminal() {
     let folder = Folder::with_local_node("");
-    let no = folder.pallet_on_terminal(&["destroy", "web"], "n\n").code(3);
+    let no = folder.pallet_on_terminal(&["destroy", "web"], "n\n", "").code(3);
     no.prints(&["1 node would be destroyed: web-1", "Destroy? [y/N]", "nothing was done"]);
-    let yes = folder.pallet_on_terminal(&["destroy", "web"], "y\n").code(1);
+    let yes = folder.pallet_on_terminal(&["destroy", "web"], "y\n", "").code(1);
     yes.prints(&["Destroy? [y/N]", "cannot destroy web-1"]);
 }

@@ -67,14 +67,16 @@ impl Folder {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
-    /// Runs `pallet` on a terminal where somebody types `answer`. Everything it writes is in
-    /// `stdout`, and lines end as terminals want them.
+    /// Runs `pallet` on a terminal where somebody types `answer`, with `NO_COLOR` as given.
+    /// Everything it writes is in `stdout`, and lines end as terminals want them.
     #[cfg(target_os = "linux")]
-    pub fn pallet_on_terminal(&self, arguments: &[&str], answer: &str) -> Ran {
+    pub fn pallet_on_terminal(&self, arguments: &[&str], answer: &str, no_color: &str) -> Ran {
         let line = format!("'{}' {}", env!("CARGO_BIN_EXE_pallet"), arguments.join(" "));
         let mut child = Command::new("script")
             .args(["-qec", &line, "/dev/null"])
             .current_dir(self.0.path())
+            .env("TERM", "xterm")
+            .env("NO_COLOR", no_color)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -93,3 +93,58 @@ impl Fleet {
         Ok(Preview { changes, phases })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::{HostKeySetting, ListedNode, NodeList, NodeListConfig};
+    use crate::event::Events;
+    use crate::login::Login;
+    use crate::run::RunOptions;
+    use crate::spec::{NodeSpec, ServerSpec};
+
+    fn fleet() -> Fleet {
+        let listed = |number: u32| ListedNode {
+            name: format!("web-{number}"),
+            group: "web".to_owned(),
+            host: None,
+            port: 22,
+            host_key: None,
+        };
+        let nodes = (1..=3).map(listed).collect();
+        let config = NodeListConfig { nodes, host_key: HostKeySetting::KnownHosts };
+        let service: Arc<dyn ComputeService> = Arc::new(NodeList::new("rack", config));
+        Fleet {
+            services: BTreeMap::from([("rack".to_owned(), service)]),
+            default_service: None,
+            admin: Login::new("root"),
+            environment: Default::default(),
+            options: RunOptions::default(),
+            events: Events::none(),
+        }
+    }
+
+    fn web(count: u32) -> [GroupSpec; 1] {
+        let name = "web".parse().unwrap();
+        [GroupSpec::new(name, NodeSpec::default(), ServerSpec::new()).count(count)]
+    }
+
+    #[tokio::test]
+    async fn what_is_shown_is_what_is_done() {
+        let fleet = fleet();
+        let preview = fleet.preview(&web(0), &[]).await.unwrap();
+        assert_eq!((preview.create().count(), preview.start().count()), (0, 0));
+        let shown: Vec<String> = preview.destroy().map(|node| node.name.clone()).collect();
+        assert_eq!(shown, ["web-1", "web-2", "web-3"]);
+        // A list of nodes refuses to destroy; that it was asked to is seen by its refusals.
+        let report = fleet.carry_out(preview).await;
+        let tried = report.failures.into_iter().filter_map(|failure| failure.node);
+        assert_eq!(tried.collect::<Vec<_>>(), shown);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_created_is_known_before_anything_is_touched() {
+        let error = fleet().preview(&web(4), &[]).await.unwrap_err();
+        assert!(error.is_input(), "{error}");
+    }
+}
