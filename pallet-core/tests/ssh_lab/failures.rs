@@ -12,6 +12,19 @@ use xtask::lab::Node;
 
 use crate::support::{SOON, connect, finish, listen, node, options, pinned, refusal, with_key};
 
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// Waits until no more than these tasks are left.
+async fn only_tasks(before: usize) {
+    let deadline = Instant::now() + SOON;
+    while tasks() > before {
+        assert!(Instant::now() < deadline, "{} tasks are left", tasks() - before);
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_listen_or_is_no_sshd_is_told_apart() {
     let node = node(6);
@@ -30,11 +43,13 @@ async fn what_does_not_listen_or_is_no_sshd_is_told_apart() {
         drop(web);
         sleep(SOON).await;
     });
+    let before = tasks();
     let short = SshOptions { handshake_timeout: Duration::from_millis(300), ..options() };
     let error = refusal(&to, &login, &keys, &short).await;
     assert!(matches!(error, TransportError::TimedOut { what: "the SSH handshake", .. }), "{error}");
     let error = refusal(&to, &login, &keys, &short).await;
     assert!(matches!(error, TransportError::HandshakeFailed { .. }), "{error}");
+    only_tasks(before).await;
     silent.abort();
 }
 
@@ -109,7 +124,6 @@ async fn a_session_that_is_killed_is_lost() {
 #[tokio::test]
 async fn closing_and_dropping_end_everything() {
     let node = node(7);
-    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     for close in [true, false] {
         let before = tasks();
         let transport = connect(&node).await;
@@ -122,10 +136,6 @@ async fn closing_and_dropping_end_everything() {
         let end = listen(&mut process).await.2;
         let Output::Lost(TransportError::Lost { reason, .. }) = end else { panic!("{end:?}") };
         assert!(reason.contains("closed on this side"), "{reason}");
-        let deadline = Instant::now() + SOON;
-        while tasks() > before {
-            assert!(Instant::now() < deadline, "{} tasks are left", tasks() - before);
-            sleep(Duration::from_millis(10)).await;
-        }
+        only_tasks(before).await;
     }
 }

@@ -113,6 +113,11 @@ async fn passwords_log_in_both_ways() {
         assert_eq!(username, "pwsudo");
         assert!(reason.contains("password"), "{error}");
         assert!(!error.to_string().contains("wrong"), "{error}");
+
+        // A wrong password is answered late on purpose.
+        let hasty = SshOptions { login_timeout: Duration::from_millis(300), ..options() };
+        let error = refusal(&server.endpoint, &login("wrong"), &server.pinned(), &hasty).await;
+        assert!(matches!(error, TransportError::TimedOut { what: "the login", .. }), "{error}");
     }
 }
 
@@ -134,4 +139,17 @@ async fn a_refused_login_says_what_was_tried_and_what_is_taken() {
     let missing = with_key(&node.user, &folder.path().join("missing"));
     let error = refusal(&endpoint(&node), &missing, &pinned(&node.host_key), &options()).await;
     assert!(matches!(error, TransportError::KeyFile { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_that_loses_its_patience_is_quoted() {
+    let node = node(6);
+    let folders: Vec<_> = (0..3).map(|_| TempDir::new().unwrap()).collect();
+    let files = folders.iter().map(|folder| keygen(folder, &["-t", "ed25519", "-N", ""])).collect();
+    let server = Server::start(&node, 2207, "ed25519", "", "-o MaxAuthTries=2").await;
+    let options = SshOptions { identity_files: files, ..options() };
+    let login = Login::new(&node.user);
+    let error = refusal(&server.endpoint, &login, &server.pinned(), &options).await;
+    assert!(matches!(error, TransportError::LoginRefused { .. }), "{error}");
+    assert!(error.to_string().contains("Too many authentication failures"), "{error}");
 }
