@@ -4,6 +4,7 @@ use pallet_core::action::{ActionError, Change, Decision, Fragment, Key, ProbeSet
 use pallet_core::facts::PackageManager;
 use pallet_core::shell;
 
+use super::CLOSE_THE_REST;
 use super::packages::PackageEnsure;
 use crate::probes::{Dpkg, Installed};
 use crate::values::PackageName;
@@ -83,11 +84,11 @@ impl Transaction<'_> {
         let mut fragment = Fragment::new();
         fragment.line("export DEBIAN_FRONTEND=noninteractive");
         // Another run of apt is waited for; changed configuration files stay as they are.
-        fragment.line(
-            "apt() { apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Use-Pty=0 \
-             -o Dpkg::Options::=--force-confdef \
-             -o Dpkg::Options::=--force-confold \"$@\"; }",
-        );
+        fragment.line(&format!(
+            "apt() {{ apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Use-Pty=0 \
+             -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+             \"$@\" {CLOSE_THE_REST}; }}"
+        ));
         if finish {
             fragment.line("dpkg --force-confdef --force-confold --configure -a");
         }
@@ -208,6 +209,12 @@ mod tests {
         let code = change.fragment.code();
         let finish = code.find("--configure -a\n").unwrap();
         assert!(finish < code.find("\napt install").unwrap(), "{code}");
+    }
+
+    #[test]
+    fn nothing_of_the_session_is_left_to_services() {
+        let change = change(Ok(decide("git", PackageEnsure::Present, Installed::default())));
+        assert!(change.fragment.code().contains("\"$@\" 3<&- 4<&-"), "{}", change.fragment.code());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use pallet_core::action::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::CLOSE_THE_REST;
 use crate::probes::{Guard, Stat};
 use crate::values::RemotePath;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
@@ -184,7 +185,7 @@ impl ExecScript {
         fragment.line("folder=$(mktemp -d)");
         fragment.line("trap 'rm -rf -- \"$folder\"' EXIT");
         fragment.line(&format!("{payload} > \"$folder/script\""));
-        fragment.line("bash -- \"$folder/script\"");
+        fragment.line(&format!("bash -- \"$folder/script\" {CLOSE_THE_REST}"));
         fragment
     }
 }
@@ -357,6 +358,13 @@ mod tests {
         let fragment = ExecScript::new("echo one; false; echo two >&2").fragment();
         let ran = run(&fragment);
         assert_eq!((ran.status, ran.output.as_str()), (0, "one\ntwo\n"));
+    }
+
+    #[test]
+    fn a_script_does_not_see_the_payloads() {
+        let fragment = ExecScript::new("read -r line <&3 || echo closed").fragment();
+        let ran = run(&fragment);
+        assert!(ran.output.starts_with("closed\n"), "{}", ran.output);
     }
 
     #[test]

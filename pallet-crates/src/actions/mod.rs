@@ -14,6 +14,10 @@ mod template;
 mod testing;
 mod user;
 
+/// Redirections for programs that may leave processes behind: those must hold nothing of the
+/// session open beside the standard streams. Closing what is closed is no error in bash.
+const CLOSE_THE_REST: &str = "3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-";
+
 pub use directory::Directory;
 pub use exec_script::ExecScript;
 pub use group::Group;
