@@ -165,7 +165,8 @@ mod tests {
     use super::*;
     use crate::host_key::tests::ED25519;
 
-    const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP8BAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    const OTHER: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP8BAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 
     struct Console(tempfile::TempDir);
 
@@ -179,11 +180,8 @@ mod tests {
         }
 
         fn write(&self, text: impl AsRef<[u8]>) {
-            let mut file = File::options()
-                .create(true)
-                .append(true)
-                .open(self.file())
-                .expect("opens");
+            let mut file =
+                File::options().create(true).append(true).open(self.file()).expect("opens");
             file.write_all(text.as_ref()).expect("writes");
         }
 

@@ -111,6 +111,18 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// VirtualBox knows no such guest operating system type.
+    #[error(
+        "VirtualBox knows no guest type {id:?}; did you mean {suggestion:?}? \
+         `VBoxManage list ostypes` shows them all; correct :os-type-id in the model's meta file"
+    )]
+    UnknownOsType {
+        /// The type that was asked for.
+        id: String,
+        /// The one that is nearest.
+        suggestion: String,
+    },
+
     /// VirtualBox has the image in a state in which instances could alter it.
     #[error("the image {} cannot be shared by instances: {problem}", .path.display())]
     ModelNotShareable {
@@ -252,6 +264,7 @@ impl Error {
                 | Self::InvalidModel { .. }
                 | Self::ModelFileMissing { .. }
                 | Self::InvalidName { .. }
+                | Self::UnknownOsType { .. }
         )
     }
 }
@@ -334,7 +347,10 @@ impl fmt::Display for Known<'_> {
         }
         let folder = folder.display();
         if known.is_empty() {
-            write!(f, "; there are none at all: no file in {folder} whose name ends in .meta has one")
+            write!(
+                f,
+                "; there are none at all: no file in {folder} whose name ends in .meta has one"
+            )
         } else {
             write!(f, "; there are {} (meta files are read from {folder})", known.join(", "))
         }

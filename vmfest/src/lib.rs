@@ -50,10 +50,13 @@
 //!
 //! # Features
 //!
-//! - `pallet`: a compute service for `pallet-core`.
+//! - `pallet`: a compute service for `pallet-core`, in the module `pallet`. Without it, neither
+//!   that crate nor an SSH client is built.
 
 pub mod edn;
 pub mod models;
+#[cfg(feature = "pallet")]
+pub mod pallet;
 
 mod console;
 mod error;

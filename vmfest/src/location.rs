@@ -122,7 +122,21 @@ mod tests {
         for good in ["web-1", "a", "Web_2.example", "7"] {
             assert!(check_name(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "../x", "a/b", "a\\b", ".holders", "-f", "a b", "ü", "a\n", "a.", &"x".repeat(201)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "a\\b",
+            ".holders",
+            "-f",
+            "a b",
+            "ü",
+            "a\n",
+            "a.",
+            &"x".repeat(201),
+        ] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
     }

@@ -20,12 +20,20 @@ pub(crate) struct MachineLock {
 impl MachineLock {
     /// Locks a machine that does not run, to change its settings. Waits while another client is
     /// busy with it.
-    pub(crate) async fn write(manager: &Manager, machine: &IMachine, name: &str) -> Result<Self, Error> {
+    pub(crate) async fn write(
+        manager: &Manager,
+        machine: &IMachine,
+        name: &str,
+    ) -> Result<Self, Error> {
         Self::acquire(manager, machine, name, LockType::Write).await
     }
 
     /// Joins a machine that runs.
-    pub(crate) async fn shared(manager: &Manager, machine: &IMachine, name: &str) -> Result<Self, Error> {
+    pub(crate) async fn shared(
+        manager: &Manager,
+        machine: &IMachine,
+        name: &str,
+    ) -> Result<Self, Error> {
         Self::acquire(manager, machine, name, LockType::Shared).await
     }
 

@@ -159,7 +159,10 @@ mod tests {
         let rule = parse_redirect("ssh,1,127.0.0.1,20022,,22").expect("parses");
         assert_eq!((rule.name.as_str(), rule.host_port, rule.guest_port), ("ssh", 20022, 22));
         assert_eq!(rule.protocol, NatProtocol::Tcp);
-        assert_eq!(parse_redirect("dns,0,,53,10.0.2.15,53").map(|r| r.protocol), Some(NatProtocol::Udp));
+        assert_eq!(
+            parse_redirect("dns,0,,53,10.0.2.15,53").map(|r| r.protocol),
+            Some(NatProtocol::Udp)
+        );
         for bad in ["", "ssh,1,127.0.0.1,20022,", "a,1,,x,,22", "a,1,,99999,,22"] {
             assert!(parse_redirect(bad).is_none(), "{bad}");
         }

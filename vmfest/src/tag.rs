@@ -119,7 +119,12 @@ mod tests {
 
     #[test]
     fn other_ids_are_not() {
-        for id in ["", "766d6665", "766d6665-7374-4fff-bfff-ffffffffffff", "00000000-7374-8fff-bfff-ffffffffffff"] {
+        for id in [
+            "",
+            "766d6665",
+            "766d6665-7374-4fff-bfff-ffffffffffff",
+            "00000000-7374-8fff-bfff-ffffffffffff",
+        ] {
             assert!(!is_marked(id), "{id}");
         }
     }

@@ -227,8 +227,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
         let name = key.as_key().unwrap_or("?").to_owned();
-        seed.deserialize(value)
-            .map_err(|error| error.at(value.position).inside(Segment::Key(name)))
+        seed.deserialize(value).map_err(|error| error.at(value.position).inside(Segment::Key(name)))
     }
 }
 
@@ -277,30 +276,80 @@ mod tests {
         assert_eq!(got.pair, Some(("SATA".into(), 3)));
         let map: BTreeMap<String, u8> = from_node(&read("{:a? 1 b 2}").expect("reads"))
             .unwrap_or_else(|e| BTreeMap::from([(e.to_string(), 0)]));
-        assert_eq!(map.keys().collect::<Vec<_>>(), ["line 1, column 8: expected a string or keyword, found the bare word b (write \"b\" or :b)"]);
+        assert_eq!(
+            map.keys().collect::<Vec<_>>(),
+            [
+                "line 1, column 8: expected a string or keyword, found the bare word b (write \"b\" or :b)"
+            ]
+        );
     }
 
     #[test]
     fn errors_name_place_path_and_remedy() {
         for (text, expected) in [
-            ("{:memroy-size 1}", "line 1, column 2: unknown key :memroy-size; did you mean :memory-size?"),
-            ("{:colour 1}", "line 1, column 2: unknown key :colour; known are :name, :memory-size, :clock, :rtc-use-utc, :bus, :parts, :pair"),
-            ("{:memory-size \"5\"}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found \"5\""),
-            ("{:memory-size -5}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found the number -5"),
-            ("{:memory-size 5.5}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found the number 5.5"),
-            ("{:memory-size nil}", "line 1, column 15: :memory-size: expected a whole number from 0 up, found nil"),
-            ("{:name 12}", "line 1, column 8: :name: expected a string or keyword, found the number 12"),
-            ("{:name ubuntu}", "line 1, column 8: :name: expected a string or keyword, found the bare word ubuntu (write \"ubuntu\" or :ubuntu)"),
-            ("{:name (str 1)}", "line 1, column 8: :name: expected a string or keyword, found a list (…); nothing is evaluated here"),
-            ("{:parts [{}\n  {:bus :stata}]}", "line 2, column 9: :parts [1] :bus: unknown value :stata; did you mean :sata?"),
-            ("{:parts [{:bus 1}]}", "line 1, column 16: :parts [0] :bus: expected a keyword, found the number 1"),
+            (
+                "{:memroy-size 1}",
+                "line 1, column 2: unknown key :memroy-size; did you mean :memory-size?",
+            ),
+            (
+                "{:colour 1}",
+                "line 1, column 2: unknown key :colour; known are :name, :memory-size, :clock, :rtc-use-utc, :bus, :parts, :pair",
+            ),
+            (
+                "{:memory-size \"5\"}",
+                "line 1, column 15: :memory-size: expected a whole number from 0 up, found \"5\"",
+            ),
+            (
+                "{:memory-size -5}",
+                "line 1, column 15: :memory-size: expected a whole number from 0 up, found the number -5",
+            ),
+            (
+                "{:memory-size 5.5}",
+                "line 1, column 15: :memory-size: expected a whole number from 0 up, found the number 5.5",
+            ),
+            (
+                "{:memory-size nil}",
+                "line 1, column 15: :memory-size: expected a whole number from 0 up, found nil",
+            ),
+            (
+                "{:name 12}",
+                "line 1, column 8: :name: expected a string or keyword, found the number 12",
+            ),
+            (
+                "{:name ubuntu}",
+                "line 1, column 8: :name: expected a string or keyword, found the bare word ubuntu (write \"ubuntu\" or :ubuntu)",
+            ),
+            (
+                "{:name (str 1)}",
+                "line 1, column 8: :name: expected a string or keyword, found a list (…); nothing is evaluated here",
+            ),
+            (
+                "{:parts [{}\n  {:bus :stata}]}",
+                "line 2, column 9: :parts [1] :bus: unknown value :stata; did you mean :sata?",
+            ),
+            (
+                "{:parts [{:bus 1}]}",
+                "line 1, column 16: :parts [0] :bus: expected a keyword, found the number 1",
+            ),
             ("{:parts [[]]}", "line 1, column 10: :parts [0]: expected a map, found a vector"),
             ("{:parts 7}", "line 1, column 9: :parts: expected a vector, found the number 7"),
-            ("{:rtc-use-utc? :true}", "line 1, column 16: :rtc-use-utc?: expected true or false, found the keyword :true"),
-            ("{:clock true :rtc-use-utc? true}", "line 1, column 1: the key :rtc-use-utc is given twice (perhaps under another name)"),
+            (
+                "{:rtc-use-utc? :true}",
+                "line 1, column 16: :rtc-use-utc?: expected true or false, found the keyword :true",
+            ),
+            (
+                "{:clock true :rtc-use-utc? true}",
+                "line 1, column 1: the key :rtc-use-utc is given twice (perhaps under another name)",
+            ),
             ("{:pair [\"a\" 1 2]}", "line 1, column 8: :pair: 1 values too many"),
-            ("{:pair [\"a\"]}", "line 1, column 8: :pair: expected a tuple of size 2, found 1 values"),
-            ("{:pair [\"a\" 70000]}", "line 1, column 13: :pair [1]: expected a whole number from 0 up, found the number 70000"),
+            (
+                "{:pair [\"a\"]}",
+                "line 1, column 8: :pair: expected a tuple of size 2, found 1 values",
+            ),
+            (
+                "{:pair [\"a\" 70000]}",
+                "line 1, column 13: :pair [1]: expected a whole number from 0 up, found the number 70000",
+            ),
             ("{1 2}", "line 1, column 2: expected a keyword as key, found the number 1"),
             ("[]", "line 1, column 1: expected a map, found a vector"),
         ] {

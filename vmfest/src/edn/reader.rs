@@ -147,8 +147,7 @@ impl<'a> Reader<'a> {
                 return Err(Error::new("this key has no value", Some(key.position)));
             };
             if let Some((first, _)) = entries.iter().find(|(known, _)| known.same_value(&key)) {
-                let message =
-                    format!("this key stands in the map already, at {}", first.position);
+                let message = format!("this key stands in the map already, at {}", first.position);
                 return Err(Error::new(message, Some(key.position)));
             }
             entries.push((key, value));
@@ -273,15 +272,17 @@ impl<'a> Reader<'a> {
         let start = self.position;
         let token = self.token();
         let digits = token.trim_start_matches(['+', '-']);
-        let number = token.len() - digits.len() <= 1
-            && digits.starts_with(|c: char| c.is_ascii_digit());
+        let number =
+            token.len() - digits.len() <= 1 && digits.starts_with(|c: char| c.is_ascii_digit());
         match token.as_str() {
             "nil" => Ok(Value::Nil),
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             _ if number => number_of(&token)
                 .map_err(|problem| Error::new(format!("`{token}` {problem}"), Some(start))),
-            _ if token.contains(|c: char| c.is_control() || matches!(c, '\\' | '@' | '^' | '`')) => {
+            _ if token
+                .contains(|c: char| c.is_control() || matches!(c, '\\' | '@' | '^' | '`')) =>
+            {
                 Err(Error::new(format!("{token:?} is not a symbol"), Some(start)))
             }
             _ => Ok(Value::Symbol(token)),
@@ -309,7 +310,8 @@ fn number_of(token: &str) -> Result<Value, &'static str> {
             .map_err(|_| "is too large a number");
     }
     let plain = token.strip_suffix('M').unwrap_or(token);
-    let shape = plain.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
+    let shape =
+        plain.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
     match plain.parse::<f64>() {
         Ok(value) if shape && value.is_finite() => Ok(Value::Float(value)),
         _ => Err("is not a number; write it as a string if it is a text such as a version"),

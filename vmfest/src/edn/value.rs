@@ -109,9 +109,7 @@ impl Value {
             | (Self::Set(a), Self::Set(b)) => all(a, b),
             (Self::Map(a), Self::Map(b)) => {
                 a.len() == b.len()
-                    && a.iter()
-                        .zip(b)
-                        .all(|((k, v), (l, w))| k.same_value(l) && v.same_value(w))
+                    && a.iter().zip(b).all(|((k, v), (l, w))| k.same_value(l) && v.same_value(w))
             }
             _ => false,
         }

@@ -59,7 +59,12 @@ impl Instance {
             }
             let claim = PortClaim::new(&folder, self.id())?;
             let new = claim.port;
-            tracing::warn!(name = self.name(), taken = rule.host_port, new, "the SSH port is taken by another; using a new one");
+            tracing::warn!(
+                name = self.name(),
+                taken = rule.host_port,
+                new,
+                "the SSH port is taken by another; using a new one"
+            );
             if let Err(error) = self.replace_forward(&rule, new).await {
                 claim.give_back();
                 return Err(error);

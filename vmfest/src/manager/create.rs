@@ -9,6 +9,7 @@ use super::settings;
 use super::{Machine, Manager};
 use crate::console;
 use crate::error::{Doing, Error};
+use crate::fault;
 use crate::instance::Instance;
 use crate::location::check_name;
 use crate::lock::MachineLock;
@@ -32,12 +33,33 @@ impl Manager {
         image: &ImageModel,
         hardware: &HardwareModel,
     ) -> Result<Instance, Error> {
+        self.instance_with(name, image, hardware, &[]).await
+    }
+
+    /// [`Manager::instance`], and keeps these keys and values with the VM from the start: see
+    /// [`Instance::extra_data`].
+    ///
+    /// # Errors
+    /// Those of [`Manager::instance`].
+    pub async fn instance_with(
+        &self,
+        name: &str,
+        image: &ImageModel,
+        hardware: &HardwareModel,
+        extra_data: &[(&str, &str)],
+    ) -> Result<Instance, Error> {
         check_name(name)?;
         let hardware = image.effective_hardware(hardware);
         let invalid = |invalid| Error::InvalidModel { what: format!("the VM {name}"), invalid };
         image.check().map_err(invalid)?;
         hardware.check_complete().map_err(invalid)?;
-        let plan = Plan { name: name.to_owned(), image: image.clone(), hardware };
+        let extra_data = extra_data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let plan = Plan {
+            name: name.to_owned(),
+            image: image.clone(),
+            hardware,
+            extra_data: extra_data.collect(),
+        };
 
         // The work is a task of its own, so that it is never torn in the middle of a call: if
         // nobody waits for the result any more, the task undoes what it did.
@@ -64,6 +86,7 @@ impl Manager {
         if self.name_is_taken(name).await? || self.find_inaccessible(name).await? {
             return Err(Error::NameTaken { name: name.clone() });
         }
+        self.check_os_type(&plan.image.os_type_id).await?;
         let image = self.hold(&plan.image.path).await?;
         let traces = Traces::claim(self, name)?;
         let made = self.make(plan, &image, &traces).await;
@@ -74,6 +97,22 @@ impl Manager {
                 Err(error)
             }
         }
+    }
+
+    /// VirtualBox itself makes a VM of any type, even one that does not exist.
+    async fn check_os_type(&self, id: &str) -> Result<(), Error> {
+        let doing = || format!("look for the guest type {id}");
+        match self.vbox().get_guest_os_type(id).await {
+            Ok(_) => return Ok(()),
+            Err(e) if fault::is_not_found(&e) => {}
+            Err(e) => return Err(e).doing(doing),
+        }
+        let all = self.vbox().get_guest_os_types().await.doing(doing)?;
+        let suggestion = crate::suggest::closest(id, all.iter().map(|kind| kind.id.as_str()));
+        Err(Error::UnknownOsType {
+            id: id.to_owned(),
+            suggestion: suggestion.unwrap_or("Linux_64").to_owned(),
+        })
     }
 
     /// Whether a machine that VirtualBox cannot read has the name.
@@ -113,6 +152,9 @@ impl Manager {
         }
         if let Some(slot) = settings::ssh_slot(&adapters) {
             handle.set_extra_data(tag::SSH_SLOT, &slot.to_string()).await.doing(doing)?;
+        }
+        for (key, value) in &plan.extra_data {
+            handle.set_extra_data(key, value).await.doing(doing)?;
         }
         let console = console::console_file(&traces.folder);
         settings::apply(&handle, hardware, &console).await.doing(doing)?;
@@ -167,6 +209,7 @@ pub(super) struct Plan {
     pub(super) name: String,
     image: ImageModel,
     pub(super) hardware: HardwareModel,
+    extra_data: Vec<(String, String)>,
 }
 
 impl Plan {
@@ -215,10 +258,7 @@ impl Traces {
     }
 }
 
-fn check_ports_free<'a>(
-    name: &str,
-    rules: impl Iterator<Item = &'a NatRule>,
-) -> Result<(), Error> {
+fn check_ports_free<'a>(name: &str, rules: impl Iterator<Item = &'a NatRule>) -> Result<(), Error> {
     for rule in rules {
         if !ports::is_free(rule.protocol, &rule.host_ip, rule.host_port) {
             return Err(Error::PortTaken {

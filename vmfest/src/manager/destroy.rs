@@ -36,7 +36,8 @@ impl Manager {
     pub(crate) async fn remove_machine(&self, machine: &Machine) -> Result<(), Error> {
         let name = &machine.name;
         let doing = || format!("destroy the VM {name}");
-        let gone = |e: &Error| matches!(e, Error::VirtualBox { source, .. } if fault::is_gone(source));
+        let gone =
+            |e: &Error| matches!(e, Error::VirtualBox { source, .. } if fault::is_gone(source));
         let removed = async {
             let mut own_disks = BTreeSet::new();
             if machine.accessible {
@@ -164,8 +165,8 @@ impl Manager {
         let mut own = Vec::new();
         for medium in media {
             let location = PathBuf::from(medium.get_location().await.doing(doing)?);
-            let made_for_it = own_disks.contains(&location)
-                || medium.get_parent().await.doing(doing)?.is_some();
+            let made_for_it =
+                own_disks.contains(&location) || medium.get_parent().await.doing(doing)?.is_some();
             let is_image = images.contains(&same_file(&location))
                 || medium.get_type().await.doing(doing)? == MediumType::MultiAttach;
             let in_use = !medium.get_machine_ids().await.doing(doing)?.is_empty();
@@ -286,9 +287,7 @@ fn own_files(name: &str, folder: &Path) -> Vec<PathBuf> {
 fn is_snapshot_file(file: &str) -> bool {
     let Some((stem, extension)) = file.rsplit_once('.') else { return false };
     match extension {
-        "vdi" | "vmdk" | "vhd" => {
-            stem.starts_with('{') && stem.ends_with('}') && stem.len() == 38
-        }
+        "vdi" | "vmdk" | "vhd" => stem.starts_with('{') && stem.ends_with('}') && stem.len() == 38,
         "sav" => stem.starts_with(|c: char| c.is_ascii_digit()),
         _ => false,
     }

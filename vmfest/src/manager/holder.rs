@@ -217,7 +217,8 @@ impl Manager {
     ) -> Result<(), Error> {
         let path = image.to_string_lossy();
         let doing = || format!("make the image {path} shareable");
-        let machine = self.new_machine(name, id, folder, Role::Holder, "Other").await.doing(doing)?;
+        let machine =
+            self.new_machine(name, id, folder, Role::Holder, "Other").await.doing(doing)?;
         machine.set_extra_data(tag::IMAGE, &path).await.doing(doing)?;
         let description = format!("Keeps the image {path} registered. Not to be started.");
         machine.set_description(&description).await.doing(doing)?;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use vbox_soap::api::{self, AccessMode, IMachine, IMedium, MediumVariant};
 
-use super::create::Plan;
 use super::Manager;
+use super::create::Plan;
 use crate::error::{Doing, Error};
 use crate::models::{Device, DeviceType};
-use crate::wait::PATIENCE;
 use crate::tag;
+use crate::wait::PATIENCE;
 
 const MEBIBYTE: i64 = 1024 * 1024;
 

@@ -80,7 +80,11 @@ pub(super) async fn apply(
 /// VirtualBox's default of 8 MiB is too little for the console resolutions of today's guests.
 const DEFAULT_VRAM: u32 = 16;
 
-async fn firmware(machine: &IMachine, hardware: &HardwareModel, cpus: u32) -> Result<(), SoapError> {
+async fn firmware(
+    machine: &IMachine,
+    hardware: &HardwareModel,
+    cpus: u32,
+) -> Result<(), SoapError> {
     let io_apic = hardware.io_apic_enabled.or((cpus > 1).then_some(true));
     if io_apic.is_none() && hardware.firmware_type.is_none() && hardware.acpi_enabled.is_none() {
         return Ok(());

@@ -44,7 +44,13 @@ impl Invalid {
 /// VirtualBox has 8 adapters on the PIIX3 chipset, which is the default.
 const MAX_ADAPTERS: usize = 8;
 
-fn in_range(key: &str, value: Option<u32>, least: u32, most: u32, what: &str) -> Result<(), Invalid> {
+fn in_range(
+    key: &str,
+    value: Option<u32>,
+    least: u32,
+    most: u32,
+    what: &str,
+) -> Result<(), Invalid> {
     match value {
         Some(v) if !(least..=most).contains(&v) => {
             Err(Invalid::new(key, format!("{v} is out of range: {least} to {most} {what}")))
@@ -63,7 +69,10 @@ impl ImageModel {
             return Err(Invalid::new("uuid", "names no file"));
         }
         if self.os_type_id.is_empty() {
-            return Err(Invalid::new("os-type-id", "is empty; a value is, for example, \"Debian_64\""));
+            return Err(Invalid::new(
+                "os-type-id",
+                "is empty; a value is, for example, \"Debian_64\"",
+            ));
         }
         if self.username.as_deref() == Some("") {
             return Err(Invalid::new("username", "is empty; leave the key out instead"));
@@ -252,8 +261,7 @@ fn check_storage(controllers: &[StorageController]) -> Result<(), Invalid> {
         }
         for (position, device) in controller.devices.iter().enumerate() {
             if let Some(device) = device {
-                check_device(device)
-                    .map_err(|e| within(e.inside(position).inside("devices")))?;
+                check_device(device).map_err(|e| within(e.inside(position).inside("devices")))?;
             }
         }
     }
@@ -299,24 +307,78 @@ mod tests {
             ("{:memory-size 256 :cpu-count 2 :vram-size 16}", "fine"),
             ("{:memory-size 2}", ":memory-size 2 is out of range: 4 to 2097152 MiB"),
             ("{:cpu-count 0}", ":cpu-count 0 is out of range: 1 to 256 processors"),
-            ("{:cpu-count 2 :io-apic-enabled? false}", ":io-apic-enabled must not be false with more than one processor"),
-            ("{:storage []}", ":boot-mount-point names the controller \"SATA Controller\", but :storage has none"),
-            ("{:boot-mount-point [\"SATA\" 0]}", ":boot-mount-point names the controller \"SATA\", but :storage has \"SATA Controller\""),
-            ("{:boot-mount-point [\"SATA Controller\" 30]}", ":boot-mount-point position 30 does not exist; :sata has positions 0 to 29"),
-            ("{:storage [{:name \"SATA Controller\" :bus :sata :devices [{:device-type :dvd}]}]}", ":boot-mount-point position 0 of \"SATA Controller\" has a device already"),
-            ("{:storage [{:name \"a\" :bus :sata :type :piix4}]}", ":storage [0] :type belongs on the bus :ide, not :sata"),
-            ("{:storage [{:name \"a\" :bus :ide} {:name \"a\" :bus :ide}]}", ":storage [1] :name \"a\" must be a name that no other has"),
-            ("{:storage [{:name \"a\" :bus :ide :devices [nil nil nil nil nil]}]}", ":storage [0] :devices are too many: :ide carries 4"),
-            ("{:storage [{:name \"a\" :bus :ide :devices [nil {:device-type :hard-disk}]}]}", ":storage [0] :devices [1] :location is missing; or say :create? true with a :size"),
-            ("{:storage [{:name \"a\" :bus :ide :devices [{:device-type :hard-disk :create? true}]}]}", ":storage [0] :devices [0] :size in MiB is needed to create a disk"),
-            ("{:network [{:attachment-type :bridged}]}", ":network [0] :host-interface is missing for this :attachment-type"),
-            ("{:network [nil {:mac-address \"0100\"}]}", ":network [1] :mac-address \"0100\" is not a unicast address of 12 hexadecimal digits"),
-            ("{:network [nil nil nil nil nil nil nil nil nil]}", ":network has 9 adapters; a VM has at most 8"),
-            ("{:network [] :network-type :nat}", ":network and :network-type exclude each other; give one"),
-            ("{:network-type :bridged}", ":bridged-interface is missing: the :bridged network needs the name of a host interface"),
-            ("{:nat-rules [{:name \"a\" :host-port 0 :guest-port 1}]}", ":nat-rules [0] :host-port 0 is not a port"),
-            ("{:nat-rules [{:name \"ssh\" :host-port 1 :guest-port 1}]}", ":nat-rules [0] :name \"ssh\" is reserved for the SSH forward"),
-            ("{:nat-rules [{:name \"a\" :host-ip \"here\" :host-port 1 :guest-port 1}]}", ":nat-rules [0] :host-ip \"here\" is not an IP address"),
+            (
+                "{:cpu-count 2 :io-apic-enabled? false}",
+                ":io-apic-enabled must not be false with more than one processor",
+            ),
+            (
+                "{:storage []}",
+                ":boot-mount-point names the controller \"SATA Controller\", but :storage has none",
+            ),
+            (
+                "{:boot-mount-point [\"SATA\" 0]}",
+                ":boot-mount-point names the controller \"SATA\", but :storage has \"SATA Controller\"",
+            ),
+            (
+                "{:boot-mount-point [\"SATA Controller\" 30]}",
+                ":boot-mount-point position 30 does not exist; :sata has positions 0 to 29",
+            ),
+            (
+                "{:storage [{:name \"SATA Controller\" :bus :sata :devices [{:device-type :dvd}]}]}",
+                ":boot-mount-point position 0 of \"SATA Controller\" has a device already",
+            ),
+            (
+                "{:storage [{:name \"a\" :bus :sata :type :piix4}]}",
+                ":storage [0] :type belongs on the bus :ide, not :sata",
+            ),
+            (
+                "{:storage [{:name \"a\" :bus :ide} {:name \"a\" :bus :ide}]}",
+                ":storage [1] :name \"a\" must be a name that no other has",
+            ),
+            (
+                "{:storage [{:name \"a\" :bus :ide :devices [nil nil nil nil nil]}]}",
+                ":storage [0] :devices are too many: :ide carries 4",
+            ),
+            (
+                "{:storage [{:name \"a\" :bus :ide :devices [nil {:device-type :hard-disk}]}]}",
+                ":storage [0] :devices [1] :location is missing; or say :create? true with a :size",
+            ),
+            (
+                "{:storage [{:name \"a\" :bus :ide :devices [{:device-type :hard-disk :create? true}]}]}",
+                ":storage [0] :devices [0] :size in MiB is needed to create a disk",
+            ),
+            (
+                "{:network [{:attachment-type :bridged}]}",
+                ":network [0] :host-interface is missing for this :attachment-type",
+            ),
+            (
+                "{:network [nil {:mac-address \"0100\"}]}",
+                ":network [1] :mac-address \"0100\" is not a unicast address of 12 hexadecimal digits",
+            ),
+            (
+                "{:network [nil nil nil nil nil nil nil nil nil]}",
+                ":network has 9 adapters; a VM has at most 8",
+            ),
+            (
+                "{:network [] :network-type :nat}",
+                ":network and :network-type exclude each other; give one",
+            ),
+            (
+                "{:network-type :bridged}",
+                ":bridged-interface is missing: the :bridged network needs the name of a host interface",
+            ),
+            (
+                "{:nat-rules [{:name \"a\" :host-port 0 :guest-port 1}]}",
+                ":nat-rules [0] :host-port 0 is not a port",
+            ),
+            (
+                "{:nat-rules [{:name \"ssh\" :host-port 1 :guest-port 1}]}",
+                ":nat-rules [0] :name \"ssh\" is reserved for the SSH forward",
+            ),
+            (
+                "{:nat-rules [{:name \"a\" :host-ip \"here\" :host-port 1 :guest-port 1}]}",
+                ":nat-rules [0] :host-ip \"here\" is not an IP address",
+            ),
         ] {
             assert_eq!(problem(text), expected, "{text}");
         }

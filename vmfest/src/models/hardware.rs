@@ -197,20 +197,23 @@ mod tests {
     fn shared_folders_can_be_read_only() {
         let model = hardware(r#"{:shared-folders [["src" "/src" true false] ["b" "/b"]]}"#);
         let folders = model.shared_folders.expect("given");
-        assert_eq!(folders.iter().map(|f| (f.auto_mount, f.writable)).collect::<Vec<_>>(), [
-            (true, false),
-            (false, true)
-        ]);
+        assert_eq!(
+            folders.iter().map(|f| (f.auto_mount, f.writable)).collect::<Vec<_>>(),
+            [(true, false), (false, true)]
+        );
     }
 
     #[test]
     fn built_in_sizes() {
         let sizes = built_in().map(|(name, m)| (name, m.memory_size, m.cpu_count));
-        assert_eq!(sizes, [
-            ("micro", Some(512), Some(1)),
-            ("small", Some(1024), Some(1)),
-            ("medium", Some(2048), Some(2)),
-            ("large", Some(4096), Some(4)),
-        ]);
+        assert_eq!(
+            sizes,
+            [
+                ("micro", Some(512), Some(1)),
+                ("small", Some(1024), Some(1)),
+                ("medium", Some(2048), Some(2)),
+                ("large", Some(4096), Some(4)),
+            ]
+        );
     }
 }

@@ -197,7 +197,10 @@ mod tests {
         assert_eq!(result.cpu_count, Some(2));
         assert_eq!(result.network_type, Some(NetworkType::Bridged));
         assert_eq!(result.session_type, Some(SessionType::Headless));
-        assert_eq!(result.boot_mount_point, Some(BootMountPoint { controller: "IDE".into(), position: 2 }));
+        assert_eq!(
+            result.boot_mount_point,
+            Some(BootMountPoint { controller: "IDE".into(), position: 2 })
+        );
     }
 
     #[test]

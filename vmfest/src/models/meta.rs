@@ -77,6 +77,25 @@ impl Models {
         }
     }
 
+    /// Adds a model, which takes the place of one of the same name. Its relative paths start at
+    /// `folder`.
+    pub fn add_image(&mut self, name: impl Into<String>, mut model: ImageModel, folder: &Path) {
+        model.resolve_paths(folder);
+        self.images.insert(name.into(), model);
+    }
+
+    /// Adds a model, which takes the place of one of the same name. Its relative paths start at
+    /// `folder`.
+    pub fn add_hardware(
+        &mut self,
+        name: impl Into<String>,
+        mut model: HardwareModel,
+        folder: &Path,
+    ) {
+        model.resolve_paths(folder);
+        self.hardware.insert(name.into(), model);
+    }
+
     /// Adds what another file holds.
     fn add(&mut self, file: &Path, content: Content) -> Result<(), Error> {
         let names = content.images.keys().map(|n| format!(":{n}"));
@@ -239,7 +258,11 @@ mod tests {
             ["huge", "large", "medium", "micro", "small"]
         );
         let micro = models.hardware_model("micro").expect("known");
-        assert_eq!((micro.memory_size, micro.cpu_count), (Some(300), None), "the user's model wins");
+        assert_eq!(
+            (micro.memory_size, micro.cpu_count),
+            (Some(300), None),
+            "the user's model wins"
+        );
         assert_eq!(models.source_of_image("deb"), Some(&*folder.0.path().join("a.meta")));
     }
 
@@ -262,17 +285,38 @@ mod tests {
     fn mistakes_are_shown_with_file_line_and_column() {
         for (text, expected) in [
             ("{:a {:uuid \"x\"\n", "a.meta:1:5: `{` is never closed; `}` is missing"),
-            ("{:a {:uuid \"x\"\n  :os-type-idd \"y\"}}", "a.meta:2:3: :a: unknown key :os-type-idd; did you mean :os-type-id?"),
+            (
+                "{:a {:uuid \"x\"\n  :os-type-idd \"y\"}}",
+                "a.meta:2:3: :a: unknown key :os-type-idd; did you mean :os-type-id?",
+            ),
             ("{:a {:uuid \"x\"}}", "a.meta:1:5: :a: the key :os-type-id is missing"),
-            ("{:a {:uuid \"x\" :os-type-id \"y\" :os-64-bit 1}}", "a.meta:1:43: :a :os-64-bit: expected true or false, found the number 1"),
+            (
+                "{:a {:uuid \"x\" :os-type-id \"y\" :os-64-bit 1}}",
+                "a.meta:1:43: :a :os-64-bit: expected true or false, found the number 1",
+            ),
             ("{:a {:uuid \"\" :os-type-id \"y\"}}", "a.meta:1:12: :a :uuid: names no file"),
-            ("{:a {:uuid \"x\" :os-type-id \"y\"\n     :hardware {:cpu-count 0}}}", "a.meta:2:28: :a :hardware :cpu-count: 0 is out of range: 1 to 256 processors"),
-            ("{:hardware-models {:m {:memroy-size 5}}}", "a.meta:1:24: :hardware-models :m: unknown key :memroy-size; did you mean :memory-size?"),
-            ("{:hardware-models {:m {:memory-size \"5\"}}}", "a.meta:1:37: :hardware-models :m :memory-size: expected a whole number from 0 up, found \"5\""),
-            ("{:hardware-models 5}", "a.meta:1:19: :hardware-models: expected a map of model names to models, { … }"),
+            (
+                "{:a {:uuid \"x\" :os-type-id \"y\"\n     :hardware {:cpu-count 0}}}",
+                "a.meta:2:28: :a :hardware :cpu-count: 0 is out of range: 1 to 256 processors",
+            ),
+            (
+                "{:hardware-models {:m {:memroy-size 5}}}",
+                "a.meta:1:24: :hardware-models :m: unknown key :memroy-size; did you mean :memory-size?",
+            ),
+            (
+                "{:hardware-models {:m {:memory-size \"5\"}}}",
+                "a.meta:1:37: :hardware-models :m :memory-size: expected a whole number from 0 up, found \"5\"",
+            ),
+            (
+                "{:hardware-models 5}",
+                "a.meta:1:19: :hardware-models: expected a map of model names to models, { … }",
+            ),
             ("[]", "a.meta:1:1: expected a map of model names to models, { … }"),
             ("{7 {}}", "a.meta:1:2: a model's name must be a keyword"),
-            ("{:a #=(eval 1)}", "a.meta:1:5: this is program text; the file is read as data and never evaluated"),
+            (
+                "{:a #=(eval 1)}",
+                "a.meta:1:5: this is program text; the file is read as data and never evaluated",
+            ),
         ] {
             let error = Folder::new(&[("a.meta", text)]).error();
             assert!(error.contains(expected), "{text}\n  {error}\n  {expected}");

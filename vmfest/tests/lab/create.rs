@@ -131,7 +131,8 @@ async fn settings_arrive() {
     let instance = stage.manager.instance(&name, &image, &hardware).await.expect("created");
     assert_eq!(instance.ssh_address().await.expect("an address").port(), 32123);
 
-    let shown = stage.vbox().vboxmanage(&["showvminfo", &name, "--machinereadable"]).expect("shown");
+    let shown =
+        stage.vbox().vboxmanage(&["showvminfo", &name, "--machinereadable"]).expect("shown");
     for line in [
         "memory=40",
         "cpus=2",
@@ -201,12 +202,7 @@ fn with_devices(devices: Vec<Option<Device>>) -> HardwareModel {
 }
 
 fn dvd(path: &str) -> Device {
-    Device {
-        device_type: DeviceType::Dvd,
-        location: Some(path.into()),
-        create: false,
-        size: None,
-    }
+    Device { device_type: DeviceType::Dvd, location: Some(path.into()), create: false, size: None }
 }
 
 fn new_disk(path: Option<&str>) -> Device {

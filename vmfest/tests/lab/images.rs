@@ -1,6 +1,8 @@
 //! Images survive everything.
 
-use vbox_soap::api::{AccessMode, DeviceType, LockType, MediumType, PlatformArchitecture, StorageBus};
+use vbox_soap::api::{
+    AccessMode, DeviceType, LockType, MediumType, PlatformArchitecture, StorageBus,
+};
 use vmfest::{Error, ImageFile};
 
 use crate::support::{Stage, digest, text, tiny};
@@ -20,7 +22,16 @@ async fn an_image_survives_twenty_instances() {
     assert_eq!(digest(&image.path), before);
     let left = stage.contents().await;
     assert_eq!(left.len(), 3, "the holder, its disk and the image: {left:?}");
-    assert!(stage.manager.instances().await.expect("lists").iter().all(|i| !i.folder().starts_with(&stage.folder)), "the holder is no instance");
+    assert!(
+        stage
+            .manager
+            .instances()
+            .await
+            .expect("lists")
+            .iter()
+            .all(|i| !i.folder().starts_with(&stage.folder)),
+        "the holder is no instance"
+    );
     stage.end(&[&image]).await;
 }
 
@@ -30,8 +41,12 @@ async fn an_image_can_be_removed_and_used_again() {
     let image = stage.image("model.vdi").await;
     for _ in 0..3 {
         let instance = stage.instance("1", &image).await;
-        let error = stage.manager.remove_model(&image, ImageFile::Delete).await.expect_err("in use");
-        assert!(matches!(&error, Error::ModelInUse { users, .. } if users == &[format!("the VM {}", instance.name())]), "{error}");
+        let error =
+            stage.manager.remove_model(&image, ImageFile::Delete).await.expect_err("in use");
+        assert!(
+            matches!(&error, Error::ModelInUse { users, .. } if users == &[format!("the VM {}", instance.name())]),
+            "{error}"
+        );
         instance.destroy().await.expect("destroyed");
         stage.manager.remove_model(&image, ImageFile::Keep).await.expect("removed");
         assert_eq!(stage.contents().await, Vec::<String>::new());
@@ -50,7 +65,9 @@ async fn an_image_is_held_whatever_virtualbox_knows_of_it() {
     let path = text(&image.path);
     let open = || async {
         let vb = stage.vb();
-        vb.open_medium(&path, DeviceType::HardDisk, AccessMode::ReadWrite, false).await.expect("opens")
+        vb.open_medium(&path, DeviceType::HardDisk, AccessMode::ReadWrite, false)
+            .await
+            .expect("opens")
     };
 
     // Its holder was removed behind our back; VirtualBox still calls it multi-attach.
@@ -89,7 +106,8 @@ async fn a_disk_that_is_somebodys_own_is_not_shared() {
     attach(&stage, &foreign, &image.path).await;
     let before = stage.contents().await;
 
-    let error = stage.manager.instance(&stage.name("1"), &image, &tiny()).await.expect_err("refused");
+    let error =
+        stage.manager.instance(&stage.name("1"), &image, &tiny()).await.expect_err("refused");
     let text = error.to_string();
     assert!(text.contains("an ordinary disk of the VM") && text.contains("owner"), "{text}");
     assert_eq!(stage.contents().await, before, "nothing was changed");
@@ -99,9 +117,16 @@ async fn a_disk_that_is_somebodys_own_is_not_shared() {
     ));
     assert!(image.path.exists());
 
-    let media = foreign.unregister(vbox_soap::api::CleanupMode::DetachAllReturnNone).await.expect("gone");
+    let media =
+        foreign.unregister(vbox_soap::api::CleanupMode::DetachAllReturnNone).await.expect("gone");
     assert!(media.is_empty());
-    foreign.delete_config(&[]).await.expect("deletes").wait(std::time::Duration::from_secs(10)).await.expect("deleted");
+    foreign
+        .delete_config(&[])
+        .await
+        .expect("deletes")
+        .wait(std::time::Duration::from_secs(10))
+        .await
+        .expect("deleted");
     drop(foreign);
     stage.end(&[&image]).await;
 }
@@ -124,7 +149,13 @@ async fn machines_of_others_are_not_touched() {
     assert_eq!(foreign.get_name().await.expect("it is there"), name);
 
     foreign.unregister(vbox_soap::api::CleanupMode::Full).await.expect("gone");
-    foreign.delete_config(&[]).await.expect("deletes").wait(std::time::Duration::from_secs(10)).await.expect("deleted");
+    foreign
+        .delete_config(&[])
+        .await
+        .expect("deletes")
+        .wait(std::time::Duration::from_secs(10))
+        .await
+        .expect("deleted");
     drop(foreign);
     stage.end(&[&image]).await;
 }
@@ -186,7 +217,10 @@ async fn attach(stage: &Stage, machine: &vbox_soap::api::IMachine, disk: &std::p
     let session = stage.soap.session_object().await.expect("a session");
     machine.lock_machine(&session, LockType::Write).await.expect("locks");
     let locked = session.get_machine().await.expect("asks").expect("a machine");
-    locked.attach_device("SATA", 0, 0, DeviceType::HardDisk, Some(&medium)).await.expect("attaches");
+    locked
+        .attach_device("SATA", 0, 0, DeviceType::HardDisk, Some(&medium))
+        .await
+        .expect("attaches");
     locked.save_settings().await.expect("saves");
     session.unlock_machine().await.expect("unlocks");
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use vbox_soap::api::{AccessMode, DeviceType, IMedium, ISession, IVirtualBox, LockType, MediumVariant};
+use vbox_soap::api::{
+    AccessMode, DeviceType, IMedium, ISession, IVirtualBox, LockType, MediumVariant,
+};
 use vmfest::models::{HardwareModel, ImageModel};
 use vmfest::{Instance, Location, Manager, Server};
 use xtask::lab::{State, Vbox};
