@@ -20,76 +20,91 @@ managed_object! {
 
 impl IAppliance {
     /// Reads the attribute `path`.
+    #[inline]
     pub fn get_path(&self) -> Call<String> {
         self.object().call(&GET_PATH, vec![])
     }
 
     /// Reads the attribute `disks`.
+    #[inline]
     pub fn get_disks(&self) -> Call<Vec<String>> {
         self.object().call(&GET_DISKS, vec![])
     }
 
     /// Reads the attribute `virtualSystemDescriptions`.
+    #[inline]
     pub fn get_virtual_system_descriptions(&self) -> Call<Vec<IVirtualSystemDescription>> {
         self.object().call(&GET_VIRTUAL_SYSTEM_DESCRIPTIONS, vec![])
     }
 
     /// Reads the attribute `machines`.
+    #[inline]
     pub fn get_machines(&self) -> Call<Vec<String>> {
         self.object().call(&GET_MACHINES, vec![])
     }
 
     /// Reads the attribute `certificate`.
+    #[inline]
     pub fn get_certificate(&self) -> Call<ICertificate> {
         self.object().call(&GET_CERTIFICATE, vec![])
     }
 
     /// Calls the method `read`.
+    #[inline]
     pub fn read(&self, file: &str) -> Call<IProgress> {
         self.object().call(&READ, vec![file.to_value()])
     }
 
     /// Calls the method `interpret`.
+    #[inline]
     pub fn interpret(&self) -> Call<()> {
         self.object().call(&INTERPRET, vec![])
     }
 
     /// Calls the method `importMachines`.
+    #[inline]
     pub fn import_machines(&self, options: &[ImportOptions]) -> Call<IProgress> {
         self.object().call(&IMPORT_MACHINES, vec![options.to_value()])
     }
 
     /// Calls the method `createVFSExplorer`.
+    #[inline]
     pub fn create_vfs_explorer(&self, uri: &str) -> Call<IVFSExplorer> {
         self.object().call(&CREATE_VFS_EXPLORER, vec![uri.to_value()])
     }
 
     /// Calls the method `write`.
+    #[inline]
     pub fn write(&self, format: &str, options: &[ExportOptions], path: &str) -> Call<IProgress> {
         self.object().call(&WRITE, vec![format.to_value(), options.to_value(), path.to_value()])
     }
 
     /// Calls the method `getWarnings`.
+    #[inline]
     pub fn get_warnings(&self) -> Call<Vec<String>> {
         self.object().call(&GET_WARNINGS, vec![])
     }
 
     /// Calls the method `getPasswordIds`.
+    #[inline]
     pub fn get_password_ids(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PASSWORD_IDS, vec![])
     }
 
     /// Calls the method `getMediumIdsForPasswordId`.
+    #[inline]
     pub fn get_medium_ids_for_password_id(&self, password_id: &str) -> Call<Vec<String>> {
         self.object().call(&GET_MEDIUM_IDS_FOR_PASSWORD_ID, vec![password_id.to_value()])
     }
 
     /// Calls the method `addPasswords`.
+    #[inline]
     pub fn add_passwords(&self, identifiers: &[&str], passwords: &[&str]) -> Call<()> {
         self.object().call(&ADD_PASSWORDS, vec![identifiers.to_value(), passwords.to_value()])
     }
 
     /// Calls the method `createVirtualSystemDescriptions`.
+    #[inline]
     pub fn create_virtual_system_descriptions(&self, requested: u32) -> Call<u32> {
         self.object().call(&CREATE_VIRTUAL_SYSTEM_DESCRIPTIONS, vec![requested.to_value()])
     }

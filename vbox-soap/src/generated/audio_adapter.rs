@@ -16,76 +16,91 @@ managed_object! {
 
 impl IAudioAdapter {
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `enabledIn`.
+    #[inline]
     pub fn get_enabled_in(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED_IN, vec![])
     }
 
     /// Sets the attribute `enabledIn`.
+    #[inline]
     pub fn set_enabled_in(&self, enabled_in: bool) -> Call<()> {
         self.object().call(&SET_ENABLED_IN, vec![enabled_in.to_value()])
     }
 
     /// Reads the attribute `enabledOut`.
+    #[inline]
     pub fn get_enabled_out(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED_OUT, vec![])
     }
 
     /// Sets the attribute `enabledOut`.
+    #[inline]
     pub fn set_enabled_out(&self, enabled_out: bool) -> Call<()> {
         self.object().call(&SET_ENABLED_OUT, vec![enabled_out.to_value()])
     }
 
     /// Reads the attribute `audioController`.
+    #[inline]
     pub fn get_audio_controller(&self) -> Call<AudioControllerType> {
         self.object().call(&GET_AUDIO_CONTROLLER, vec![])
     }
 
     /// Sets the attribute `audioController`.
+    #[inline]
     pub fn set_audio_controller(&self, audio_controller: AudioControllerType) -> Call<()> {
         self.object().call(&SET_AUDIO_CONTROLLER, vec![audio_controller.to_value()])
     }
 
     /// Reads the attribute `audioCodec`.
+    #[inline]
     pub fn get_audio_codec(&self) -> Call<AudioCodecType> {
         self.object().call(&GET_AUDIO_CODEC, vec![])
     }
 
     /// Sets the attribute `audioCodec`.
+    #[inline]
     pub fn set_audio_codec(&self, audio_codec: AudioCodecType) -> Call<()> {
         self.object().call(&SET_AUDIO_CODEC, vec![audio_codec.to_value()])
     }
 
     /// Reads the attribute `audioDriver`.
+    #[inline]
     pub fn get_audio_driver(&self) -> Call<AudioDriverType> {
         self.object().call(&GET_AUDIO_DRIVER, vec![])
     }
 
     /// Sets the attribute `audioDriver`.
+    #[inline]
     pub fn set_audio_driver(&self, audio_driver: AudioDriverType) -> Call<()> {
         self.object().call(&SET_AUDIO_DRIVER, vec![audio_driver.to_value()])
     }
 
     /// Reads the attribute `propertiesList`.
+    #[inline]
     pub fn get_properties_list(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PROPERTIES_LIST, vec![])
     }
 
     /// Calls the method `setProperty`.
+    #[inline]
     pub fn set_property(&self, key: &str, value: &str) -> Call<()> {
         self.object().call(&SET_PROPERTY, vec![key.to_value(), value.to_value()])
     }
 
     /// Calls the method `getProperty`.
+    #[inline]
     pub fn get_property(&self, key: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY, vec![key.to_value()])
     }

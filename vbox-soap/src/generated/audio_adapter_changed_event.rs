@@ -15,6 +15,7 @@ managed_object! {
 
 impl IAudioAdapterChangedEvent {
     /// Reads the attribute `audioAdapter`.
+    #[inline]
     pub fn get_audio_adapter(&self) -> Call<IAudioAdapter> {
         self.object().call(&GET_AUDIO_ADAPTER, vec![])
     }

@@ -17,16 +17,19 @@ managed_object! {
 
 impl IAudioSettings {
     /// Reads the attribute `adapter`.
+    #[inline]
     pub fn get_adapter(&self) -> Call<IAudioAdapter> {
         self.object().call(&GET_ADAPTER, vec![])
     }
 
     /// Calls the method `getHostAudioDevice`.
+    #[inline]
     pub fn get_host_audio_device(&self, usage: AudioDirection) -> Call<IHostAudioDevice> {
         self.object().call(&GET_HOST_AUDIO_DEVICE, vec![usage.to_value()])
     }
 
     /// Calls the method `setHostAudioDevice`.
+    #[inline]
     pub fn set_host_audio_device(
         &self,
         device: &IHostAudioDevice,

@@ -16,11 +16,13 @@ managed_object! {
 
 impl IBandwidthControl {
     /// Reads the attribute `numGroups`.
+    #[inline]
     pub fn get_num_groups(&self) -> Call<u32> {
         self.object().call(&GET_NUM_GROUPS, vec![])
     }
 
     /// Calls the method `createBandwidthGroup`.
+    #[inline]
     pub fn create_bandwidth_group(
         &self,
         name: &str,
@@ -34,16 +36,19 @@ impl IBandwidthControl {
     }
 
     /// Calls the method `deleteBandwidthGroup`.
+    #[inline]
     pub fn delete_bandwidth_group(&self, name: &str) -> Call<()> {
         self.object().call(&DELETE_BANDWIDTH_GROUP, vec![name.to_value()])
     }
 
     /// Calls the method `getBandwidthGroup`.
+    #[inline]
     pub fn get_bandwidth_group(&self, name: &str) -> Call<IBandwidthGroup> {
         self.object().call(&GET_BANDWIDTH_GROUP, vec![name.to_value()])
     }
 
     /// Calls the method `getAllBandwidthGroups`.
+    #[inline]
     pub fn get_all_bandwidth_groups(&self) -> Call<Vec<IBandwidthGroup>> {
         self.object().call(&GET_ALL_BANDWIDTH_GROUPS, vec![])
     }

@@ -14,26 +14,31 @@ managed_object! {
 
 impl IBandwidthGroup {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<BandwidthGroupType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Reads the attribute `reference`.
+    #[inline]
     pub fn get_reference(&self) -> Call<u32> {
         self.object().call(&GET_REFERENCE, vec![])
     }
 
     /// Reads the attribute `maxBytesPerSec`.
+    #[inline]
     pub fn get_max_bytes_per_sec(&self) -> Call<i64> {
         self.object().call(&GET_MAX_BYTES_PER_SEC, vec![])
     }
 
     /// Sets the attribute `maxBytesPerSec`.
+    #[inline]
     pub fn set_max_bytes_per_sec(&self, max_bytes_per_sec: i64) -> Call<()> {
         self.object().call(&SET_MAX_BYTES_PER_SEC, vec![max_bytes_per_sec.to_value()])
     }

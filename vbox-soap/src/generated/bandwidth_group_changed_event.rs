@@ -15,6 +15,7 @@ managed_object! {
 
 impl IBandwidthGroupChangedEvent {
     /// Reads the attribute `bandwidthGroup`.
+    #[inline]
     pub fn get_bandwidth_group(&self) -> Call<IBandwidthGroup> {
         self.object().call(&GET_BANDWIDTH_GROUP, vec![])
     }

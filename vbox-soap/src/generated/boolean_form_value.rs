@@ -16,11 +16,13 @@ managed_object! {
 
 impl IBooleanFormValue {
     /// Calls the method `getSelected`.
+    #[inline]
     pub fn get_selected(&self) -> Call<bool> {
         self.object().call(&GET_SELECTED, vec![])
     }
 
     /// Calls the method `setSelected`.
+    #[inline]
     pub fn set_selected(&self, selected: bool) -> Call<IProgress> {
         self.object().call(&SET_SELECTED, vec![selected.to_value()])
     }

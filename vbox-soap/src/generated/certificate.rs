@@ -14,116 +14,139 @@ managed_object! {
 
 impl ICertificate {
     /// Reads the attribute `versionNumber`.
+    #[inline]
     pub fn get_version_number(&self) -> Call<CertificateVersion> {
         self.object().call(&GET_VERSION_NUMBER, vec![])
     }
 
     /// Reads the attribute `serialNumber`.
+    #[inline]
     pub fn get_serial_number(&self) -> Call<String> {
         self.object().call(&GET_SERIAL_NUMBER, vec![])
     }
 
     /// Reads the attribute `signatureAlgorithmOID`.
+    #[inline]
     pub fn get_signature_algorithm_oid(&self) -> Call<String> {
         self.object().call(&GET_SIGNATURE_ALGORITHM_OID, vec![])
     }
 
     /// Reads the attribute `signatureAlgorithmName`.
+    #[inline]
     pub fn get_signature_algorithm_name(&self) -> Call<String> {
         self.object().call(&GET_SIGNATURE_ALGORITHM_NAME, vec![])
     }
 
     /// Reads the attribute `issuerName`.
+    #[inline]
     pub fn get_issuer_name(&self) -> Call<Vec<String>> {
         self.object().call(&GET_ISSUER_NAME, vec![])
     }
 
     /// Reads the attribute `subjectName`.
+    #[inline]
     pub fn get_subject_name(&self) -> Call<Vec<String>> {
         self.object().call(&GET_SUBJECT_NAME, vec![])
     }
 
     /// Reads the attribute `friendlyName`.
+    #[inline]
     pub fn get_friendly_name(&self) -> Call<String> {
         self.object().call(&GET_FRIENDLY_NAME, vec![])
     }
 
     /// Reads the attribute `validityPeriodNotBefore`.
+    #[inline]
     pub fn get_validity_period_not_before(&self) -> Call<String> {
         self.object().call(&GET_VALIDITY_PERIOD_NOT_BEFORE, vec![])
     }
 
     /// Reads the attribute `validityPeriodNotAfter`.
+    #[inline]
     pub fn get_validity_period_not_after(&self) -> Call<String> {
         self.object().call(&GET_VALIDITY_PERIOD_NOT_AFTER, vec![])
     }
 
     /// Reads the attribute `publicKeyAlgorithmOID`.
+    #[inline]
     pub fn get_public_key_algorithm_oid(&self) -> Call<String> {
         self.object().call(&GET_PUBLIC_KEY_ALGORITHM_OID, vec![])
     }
 
     /// Reads the attribute `publicKeyAlgorithm`.
+    #[inline]
     pub fn get_public_key_algorithm(&self) -> Call<String> {
         self.object().call(&GET_PUBLIC_KEY_ALGORITHM, vec![])
     }
 
     /// Reads the attribute `subjectPublicKey`.
+    #[inline]
     pub fn get_subject_public_key(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_SUBJECT_PUBLIC_KEY, vec![])
     }
 
     /// Reads the attribute `issuerUniqueIdentifier`.
+    #[inline]
     pub fn get_issuer_unique_identifier(&self) -> Call<String> {
         self.object().call(&GET_ISSUER_UNIQUE_IDENTIFIER, vec![])
     }
 
     /// Reads the attribute `subjectUniqueIdentifier`.
+    #[inline]
     pub fn get_subject_unique_identifier(&self) -> Call<String> {
         self.object().call(&GET_SUBJECT_UNIQUE_IDENTIFIER, vec![])
     }
 
     /// Reads the attribute `certificateAuthority`.
+    #[inline]
     pub fn get_certificate_authority(&self) -> Call<bool> {
         self.object().call(&GET_CERTIFICATE_AUTHORITY, vec![])
     }
 
     /// Reads the attribute `keyUsage`.
+    #[inline]
     pub fn get_key_usage(&self) -> Call<u32> {
         self.object().call(&GET_KEY_USAGE, vec![])
     }
 
     /// Reads the attribute `extendedKeyUsage`.
+    #[inline]
     pub fn get_extended_key_usage(&self) -> Call<Vec<String>> {
         self.object().call(&GET_EXTENDED_KEY_USAGE, vec![])
     }
 
     /// Reads the attribute `rawCertData`.
+    #[inline]
     pub fn get_raw_cert_data(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_RAW_CERT_DATA, vec![])
     }
 
     /// Reads the attribute `selfSigned`.
+    #[inline]
     pub fn get_self_signed(&self) -> Call<bool> {
         self.object().call(&GET_SELF_SIGNED, vec![])
     }
 
     /// Reads the attribute `trusted`.
+    #[inline]
     pub fn get_trusted(&self) -> Call<bool> {
         self.object().call(&GET_TRUSTED, vec![])
     }
 
     /// Reads the attribute `expired`.
+    #[inline]
     pub fn get_expired(&self) -> Call<bool> {
         self.object().call(&GET_EXPIRED, vec![])
     }
 
     /// Calls the method `isCurrentlyExpired`.
+    #[inline]
     pub fn is_currently_expired(&self) -> Call<bool> {
         self.object().call(&IS_CURRENTLY_EXPIRED, vec![])
     }
 
     /// Calls the method `queryInfo`.
+    #[inline]
     pub fn query_info(&self, what: i32) -> Call<String> {
         self.object().call(&QUERY_INFO, vec![what.to_value()])
     }

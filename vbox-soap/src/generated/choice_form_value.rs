@@ -16,16 +16,19 @@ managed_object! {
 
 impl IChoiceFormValue {
     /// Reads the attribute `values`.
+    #[inline]
     pub fn get_values(&self) -> Call<Vec<String>> {
         self.object().call(&GET_VALUES, vec![])
     }
 
     /// Calls the method `getSelectedIndex`.
+    #[inline]
     pub fn get_selected_index(&self) -> Call<i32> {
         self.object().call(&GET_SELECTED_INDEX, vec![])
     }
 
     /// Calls the method `setSelectedIndex`.
+    #[inline]
     pub fn set_selected_index(&self, index: i32) -> Call<IProgress> {
         self.object().call(&SET_SELECTED_INDEX, vec![index.to_value()])
     }

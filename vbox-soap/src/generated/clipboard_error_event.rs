@@ -13,11 +13,13 @@ managed_object! {
 
 impl IClipboardErrorEvent {
     /// Reads the attribute `msg`.
+    #[inline]
     pub fn get_msg(&self) -> Call<String> {
         self.object().call(&GET_MSG, vec![])
     }
 
     /// Reads the attribute `rcError`.
+    #[inline]
     pub fn get_rc_error(&self) -> Call<i32> {
         self.object().call(&GET_RC_ERROR, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IClipboardFileTransferModeChangedEvent {
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }

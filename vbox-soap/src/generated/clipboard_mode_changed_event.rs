@@ -14,6 +14,7 @@ managed_object! {
 
 impl IClipboardModeChangedEvent {
     /// Reads the attribute `clipboardMode`.
+    #[inline]
     pub fn get_clipboard_mode(&self) -> Call<ClipboardMode> {
         self.object().call(&GET_CLIPBOARD_MODE, vec![])
     }

@@ -28,16 +28,19 @@ managed_object! {
 
 impl ICloudClient {
     /// Reads the attribute `cloudMachineList`.
+    #[inline]
     pub fn get_cloud_machine_list(&self) -> Call<Vec<ICloudMachine>> {
         self.object().call(&GET_CLOUD_MACHINE_LIST, vec![])
     }
 
     /// Reads the attribute `cloudMachineStubList`.
+    #[inline]
     pub fn get_cloud_machine_stub_list(&self) -> Call<Vec<ICloudMachine>> {
         self.object().call(&GET_CLOUD_MACHINE_STUB_LIST, vec![])
     }
 
     /// Calls the method `getExportDescriptionForm`.
+    #[inline]
     pub fn get_export_description_form(
         &self,
         description: &IVirtualSystemDescription,
@@ -46,6 +49,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `exportVM`.
+    #[inline]
     pub fn export_vm(
         &self,
         description: &IVirtualSystemDescription,
@@ -55,6 +59,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `getLaunchDescriptionForm`.
+    #[inline]
     pub fn get_launch_description_form(
         &self,
         description: &IVirtualSystemDescription,
@@ -63,11 +68,13 @@ impl ICloudClient {
     }
 
     /// Calls the method `launchVM`.
+    #[inline]
     pub fn launch_vm(&self, description: &IVirtualSystemDescription) -> Call<IProgress> {
         self.object().call(&LAUNCH_VM, vec![description.to_value()])
     }
 
     /// Calls the method `getImportDescriptionForm`.
+    #[inline]
     pub fn get_import_description_form(
         &self,
         description: &IVirtualSystemDescription,
@@ -76,6 +83,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `importInstance`.
+    #[inline]
     pub fn import_instance(
         &self,
         description: &IVirtualSystemDescription,
@@ -85,26 +93,31 @@ impl ICloudClient {
     }
 
     /// Calls the method `getCloudMachine`.
+    #[inline]
     pub fn get_cloud_machine(&self, id: &str) -> Call<ICloudMachine> {
         self.object().call(&GET_CLOUD_MACHINE, vec![id.to_value()])
     }
 
     /// Calls the method `readCloudMachineList`.
+    #[inline]
     pub fn read_cloud_machine_list(&self) -> Call<IProgress> {
         self.object().call(&READ_CLOUD_MACHINE_LIST, vec![])
     }
 
     /// Calls the method `readCloudMachineStubList`.
+    #[inline]
     pub fn read_cloud_machine_stub_list(&self) -> Call<IProgress> {
         self.object().call(&READ_CLOUD_MACHINE_STUB_LIST, vec![])
     }
 
     /// Calls the method `addCloudMachine`.
+    #[inline]
     pub fn add_cloud_machine(&self, instance_id: &str) -> Call<CloudClientAddCloudMachine> {
         self.object().call_many(&ADD_CLOUD_MACHINE, vec![instance_id.to_value()])
     }
 
     /// Calls the method `createCloudMachine`.
+    #[inline]
     pub fn create_cloud_machine(
         &self,
         description: &IVirtualSystemDescription,
@@ -113,6 +126,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `listInstances`.
+    #[inline]
     pub fn list_instances(
         &self,
         machine_state: &[CloudMachineState],
@@ -121,26 +135,31 @@ impl ICloudClient {
     }
 
     /// Calls the method `listSourceInstances`.
+    #[inline]
     pub fn list_source_instances(&self) -> Call<CloudClientListSourceInstances> {
         self.object().call_many(&LIST_SOURCE_INSTANCES, vec![])
     }
 
     /// Calls the method `listImages`.
+    #[inline]
     pub fn list_images(&self, image_state: &[CloudImageState]) -> Call<CloudClientListImages> {
         self.object().call_many(&LIST_IMAGES, vec![image_state.to_value()])
     }
 
     /// Calls the method `listBootVolumes`.
+    #[inline]
     pub fn list_boot_volumes(&self) -> Call<CloudClientListBootVolumes> {
         self.object().call_many(&LIST_BOOT_VOLUMES, vec![])
     }
 
     /// Calls the method `listSourceBootVolumes`.
+    #[inline]
     pub fn list_source_boot_volumes(&self) -> Call<CloudClientListSourceBootVolumes> {
         self.object().call_many(&LIST_SOURCE_BOOT_VOLUMES, vec![])
     }
 
     /// Calls the method `listVnicAttachments`.
+    #[inline]
     pub fn list_vnic_attachments(
         &self,
         parameters: &[&str],
@@ -149,6 +168,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `getInstanceInfo`.
+    #[inline]
     pub fn get_instance_info(
         &self,
         uid: &str,
@@ -158,56 +178,67 @@ impl ICloudClient {
     }
 
     /// Calls the method `startInstance`.
+    #[inline]
     pub fn start_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&START_INSTANCE, vec![uid.to_value()])
     }
 
     /// Calls the method `pauseInstance`.
+    #[inline]
     pub fn pause_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&PAUSE_INSTANCE, vec![uid.to_value()])
     }
 
     /// Calls the method `terminateInstance`.
+    #[inline]
     pub fn terminate_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&TERMINATE_INSTANCE, vec![uid.to_value()])
     }
 
     /// Calls the method `resetInstance`.
+    #[inline]
     pub fn reset_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&RESET_INSTANCE, vec![uid.to_value()])
     }
 
     /// Calls the method `cloneInstance`.
+    #[inline]
     pub fn clone_instance(&self, uid: &str, new_name: &str) -> Call<CloudClientCloneInstance> {
         self.object().call_many(&CLONE_INSTANCE, vec![uid.to_value(), new_name.to_value()])
     }
 
     /// Calls the method `createImage`.
+    #[inline]
     pub fn create_image(&self, parameters: &[&str]) -> Call<IProgress> {
         self.object().call(&CREATE_IMAGE, vec![parameters.to_value()])
     }
 
     /// Calls the method `exportImage`.
+    #[inline]
     pub fn export_image(&self, image: &IMedium, parameters: &[&str]) -> Call<IProgress> {
         self.object().call(&EXPORT_IMAGE, vec![image.to_value(), parameters.to_value()])
     }
 
     /// Calls the method `importImage`.
+    #[inline]
     pub fn import_image(&self, uid: &str, parameters: &[&str]) -> Call<IProgress> {
         self.object().call(&IMPORT_IMAGE, vec![uid.to_value(), parameters.to_value()])
     }
 
     /// Calls the method `deleteImage`.
+    #[inline]
     pub fn delete_image(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&DELETE_IMAGE, vec![uid.to_value()])
     }
 
     /// Calls the method `getImageInfo`.
+    #[inline]
     pub fn get_image_info(&self, uid: &str) -> Call<CloudClientGetImageInfo> {
         self.object().call_many(&GET_IMAGE_INFO, vec![uid.to_value()])
     }
 
     /// Calls the method `startCloudNetworkGateway`.
+    #[inline]
     pub fn start_cloud_network_gateway(
         &self,
         network: &ICloudNetwork,
@@ -220,6 +251,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `setupCloudNetworkEnvironment`.
+    #[inline]
     pub fn setup_cloud_network_environment(
         &self,
         tunnel_network_name: &str,
@@ -241,11 +273,13 @@ impl ICloudClient {
     }
 
     /// Calls the method `getVnicInfo`.
+    #[inline]
     pub fn get_vnic_info(&self, uid: &str) -> Call<CloudClientGetVnicInfo> {
         self.object().call_many(&GET_VNIC_INFO, vec![uid.to_value()])
     }
 
     /// Calls the method `getSubnetSelectionForm`.
+    #[inline]
     pub fn get_subnet_selection_form(
         &self,
         description: &IVirtualSystemDescription,
@@ -254,6 +288,7 @@ impl ICloudClient {
     }
 
     /// Calls the method `getMetricTypeByName`.
+    #[inline]
     pub fn get_metric_type_by_name(&self, metric_name: &str) -> Call<MetricType> {
         self.object().call(&GET_METRIC_TYPE_BY_NAME, vec![metric_name.to_value()])
     }

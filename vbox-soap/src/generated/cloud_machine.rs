@@ -23,141 +23,169 @@ managed_object! {
 
 impl ICloudMachine {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `cloudId`.
+    #[inline]
     pub fn get_cloud_id(&self) -> Call<String> {
         self.object().call(&GET_CLOUD_ID, vec![])
     }
 
     /// Reads the attribute `accessible`.
+    #[inline]
     pub fn get_accessible(&self) -> Call<bool> {
         self.object().call(&GET_ACCESSIBLE, vec![])
     }
 
     /// Reads the attribute `accessError`.
+    #[inline]
     pub fn get_access_error(&self) -> Call<IVirtualBoxErrorInfo> {
         self.object().call(&GET_ACCESS_ERROR, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `OSTypeId`.
+    #[inline]
     pub fn get_os_type_id(&self) -> Call<String> {
         self.object().call(&GET_OS_TYPE_ID, vec![])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<CloudMachineState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `consoleConnectionFingerprint`.
+    #[inline]
     pub fn get_console_connection_fingerprint(&self) -> Call<String> {
         self.object().call(&GET_CONSOLE_CONNECTION_FINGERPRINT, vec![])
     }
 
     /// Reads the attribute `serialConsoleCommand`.
+    #[inline]
     pub fn get_serial_console_command(&self) -> Call<String> {
         self.object().call(&GET_SERIAL_CONSOLE_COMMAND, vec![])
     }
 
     /// Reads the attribute `serialConsoleCommandWindows`.
+    #[inline]
     pub fn get_serial_console_command_windows(&self) -> Call<String> {
         self.object().call(&GET_SERIAL_CONSOLE_COMMAND_WINDOWS, vec![])
     }
 
     /// Reads the attribute `VNCConsoleCommand`.
+    #[inline]
     pub fn get_vnc_console_command(&self) -> Call<String> {
         self.object().call(&GET_VNC_CONSOLE_COMMAND, vec![])
     }
 
     /// Reads the attribute `VNCConsoleCommandWindows`.
+    #[inline]
     pub fn get_vnc_console_command_windows(&self) -> Call<String> {
         self.object().call(&GET_VNC_CONSOLE_COMMAND_WINDOWS, vec![])
     }
 
     /// Calls the method `refresh`.
+    #[inline]
     pub fn refresh(&self) -> Call<IProgress> {
         self.object().call(&REFRESH, vec![])
     }
 
     /// Calls the method `getDetailsForm`.
+    #[inline]
     pub fn get_details_form(&self) -> Call<IForm> {
         self.object().call(&GET_DETAILS_FORM, vec![])
     }
 
     /// Calls the method `getSettingsForm`.
+    #[inline]
     pub fn get_settings_form(&self) -> Call<CloudMachineGetSettingsForm> {
         self.object().call_many(&GET_SETTINGS_FORM, vec![])
     }
 
     /// Calls the method `powerUp`.
+    #[inline]
     pub fn power_up(&self) -> Call<IProgress> {
         self.object().call(&POWER_UP, vec![])
     }
 
     /// Calls the method `reboot`.
+    #[inline]
     pub fn reboot(&self) -> Call<IProgress> {
         self.object().call(&REBOOT, vec![])
     }
 
     /// Calls the method `reset`.
+    #[inline]
     pub fn reset(&self) -> Call<IProgress> {
         self.object().call(&RESET, vec![])
     }
 
     /// Calls the method `shutdown`.
+    #[inline]
     pub fn shutdown(&self) -> Call<IProgress> {
         self.object().call(&SHUTDOWN, vec![])
     }
 
     /// Calls the method `powerDown`.
+    #[inline]
     pub fn power_down(&self) -> Call<IProgress> {
         self.object().call(&POWER_DOWN, vec![])
     }
 
     /// Calls the method `terminate`.
+    #[inline]
     pub fn terminate(&self) -> Call<IProgress> {
         self.object().call(&TERMINATE, vec![])
     }
 
     /// Calls the method `unregister`.
+    #[inline]
     pub fn unregister(&self) -> Call<IProgress> {
         self.object().call(&UNREGISTER, vec![])
     }
 
     /// Calls the method `remove`.
+    #[inline]
     pub fn remove(&self) -> Call<IProgress> {
         self.object().call(&REMOVE, vec![])
     }
 
     /// Calls the method `getConsoleHistory`.
+    #[inline]
     pub fn get_console_history(&self) -> Call<CloudMachineGetConsoleHistory> {
         self.object().call_many(&GET_CONSOLE_HISTORY, vec![])
     }
 
     /// Calls the method `createConsoleConnection`.
+    #[inline]
     pub fn create_console_connection(&self, ssh_public_key: &str) -> Call<IProgress> {
         self.object().call(&CREATE_CONSOLE_CONNECTION, vec![ssh_public_key.to_value()])
     }
 
     /// Calls the method `deleteConsoleConnection`.
+    #[inline]
     pub fn delete_console_connection(&self) -> Call<IProgress> {
         self.object().call(&DELETE_CONSOLE_CONNECTION, vec![])
     }
 
     /// Calls the method `listMetricNames`.
+    #[inline]
     pub fn list_metric_names(&self) -> Call<CloudMachineListMetricNames> {
         self.object().call_many(&LIST_METRIC_NAMES, vec![])
     }
 
     /// Calls the method `enumerateMetricData`.
+    #[inline]
     pub fn enumerate_metric_data(
         &self,
         metric_type: MetricType,

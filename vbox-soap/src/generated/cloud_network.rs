@@ -13,51 +13,61 @@ managed_object! {
 
 impl ICloudNetwork {
     /// Reads the attribute `networkName`.
+    #[inline]
     pub fn get_network_name(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_NAME, vec![])
     }
 
     /// Sets the attribute `networkName`.
+    #[inline]
     pub fn set_network_name(&self, network_name: &str) -> Call<()> {
         self.object().call(&SET_NETWORK_NAME, vec![network_name.to_value()])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `provider`.
+    #[inline]
     pub fn get_provider(&self) -> Call<String> {
         self.object().call(&GET_PROVIDER, vec![])
     }
 
     /// Sets the attribute `provider`.
+    #[inline]
     pub fn set_provider(&self, provider: &str) -> Call<()> {
         self.object().call(&SET_PROVIDER, vec![provider.to_value()])
     }
 
     /// Reads the attribute `profile`.
+    #[inline]
     pub fn get_profile(&self) -> Call<String> {
         self.object().call(&GET_PROFILE, vec![])
     }
 
     /// Sets the attribute `profile`.
+    #[inline]
     pub fn set_profile(&self, profile: &str) -> Call<()> {
         self.object().call(&SET_PROFILE, vec![profile.to_value()])
     }
 
     /// Reads the attribute `networkId`.
+    #[inline]
     pub fn get_network_id(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_ID, vec![])
     }
 
     /// Sets the attribute `networkId`.
+    #[inline]
     pub fn set_network_id(&self, network_id: &str) -> Call<()> {
         self.object().call(&SET_NETWORK_ID, vec![network_id.to_value()])
     }

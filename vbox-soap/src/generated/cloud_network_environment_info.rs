@@ -12,6 +12,7 @@ managed_object! {
 
 impl ICloudNetworkEnvironmentInfo {
     /// Reads the attribute `tunnelNetworkId`.
+    #[inline]
     pub fn get_tunnel_network_id(&self) -> Call<String> {
         self.object().call(&GET_TUNNEL_NETWORK_ID, vec![])
     }

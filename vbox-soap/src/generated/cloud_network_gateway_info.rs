@@ -12,21 +12,25 @@ managed_object! {
 
 impl ICloudNetworkGatewayInfo {
     /// Reads the attribute `publicIP`.
+    #[inline]
     pub fn get_public_ip(&self) -> Call<String> {
         self.object().call(&GET_PUBLIC_IP, vec![])
     }
 
     /// Reads the attribute `secondaryPublicIP`.
+    #[inline]
     pub fn get_secondary_public_ip(&self) -> Call<String> {
         self.object().call(&GET_SECONDARY_PUBLIC_IP, vec![])
     }
 
     /// Reads the attribute `macAddress`.
+    #[inline]
     pub fn get_mac_address(&self) -> Call<String> {
         self.object().call(&GET_MAC_ADDRESS, vec![])
     }
 
     /// Reads the attribute `instanceId`.
+    #[inline]
     pub fn get_instance_id(&self) -> Call<String> {
         self.object().call(&GET_INSTANCE_ID, vec![])
     }

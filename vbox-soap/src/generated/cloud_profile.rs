@@ -17,46 +17,55 @@ managed_object! {
 
 impl ICloudProfile {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `providerId`.
+    #[inline]
     pub fn get_provider_id(&self) -> Call<String> {
         self.object().call(&GET_PROVIDER_ID, vec![])
     }
 
     /// Calls the method `getProperty`.
+    #[inline]
     pub fn get_property(&self, name: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY, vec![name.to_value()])
     }
 
     /// Calls the method `setProperty`.
+    #[inline]
     pub fn set_property(&self, name: &str, value: &str) -> Call<()> {
         self.object().call(&SET_PROPERTY, vec![name.to_value(), value.to_value()])
     }
 
     /// Calls the method `getProperties`.
+    #[inline]
     pub fn get_properties(&self, names: &str) -> Call<CloudProfileGetProperties> {
         self.object().call_many(&GET_PROPERTIES, vec![names.to_value()])
     }
 
     /// Calls the method `setProperties`.
+    #[inline]
     pub fn set_properties(&self, names: &[&str], values: &[&str]) -> Call<()> {
         self.object().call(&SET_PROPERTIES, vec![names.to_value(), values.to_value()])
     }
 
     /// Calls the method `remove`.
+    #[inline]
     pub fn remove(&self) -> Call<()> {
         self.object().call(&REMOVE, vec![])
     }
 
     /// Calls the method `createCloudClient`.
+    #[inline]
     pub fn create_cloud_client(&self) -> Call<ICloudClient> {
         self.object().call(&CREATE_CLOUD_CLIENT, vec![])
     }

@@ -13,11 +13,13 @@ managed_object! {
 
 impl ICloudProfileChangedEvent {
     /// Reads the attribute `providerId`.
+    #[inline]
     pub fn get_provider_id(&self) -> Call<String> {
         self.object().call(&GET_PROVIDER_ID, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }

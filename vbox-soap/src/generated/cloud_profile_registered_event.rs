@@ -13,16 +13,19 @@ managed_object! {
 
 impl ICloudProfileRegisteredEvent {
     /// Reads the attribute `providerId`.
+    #[inline]
     pub fn get_provider_id(&self) -> Call<String> {
         self.object().call(&GET_PROVIDER_ID, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `registered`.
+    #[inline]
     pub fn get_registered(&self) -> Call<bool> {
         self.object().call(&GET_REGISTERED, vec![])
     }

@@ -15,41 +15,49 @@ managed_object! {
 
 impl ICloudProvider {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `shortName`.
+    #[inline]
     pub fn get_short_name(&self) -> Call<String> {
         self.object().call(&GET_SHORT_NAME, vec![])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `profiles`.
+    #[inline]
     pub fn get_profiles(&self) -> Call<Vec<ICloudProfile>> {
         self.object().call(&GET_PROFILES, vec![])
     }
 
     /// Reads the attribute `profileNames`.
+    #[inline]
     pub fn get_profile_names(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PROFILE_NAMES, vec![])
     }
 
     /// Reads the attribute `supportedPropertyNames`.
+    #[inline]
     pub fn get_supported_property_names(&self) -> Call<Vec<String>> {
         self.object().call(&GET_SUPPORTED_PROPERTY_NAMES, vec![])
     }
 
     /// Calls the method `getPropertyDescription`.
+    #[inline]
     pub fn get_property_description(&self, name: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY_DESCRIPTION, vec![name.to_value()])
     }
 
     /// Calls the method `createProfile`.
+    #[inline]
     pub fn create_profile(&self, profile_name: &str, names: &[&str], values: &[&str]) -> Call<()> {
         self.object().call(
             &CREATE_PROFILE,
@@ -58,26 +66,31 @@ impl ICloudProvider {
     }
 
     /// Calls the method `importProfiles`.
+    #[inline]
     pub fn import_profiles(&self) -> Call<()> {
         self.object().call(&IMPORT_PROFILES, vec![])
     }
 
     /// Calls the method `restoreProfiles`.
+    #[inline]
     pub fn restore_profiles(&self) -> Call<()> {
         self.object().call(&RESTORE_PROFILES, vec![])
     }
 
     /// Calls the method `saveProfiles`.
+    #[inline]
     pub fn save_profiles(&self) -> Call<()> {
         self.object().call(&SAVE_PROFILES, vec![])
     }
 
     /// Calls the method `getProfileByName`.
+    #[inline]
     pub fn get_profile_by_name(&self, profile_name: &str) -> Call<ICloudProfile> {
         self.object().call(&GET_PROFILE_BY_NAME, vec![profile_name.to_value()])
     }
 
     /// Calls the method `prepareUninstall`.
+    #[inline]
     pub fn prepare_uninstall(&self) -> Call<()> {
         self.object().call(&PREPARE_UNINSTALL, vec![])
     }

@@ -15,21 +15,25 @@ managed_object! {
 
 impl ICloudProviderManager {
     /// Reads the attribute `providers`.
+    #[inline]
     pub fn get_providers(&self) -> Call<Vec<ICloudProvider>> {
         self.object().call(&GET_PROVIDERS, vec![])
     }
 
     /// Calls the method `getProviderById`.
+    #[inline]
     pub fn get_provider_by_id(&self, provider_id: &str) -> Call<ICloudProvider> {
         self.object().call(&GET_PROVIDER_BY_ID, vec![provider_id.to_value()])
     }
 
     /// Calls the method `getProviderByShortName`.
+    #[inline]
     pub fn get_provider_by_short_name(&self, provider_name: &str) -> Call<ICloudProvider> {
         self.object().call(&GET_PROVIDER_BY_SHORT_NAME, vec![provider_name.to_value()])
     }
 
     /// Calls the method `getProviderByName`.
+    #[inline]
     pub fn get_provider_by_name(&self, provider_name: &str) -> Call<ICloudProvider> {
         self.object().call(&GET_PROVIDER_BY_NAME, vec![provider_name.to_value()])
     }

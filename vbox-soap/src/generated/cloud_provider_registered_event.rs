@@ -13,11 +13,13 @@ managed_object! {
 
 impl ICloudProviderRegisteredEvent {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `registered`.
+    #[inline]
     pub fn get_registered(&self) -> Call<bool> {
         self.object().call(&GET_REGISTERED, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl ICloudProviderUninstallEvent {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }

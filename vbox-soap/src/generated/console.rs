@@ -31,161 +31,193 @@ managed_object! {
 
 impl IConsole {
     /// Reads the attribute `machine`.
+    #[inline]
     pub fn get_machine(&self) -> Call<IMachine> {
         self.object().call(&GET_MACHINE, vec![])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<MachineState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `guest`.
+    #[inline]
     pub fn get_guest(&self) -> Call<IGuest> {
         self.object().call(&GET_GUEST, vec![])
     }
 
     /// Reads the attribute `keyboard`.
+    #[inline]
     pub fn get_keyboard(&self) -> Call<IKeyboard> {
         self.object().call(&GET_KEYBOARD, vec![])
     }
 
     /// Reads the attribute `mouse`.
+    #[inline]
     pub fn get_mouse(&self) -> Call<IMouse> {
         self.object().call(&GET_MOUSE, vec![])
     }
 
     /// Reads the attribute `display`.
+    #[inline]
     pub fn get_display(&self) -> Call<IDisplay> {
         self.object().call(&GET_DISPLAY, vec![])
     }
 
     /// Reads the attribute `debugger`.
+    #[inline]
     pub fn get_debugger(&self) -> Call<IMachineDebugger> {
         self.object().call(&GET_DEBUGGER, vec![])
     }
 
     /// Reads the attribute `USBDevices`.
+    #[inline]
     pub fn get_usb_devices(&self) -> Call<Vec<IUSBDevice>> {
         self.object().call(&GET_USB_DEVICES, vec![])
     }
 
     /// Reads the attribute `remoteUSBDevices`.
+    #[inline]
     pub fn get_remote_usb_devices(&self) -> Call<Vec<IHostUSBDevice>> {
         self.object().call(&GET_REMOTE_USB_DEVICES, vec![])
     }
 
     /// Reads the attribute `sharedFolders`.
+    #[inline]
     pub fn get_shared_folders(&self) -> Call<Vec<ISharedFolder>> {
         self.object().call(&GET_SHARED_FOLDERS, vec![])
     }
 
     /// Reads the attribute `VRDEServerInfo`.
+    #[inline]
     pub fn get_vrde_server_info(&self) -> Call<IVRDEServerInfo> {
         self.object().call(&GET_VRDE_SERVER_INFO, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `attachedPCIDevices`.
+    #[inline]
     pub fn get_attached_pci_devices(&self) -> Call<Vec<IPCIDeviceAttachment>> {
         self.object().call(&GET_ATTACHED_PCI_DEVICES, vec![])
     }
 
     /// Reads the attribute `useHostClipboard`.
+    #[inline]
     pub fn get_use_host_clipboard(&self) -> Call<bool> {
         self.object().call(&GET_USE_HOST_CLIPBOARD, vec![])
     }
 
     /// Sets the attribute `useHostClipboard`.
+    #[inline]
     pub fn set_use_host_clipboard(&self, use_host_clipboard: bool) -> Call<()> {
         self.object().call(&SET_USE_HOST_CLIPBOARD, vec![use_host_clipboard.to_value()])
     }
 
     /// Reads the attribute `emulatedUSB`.
+    #[inline]
     pub fn get_emulated_usb(&self) -> Call<IEmulatedUSB> {
         self.object().call(&GET_EMULATED_USB, vec![])
     }
 
     /// Calls the method `powerUp`.
+    #[inline]
     pub fn power_up(&self) -> Call<IProgress> {
         self.object().call(&POWER_UP, vec![])
     }
 
     /// Calls the method `powerUpPaused`.
+    #[inline]
     pub fn power_up_paused(&self) -> Call<IProgress> {
         self.object().call(&POWER_UP_PAUSED, vec![])
     }
 
     /// Calls the method `powerDown`.
+    #[inline]
     pub fn power_down(&self) -> Call<IProgress> {
         self.object().call(&POWER_DOWN, vec![])
     }
 
     /// Calls the method `reset`.
+    #[inline]
     pub fn reset(&self) -> Call<()> {
         self.object().call(&RESET, vec![])
     }
 
     /// Calls the method `pause`.
+    #[inline]
     pub fn pause(&self) -> Call<()> {
         self.object().call(&PAUSE, vec![])
     }
 
     /// Calls the method `resume`.
+    #[inline]
     pub fn resume(&self) -> Call<()> {
         self.object().call(&RESUME, vec![])
     }
 
     /// Calls the method `powerButton`.
+    #[inline]
     pub fn power_button(&self) -> Call<()> {
         self.object().call(&POWER_BUTTON, vec![])
     }
 
     /// Calls the method `sleepButton`.
+    #[inline]
     pub fn sleep_button(&self) -> Call<()> {
         self.object().call(&SLEEP_BUTTON, vec![])
     }
 
     /// Calls the method `getPowerButtonHandled`.
+    #[inline]
     pub fn get_power_button_handled(&self) -> Call<bool> {
         self.object().call(&GET_POWER_BUTTON_HANDLED, vec![])
     }
 
     /// Calls the method `getGuestEnteredACPIMode`.
+    #[inline]
     pub fn get_guest_entered_acpi_mode(&self) -> Call<bool> {
         self.object().call(&GET_GUEST_ENTERED_ACPI_MODE, vec![])
     }
 
     /// Calls the method `getDeviceActivity`.
+    #[inline]
     pub fn get_device_activity(&self, r#type: &[DeviceType]) -> Call<Vec<DeviceActivity>> {
         self.object().call(&GET_DEVICE_ACTIVITY, vec![r#type.to_value()])
     }
 
     /// Calls the method `attachUSBDevice`.
+    #[inline]
     pub fn attach_usb_device(&self, id: &str, capture_filename: &str) -> Call<()> {
         self.object().call(&ATTACH_USB_DEVICE, vec![id.to_value(), capture_filename.to_value()])
     }
 
     /// Calls the method `detachUSBDevice`.
+    #[inline]
     pub fn detach_usb_device(&self, id: &str) -> Call<IUSBDevice> {
         self.object().call(&DETACH_USB_DEVICE, vec![id.to_value()])
     }
 
     /// Calls the method `findUSBDeviceByAddress`.
+    #[inline]
     pub fn find_usb_device_by_address(&self, name: &str) -> Call<IUSBDevice> {
         self.object().call(&FIND_USB_DEVICE_BY_ADDRESS, vec![name.to_value()])
     }
 
     /// Calls the method `findUSBDeviceById`.
+    #[inline]
     pub fn find_usb_device_by_id(&self, id: &str) -> Call<IUSBDevice> {
         self.object().call(&FIND_USB_DEVICE_BY_ID, vec![id.to_value()])
     }
 
     /// Calls the method `createSharedFolder`.
+    #[inline]
     pub fn create_shared_folder(
         &self,
         name: &str,
@@ -207,11 +239,13 @@ impl IConsole {
     }
 
     /// Calls the method `removeSharedFolder`.
+    #[inline]
     pub fn remove_shared_folder(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_SHARED_FOLDER, vec![name.to_value()])
     }
 
     /// Calls the method `teleport`.
+    #[inline]
     pub fn teleport(
         &self,
         hostname: &str,
@@ -231,6 +265,7 @@ impl IConsole {
     }
 
     /// Calls the method `addEncryptionPassword`.
+    #[inline]
     pub fn add_encryption_password(
         &self,
         id: &str,
@@ -244,6 +279,7 @@ impl IConsole {
     }
 
     /// Calls the method `addEncryptionPasswords`.
+    #[inline]
     pub fn add_encryption_passwords(
         &self,
         ids: &[&str],
@@ -257,11 +293,13 @@ impl IConsole {
     }
 
     /// Calls the method `removeEncryptionPassword`.
+    #[inline]
     pub fn remove_encryption_password(&self, id: &str) -> Call<()> {
         self.object().call(&REMOVE_ENCRYPTION_PASSWORD, vec![id.to_value()])
     }
 
     /// Calls the method `clearAllEncryptionPasswords`.
+    #[inline]
     pub fn clear_all_encryption_passwords(&self) -> Call<()> {
         self.object().call(&CLEAR_ALL_ENCRYPTION_PASSWORDS, vec![])
     }

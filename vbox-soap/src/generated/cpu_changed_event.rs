@@ -13,11 +13,13 @@ managed_object! {
 
 impl ICPUChangedEvent {
     /// Reads the attribute `CPU`.
+    #[inline]
     pub fn get_cpu(&self) -> Call<u32> {
         self.object().call(&GET_CPU, vec![])
     }
 
     /// Reads the attribute `add`.
+    #[inline]
     pub fn get_add(&self) -> Call<bool> {
         self.object().call(&GET_ADD, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl ICPUExecutionCapChangedEvent {
     /// Reads the attribute `executionCap`.
+    #[inline]
     pub fn get_execution_cap(&self) -> Call<u32> {
         self.object().call(&GET_EXECUTION_CAP, vec![])
     }

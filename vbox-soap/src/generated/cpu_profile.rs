@@ -13,16 +13,19 @@ managed_object! {
 
 impl ICPUProfile {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `fullName`.
+    #[inline]
     pub fn get_full_name(&self) -> Call<String> {
         self.object().call(&GET_FULL_NAME, vec![])
     }
 
     /// Reads the attribute `architecture`.
+    #[inline]
     pub fn get_architecture(&self) -> Call<CPUArchitecture> {
         self.object().call(&GET_ARCHITECTURE, vec![])
     }

@@ -13,16 +13,19 @@ managed_object! {
 
 impl ICursorPositionChangedEvent {
     /// Reads the attribute `hasData`.
+    #[inline]
     pub fn get_has_data(&self) -> Call<bool> {
         self.object().call(&GET_HAS_DATA, vec![])
     }
 
     /// Reads the attribute `x`.
+    #[inline]
     pub fn get_x(&self) -> Call<u32> {
         self.object().call(&GET_X, vec![])
     }
 
     /// Reads the attribute `y`.
+    #[inline]
     pub fn get_y(&self) -> Call<u32> {
         self.object().call(&GET_Y, vec![])
     }

@@ -13,11 +13,13 @@ managed_object! {
 
 impl IDataStream {
     /// Reads the attribute `readSize`.
+    #[inline]
     pub fn get_read_size(&self) -> Call<u32> {
         self.object().call(&GET_READ_SIZE, vec![])
     }
 
     /// Calls the method `read`.
+    #[inline]
     pub fn read(&self, size: u32, timeout_ms: u32) -> Call<Vec<u8>> {
         self.object().call(&READ, vec![size.to_value(), timeout_ms.to_value()])
     }

@@ -18,61 +18,73 @@ managed_object! {
 
 impl IDHCPConfig {
     /// Reads the attribute `scope`.
+    #[inline]
     pub fn get_scope(&self) -> Call<DHCPConfigScope> {
         self.object().call(&GET_SCOPE, vec![])
     }
 
     /// Reads the attribute `minLeaseTime`.
+    #[inline]
     pub fn get_min_lease_time(&self) -> Call<u32> {
         self.object().call(&GET_MIN_LEASE_TIME, vec![])
     }
 
     /// Sets the attribute `minLeaseTime`.
+    #[inline]
     pub fn set_min_lease_time(&self, min_lease_time: u32) -> Call<()> {
         self.object().call(&SET_MIN_LEASE_TIME, vec![min_lease_time.to_value()])
     }
 
     /// Reads the attribute `defaultLeaseTime`.
+    #[inline]
     pub fn get_default_lease_time(&self) -> Call<u32> {
         self.object().call(&GET_DEFAULT_LEASE_TIME, vec![])
     }
 
     /// Sets the attribute `defaultLeaseTime`.
+    #[inline]
     pub fn set_default_lease_time(&self, default_lease_time: u32) -> Call<()> {
         self.object().call(&SET_DEFAULT_LEASE_TIME, vec![default_lease_time.to_value()])
     }
 
     /// Reads the attribute `maxLeaseTime`.
+    #[inline]
     pub fn get_max_lease_time(&self) -> Call<u32> {
         self.object().call(&GET_MAX_LEASE_TIME, vec![])
     }
 
     /// Sets the attribute `maxLeaseTime`.
+    #[inline]
     pub fn set_max_lease_time(&self, max_lease_time: u32) -> Call<()> {
         self.object().call(&SET_MAX_LEASE_TIME, vec![max_lease_time.to_value()])
     }
 
     /// Reads the attribute `forcedOptions`.
+    #[inline]
     pub fn get_forced_options(&self) -> Call<Vec<DHCPOption>> {
         self.object().call(&GET_FORCED_OPTIONS, vec![])
     }
 
     /// Sets the attribute `forcedOptions`.
+    #[inline]
     pub fn set_forced_options(&self, forced_options: &[DHCPOption]) -> Call<()> {
         self.object().call(&SET_FORCED_OPTIONS, vec![forced_options.to_value()])
     }
 
     /// Reads the attribute `suppressedOptions`.
+    #[inline]
     pub fn get_suppressed_options(&self) -> Call<Vec<DHCPOption>> {
         self.object().call(&GET_SUPPRESSED_OPTIONS, vec![])
     }
 
     /// Sets the attribute `suppressedOptions`.
+    #[inline]
     pub fn set_suppressed_options(&self, suppressed_options: &[DHCPOption]) -> Call<()> {
         self.object().call(&SET_SUPPRESSED_OPTIONS, vec![suppressed_options.to_value()])
     }
 
     /// Calls the method `setOption`.
+    #[inline]
     pub fn set_option(
         &self,
         option: DHCPOption,
@@ -84,26 +96,31 @@ impl IDHCPConfig {
     }
 
     /// Calls the method `removeOption`.
+    #[inline]
     pub fn remove_option(&self, option: DHCPOption) -> Call<()> {
         self.object().call(&REMOVE_OPTION, vec![option.to_value()])
     }
 
     /// Calls the method `removeAllOptions`.
+    #[inline]
     pub fn remove_all_options(&self) -> Call<()> {
         self.object().call(&REMOVE_ALL_OPTIONS, vec![])
     }
 
     /// Calls the method `getOption`.
+    #[inline]
     pub fn get_option(&self, option: DHCPOption) -> Call<DHCPConfigGetOption> {
         self.object().call_many(&GET_OPTION, vec![option.to_value()])
     }
 
     /// Calls the method `getAllOptions`.
+    #[inline]
     pub fn get_all_options(&self) -> Call<DHCPConfigGetAllOptions> {
         self.object().call_many(&GET_ALL_OPTIONS, vec![])
     }
 
     /// Calls the method `remove`.
+    #[inline]
     pub fn remove(&self) -> Call<()> {
         self.object().call(&REMOVE, vec![])
     }

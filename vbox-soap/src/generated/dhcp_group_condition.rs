@@ -14,36 +14,43 @@ managed_object! {
 
 impl IDHCPGroupCondition {
     /// Reads the attribute `inclusive`.
+    #[inline]
     pub fn get_inclusive(&self) -> Call<bool> {
         self.object().call(&GET_INCLUSIVE, vec![])
     }
 
     /// Sets the attribute `inclusive`.
+    #[inline]
     pub fn set_inclusive(&self, inclusive: bool) -> Call<()> {
         self.object().call(&SET_INCLUSIVE, vec![inclusive.to_value()])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<DHCPGroupConditionType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Sets the attribute `type`.
+    #[inline]
     pub fn set_type(&self, r#type: DHCPGroupConditionType) -> Call<()> {
         self.object().call(&SET_TYPE, vec![r#type.to_value()])
     }
 
     /// Reads the attribute `value`.
+    #[inline]
     pub fn get_value(&self) -> Call<String> {
         self.object().call(&GET_VALUE, vec![])
     }
 
     /// Sets the attribute `value`.
+    #[inline]
     pub fn set_value(&self, value: &str) -> Call<()> {
         self.object().call(&SET_VALUE, vec![value.to_value()])
     }
 
     /// Calls the method `remove`.
+    #[inline]
     pub fn remove(&self) -> Call<()> {
         self.object().call(&REMOVE, vec![])
     }

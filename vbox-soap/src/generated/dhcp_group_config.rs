@@ -17,21 +17,25 @@ managed_object! {
 
 impl IDHCPGroupConfig {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `conditions`.
+    #[inline]
     pub fn get_conditions(&self) -> Call<Vec<IDHCPGroupCondition>> {
         self.object().call(&GET_CONDITIONS, vec![])
     }
 
     /// Calls the method `addCondition`.
+    #[inline]
     pub fn add_condition(
         &self,
         inclusive: bool,
@@ -43,6 +47,7 @@ impl IDHCPGroupConfig {
     }
 
     /// Calls the method `removeAllConditions`.
+    #[inline]
     pub fn remove_all_conditions(&self) -> Call<()> {
         self.object().call(&REMOVE_ALL_CONDITIONS, vec![])
     }

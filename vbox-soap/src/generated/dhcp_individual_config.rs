@@ -14,26 +14,31 @@ managed_object! {
 
 impl IDHCPIndividualConfig {
     /// Reads the attribute `MACAddress`.
+    #[inline]
     pub fn get_mac_address(&self) -> Call<String> {
         self.object().call(&GET_MAC_ADDRESS, vec![])
     }
 
     /// Reads the attribute `machineId`.
+    #[inline]
     pub fn get_machine_id(&self) -> Call<String> {
         self.object().call(&GET_MACHINE_ID, vec![])
     }
 
     /// Reads the attribute `slot`.
+    #[inline]
     pub fn get_slot(&self) -> Call<u32> {
         self.object().call(&GET_SLOT, vec![])
     }
 
     /// Reads the attribute `fixedAddress`.
+    #[inline]
     pub fn get_fixed_address(&self) -> Call<String> {
         self.object().call(&GET_FIXED_ADDRESS, vec![])
     }
 
     /// Sets the attribute `fixedAddress`.
+    #[inline]
     pub fn set_fixed_address(&self, fixed_address: &str) -> Call<()> {
         self.object().call(&SET_FIXED_ADDRESS, vec![fixed_address.to_value()])
     }

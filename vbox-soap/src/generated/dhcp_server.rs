@@ -22,61 +22,73 @@ managed_object! {
 
 impl IDHCPServer {
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `IPAddress`.
+    #[inline]
     pub fn get_ip_address(&self) -> Call<String> {
         self.object().call(&GET_IP_ADDRESS, vec![])
     }
 
     /// Reads the attribute `networkMask`.
+    #[inline]
     pub fn get_network_mask(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_MASK, vec![])
     }
 
     /// Reads the attribute `networkName`.
+    #[inline]
     pub fn get_network_name(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_NAME, vec![])
     }
 
     /// Reads the attribute `lowerIP`.
+    #[inline]
     pub fn get_lower_ip(&self) -> Call<String> {
         self.object().call(&GET_LOWER_IP, vec![])
     }
 
     /// Reads the attribute `upperIP`.
+    #[inline]
     pub fn get_upper_ip(&self) -> Call<String> {
         self.object().call(&GET_UPPER_IP, vec![])
     }
 
     /// Reads the attribute `globalConfig`.
+    #[inline]
     pub fn get_global_config(&self) -> Call<IDHCPGlobalConfig> {
         self.object().call(&GET_GLOBAL_CONFIG, vec![])
     }
 
     /// Reads the attribute `groupConfigs`.
+    #[inline]
     pub fn get_group_configs(&self) -> Call<Vec<IDHCPGroupConfig>> {
         self.object().call(&GET_GROUP_CONFIGS, vec![])
     }
 
     /// Reads the attribute `individualConfigs`.
+    #[inline]
     pub fn get_individual_configs(&self) -> Call<Vec<IDHCPIndividualConfig>> {
         self.object().call(&GET_INDIVIDUAL_CONFIGS, vec![])
     }
 
     /// Calls the method `setConfiguration`.
+    #[inline]
     pub fn set_configuration(
         &self,
         ip_address: &str,
@@ -96,26 +108,31 @@ impl IDHCPServer {
     }
 
     /// Calls the method `start`.
+    #[inline]
     pub fn start(&self, trunk_name: &str, trunk_type: &str) -> Call<()> {
         self.object().call(&START, vec![trunk_name.to_value(), trunk_type.to_value()])
     }
 
     /// Calls the method `stop`.
+    #[inline]
     pub fn stop(&self) -> Call<()> {
         self.object().call(&STOP, vec![])
     }
 
     /// Calls the method `restart`.
+    #[inline]
     pub fn restart(&self) -> Call<()> {
         self.object().call(&RESTART, vec![])
     }
 
     /// Calls the method `findLeaseByMAC`.
+    #[inline]
     pub fn find_lease_by_mac(&self, mac: &str, r#type: i32) -> Call<DHCPServerFindLeaseByMAC> {
         self.object().call_many(&FIND_LEASE_BY_MAC, vec![mac.to_value(), r#type.to_value()])
     }
 
     /// Calls the method `getConfig`.
+    #[inline]
     pub fn get_config(
         &self,
         scope: DHCPConfigScope,

@@ -17,46 +17,55 @@ managed_object! {
 
 impl IDirectory {
     /// Reads the attribute `directoryName`.
+    #[inline]
     pub fn get_directory_name(&self) -> Call<String> {
         self.object().call(&GET_DIRECTORY_NAME, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `filter`.
+    #[inline]
     pub fn get_filter(&self) -> Call<String> {
         self.object().call(&GET_FILTER, vec![])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<DirectoryStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Calls the method `close`.
+    #[inline]
     pub fn close(&self) -> Call<()> {
         self.object().call(&CLOSE, vec![])
     }
 
     /// Calls the method `list`.
+    #[inline]
     pub fn list(&self, max_entries: u32) -> Call<Vec<IFsObjInfo>> {
         self.object().call(&LIST, vec![max_entries.to_value()])
     }
 
     /// Calls the method `read`.
+    #[inline]
     pub fn read(&self) -> Call<IFsObjInfo> {
         self.object().call(&READ, vec![])
     }
 
     /// Calls the method `rewind`.
+    #[inline]
     pub fn rewind(&self) -> Call<()> {
         self.object().call(&REWIND, vec![])
     }

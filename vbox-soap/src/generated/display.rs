@@ -21,31 +21,37 @@ managed_object! {
 
 impl IDisplay {
     /// Reads the attribute `guestScreenLayout`.
+    #[inline]
     pub fn get_guest_screen_layout(&self) -> Call<Vec<IGuestScreenInfo>> {
         self.object().call(&GET_GUEST_SCREEN_LAYOUT, vec![])
     }
 
     /// Calls the method `getScreenResolution`.
+    #[inline]
     pub fn get_screen_resolution(&self, screen_id: u32) -> Call<DisplayGetScreenResolution> {
         self.object().call_many(&GET_SCREEN_RESOLUTION, vec![screen_id.to_value()])
     }
 
     /// Calls the method `attachFramebuffer`.
+    #[inline]
     pub fn attach_framebuffer(&self, screen_id: u32, framebuffer: &IFramebuffer) -> Call<String> {
         self.object().call(&ATTACH_FRAMEBUFFER, vec![screen_id.to_value(), framebuffer.to_value()])
     }
 
     /// Calls the method `detachFramebuffer`.
+    #[inline]
     pub fn detach_framebuffer(&self, screen_id: u32, id: &str) -> Call<()> {
         self.object().call(&DETACH_FRAMEBUFFER, vec![screen_id.to_value(), id.to_value()])
     }
 
     /// Calls the method `queryFramebuffer`.
+    #[inline]
     pub fn query_framebuffer(&self, screen_id: u32) -> Call<IFramebuffer> {
         self.object().call(&QUERY_FRAMEBUFFER, vec![screen_id.to_value()])
     }
 
     /// Calls the method `setVideoModeHint`.
+    #[inline]
     pub fn set_video_mode_hint(
         &self,
         display: u32,
@@ -75,16 +81,19 @@ impl IDisplay {
     }
 
     /// Calls the method `getVideoModeHint`.
+    #[inline]
     pub fn get_video_mode_hint(&self, display: u32) -> Call<DisplayGetVideoModeHint> {
         self.object().call_many(&GET_VIDEO_MODE_HINT, vec![display.to_value()])
     }
 
     /// Calls the method `setSeamlessMode`.
+    #[inline]
     pub fn set_seamless_mode(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_SEAMLESS_MODE, vec![enabled.to_value()])
     }
 
     /// Calls the method `takeScreenShotToArray`.
+    #[inline]
     pub fn take_screen_shot_to_array(
         &self,
         screen_id: u32,
@@ -104,16 +113,19 @@ impl IDisplay {
     }
 
     /// Calls the method `invalidateAndUpdate`.
+    #[inline]
     pub fn invalidate_and_update(&self) -> Call<()> {
         self.object().call(&INVALIDATE_AND_UPDATE, vec![])
     }
 
     /// Calls the method `invalidateAndUpdateScreen`.
+    #[inline]
     pub fn invalidate_and_update_screen(&self, screen_id: u32) -> Call<()> {
         self.object().call(&INVALIDATE_AND_UPDATE_SCREEN, vec![screen_id.to_value()])
     }
 
     /// Calls the method `viewportChanged`.
+    #[inline]
     pub fn viewport_changed(
         &self,
         screen_id: u32,
@@ -135,6 +147,7 @@ impl IDisplay {
     }
 
     /// Calls the method `notifyScaleFactorChange`.
+    #[inline]
     pub fn notify_scale_factor_change(
         &self,
         screen_id: u32,
@@ -152,11 +165,13 @@ impl IDisplay {
     }
 
     /// Calls the method `notifyHiDPIOutputPolicyChange`.
+    #[inline]
     pub fn notify_hi_dpi_output_policy_change(&self, f_unscaled_hi_dpi: bool) -> Call<()> {
         self.object().call(&NOTIFY_HI_DPI_OUTPUT_POLICY_CHANGE, vec![f_unscaled_hi_dpi.to_value()])
     }
 
     /// Calls the method `setScreenLayout`.
+    #[inline]
     pub fn set_screen_layout(
         &self,
         screen_layout_mode: ScreenLayoutMode,
@@ -169,11 +184,13 @@ impl IDisplay {
     }
 
     /// Calls the method `detachScreens`.
+    #[inline]
     pub fn detach_screens(&self, screen_ids: &[i32]) -> Call<()> {
         self.object().call(&DETACH_SCREENS, vec![screen_ids.to_value()])
     }
 
     /// Calls the method `createGuestScreenInfo`.
+    #[inline]
     pub fn create_guest_screen_info(
         &self,
         display: u32,

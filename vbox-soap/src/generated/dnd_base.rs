@@ -13,21 +13,25 @@ managed_object! {
 
 impl IDnDBase {
     /// Reads the attribute `formats`.
+    #[inline]
     pub fn get_formats(&self) -> Call<Vec<String>> {
         self.object().call(&GET_FORMATS, vec![])
     }
 
     /// Calls the method `isFormatSupported`.
+    #[inline]
     pub fn is_format_supported(&self, format: &str) -> Call<bool> {
         self.object().call(&IS_FORMAT_SUPPORTED, vec![format.to_value()])
     }
 
     /// Calls the method `addFormats`.
+    #[inline]
     pub fn add_formats(&self, formats: &[&str]) -> Call<()> {
         self.object().call(&ADD_FORMATS, vec![formats.to_value()])
     }
 
     /// Calls the method `removeFormats`.
+    #[inline]
     pub fn remove_formats(&self, formats: &[&str]) -> Call<()> {
         self.object().call(&REMOVE_FORMATS, vec![formats.to_value()])
     }

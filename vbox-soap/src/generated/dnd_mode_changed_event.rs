@@ -14,6 +14,7 @@ managed_object! {
 
 impl IDnDModeChangedEvent {
     /// Reads the attribute `dndMode`.
+    #[inline]
     pub fn get_dnd_mode(&self) -> Call<DnDMode> {
         self.object().call(&GET_DND_MODE, vec![])
     }

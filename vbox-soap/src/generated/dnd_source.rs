@@ -19,16 +19,19 @@ managed_object! {
 
 impl IDnDSource {
     /// Calls the method `dragIsPending`.
+    #[inline]
     pub fn drag_is_pending(&self, screen_id: u32) -> Call<DnDSourceDragIsPending> {
         self.object().call_many(&DRAG_IS_PENDING, vec![screen_id.to_value()])
     }
 
     /// Calls the method `drop`.
+    #[inline]
     pub fn drop(&self, format: &str, action: DnDAction) -> Call<IProgress> {
         self.object().call(&DROP, vec![format.to_value(), action.to_value()])
     }
 
     /// Calls the method `receiveData`.
+    #[inline]
     pub fn receive_data(&self) -> Call<Vec<u8>> {
         self.object().call(&RECEIVE_DATA, vec![])
     }

@@ -19,6 +19,7 @@ managed_object! {
 
 impl IDnDTarget {
     /// Calls the method `enter`.
+    #[inline]
     pub fn enter(
         &self,
         screen_id: u32,
@@ -42,6 +43,7 @@ impl IDnDTarget {
     }
 
     /// Calls the method `move`.
+    #[inline]
     pub fn r#move(
         &self,
         screen_id: u32,
@@ -65,11 +67,13 @@ impl IDnDTarget {
     }
 
     /// Calls the method `leave`.
+    #[inline]
     pub fn leave(&self, screen_id: u32) -> Call<()> {
         self.object().call(&LEAVE, vec![screen_id.to_value()])
     }
 
     /// Calls the method `drop`.
+    #[inline]
     pub fn drop(
         &self,
         screen_id: u32,
@@ -93,12 +97,14 @@ impl IDnDTarget {
     }
 
     /// Calls the method `sendData`.
+    #[inline]
     pub fn send_data(&self, screen_id: u32, format: &str, data: &[u8]) -> Call<IProgress> {
         self.object()
             .call(&SEND_DATA, vec![screen_id.to_value(), format.to_value(), data.to_value()])
     }
 
     /// Calls the method `cancel`.
+    #[inline]
     pub fn cancel(&self) -> Call<bool> {
         self.object().call(&CANCEL, vec![])
     }

@@ -13,16 +13,19 @@ managed_object! {
 
 impl IEmulatedUSB {
     /// Reads the attribute `webcams`.
+    #[inline]
     pub fn get_webcams(&self) -> Call<Vec<String>> {
         self.object().call(&GET_WEBCAMS, vec![])
     }
 
     /// Calls the method `webcamAttach`.
+    #[inline]
     pub fn webcam_attach(&self, path: &str, settings: &str) -> Call<()> {
         self.object().call(&WEBCAM_ATTACH, vec![path.to_value(), settings.to_value()])
     }
 
     /// Calls the method `webcamDetach`.
+    #[inline]
     pub fn webcam_detach(&self, path: &str) -> Call<()> {
         self.object().call(&WEBCAM_DETACH, vec![path.to_value()])
     }

@@ -16,26 +16,31 @@ managed_object! {
 
 impl IEvent {
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<VBoxEventType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Reads the attribute `source`.
+    #[inline]
     pub fn get_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_SOURCE, vec![])
     }
 
     /// Reads the attribute `waitable`.
+    #[inline]
     pub fn get_waitable(&self) -> Call<bool> {
         self.object().call(&GET_WAITABLE, vec![])
     }
 
     /// Calls the method `setProcessed`.
+    #[inline]
     pub fn set_processed(&self) -> Call<()> {
         self.object().call(&SET_PROCESSED, vec![])
     }
 
     /// Calls the method `waitProcessed`.
+    #[inline]
     pub fn wait_processed(&self, timeout: i32) -> Call<bool> {
         self.object().call(&WAIT_PROCESSED, vec![timeout.to_value()])
     }

@@ -14,6 +14,7 @@ managed_object! {
 
 impl IEventListener {
     /// Calls the method `handleEvent`.
+    #[inline]
     pub fn handle_event(&self, event: &IEvent) -> Call<()> {
         self.object().call(&HANDLE_EVENT, vec![event.to_value()])
     }

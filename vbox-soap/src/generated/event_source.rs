@@ -17,16 +17,19 @@ managed_object! {
 
 impl IEventSource {
     /// Calls the method `createListener`.
+    #[inline]
     pub fn create_listener(&self) -> Call<IEventListener> {
         self.object().call(&CREATE_LISTENER, vec![])
     }
 
     /// Calls the method `createAggregator`.
+    #[inline]
     pub fn create_aggregator(&self, subordinates: &[IEventSource]) -> Call<IEventSource> {
         self.object().call(&CREATE_AGGREGATOR, vec![subordinates.to_value()])
     }
 
     /// Calls the method `registerListener`.
+    #[inline]
     pub fn register_listener(
         &self,
         listener: &IEventListener,
@@ -40,21 +43,25 @@ impl IEventSource {
     }
 
     /// Calls the method `unregisterListener`.
+    #[inline]
     pub fn unregister_listener(&self, listener: &IEventListener) -> Call<()> {
         self.object().call(&UNREGISTER_LISTENER, vec![listener.to_value()])
     }
 
     /// Calls the method `fireEvent`.
+    #[inline]
     pub fn fire_event(&self, event: &IEvent, timeout: i32) -> Call<bool> {
         self.object().call(&FIRE_EVENT, vec![event.to_value(), timeout.to_value()])
     }
 
     /// Calls the method `getEvent`.
+    #[inline]
     pub fn get_event(&self, listener: &IEventListener, timeout: i32) -> Call<Option<IEvent>> {
         self.object().call(&GET_EVENT, vec![listener.to_value(), timeout.to_value()])
     }
 
     /// Calls the method `eventProcessed`.
+    #[inline]
     pub fn event_processed(&self, listener: &IEventListener, event: &IEvent) -> Call<()> {
         self.object().call(&EVENT_PROCESSED, vec![listener.to_value(), event.to_value()])
     }

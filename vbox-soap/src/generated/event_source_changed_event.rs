@@ -15,11 +15,13 @@ managed_object! {
 
 impl IEventSourceChangedEvent {
     /// Reads the attribute `listener`.
+    #[inline]
     pub fn get_listener(&self) -> Call<IEventListener> {
         self.object().call(&GET_LISTENER, vec![])
     }
 
     /// Reads the attribute `add`.
+    #[inline]
     pub fn get_add(&self) -> Call<bool> {
         self.object().call(&GET_ADD, vec![])
     }

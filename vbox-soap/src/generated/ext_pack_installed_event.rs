@@ -13,6 +13,7 @@ managed_object! {
 
 impl IExtPackInstalledEvent {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }

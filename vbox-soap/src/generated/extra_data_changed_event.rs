@@ -13,16 +13,19 @@ managed_object! {
 
 impl IExtraDataChangedEvent {
     /// Reads the attribute `machineId`.
+    #[inline]
     pub fn get_machine_id(&self) -> Call<String> {
         self.object().call(&GET_MACHINE_ID, vec![])
     }
 
     /// Reads the attribute `key`.
+    #[inline]
     pub fn get_key(&self) -> Call<String> {
         self.object().call(&GET_KEY, vec![])
     }
 
     /// Reads the attribute `value`.
+    #[inline]
     pub fn get_value(&self) -> Call<String> {
         self.object().call(&GET_VALUE, vec![])
     }

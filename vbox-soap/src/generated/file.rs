@@ -20,97 +20,116 @@ managed_object! {
 
 impl IFile {
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `initialSize`.
+    #[inline]
     pub fn get_initial_size(&self) -> Call<i64> {
         self.object().call(&GET_INITIAL_SIZE, vec![])
     }
 
     /// Reads the attribute `offset`.
+    #[inline]
     pub fn get_offset(&self) -> Call<i64> {
         self.object().call(&GET_OFFSET, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<FileStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `filename`.
+    #[inline]
     pub fn get_filename(&self) -> Call<String> {
         self.object().call(&GET_FILENAME, vec![])
     }
 
     /// Reads the attribute `creationMode`.
+    #[inline]
     pub fn get_creation_mode(&self) -> Call<u32> {
         self.object().call(&GET_CREATION_MODE, vec![])
     }
 
     /// Reads the attribute `openAction`.
+    #[inline]
     pub fn get_open_action(&self) -> Call<FileOpenAction> {
         self.object().call(&GET_OPEN_ACTION, vec![])
     }
 
     /// Reads the attribute `accessMode`.
+    #[inline]
     pub fn get_access_mode(&self) -> Call<FileAccessMode> {
         self.object().call(&GET_ACCESS_MODE, vec![])
     }
 
     /// Calls the method `close`.
+    #[inline]
     pub fn close(&self) -> Call<()> {
         self.object().call(&CLOSE, vec![])
     }
 
     /// Calls the method `queryInfo`.
+    #[inline]
     pub fn query_info(&self) -> Call<IFsObjInfo> {
         self.object().call(&QUERY_INFO, vec![])
     }
 
     /// Calls the method `querySize`.
+    #[inline]
     pub fn query_size(&self) -> Call<i64> {
         self.object().call(&QUERY_SIZE, vec![])
     }
 
     /// Calls the method `read`.
+    #[inline]
     pub fn read(&self, to_read: u32, timeout_ms: u32) -> Call<Vec<u8>> {
         self.object().call(&READ, vec![to_read.to_value(), timeout_ms.to_value()])
     }
 
     /// Calls the method `readAt`.
+    #[inline]
     pub fn read_at(&self, offset: i64, to_read: u32, timeout_ms: u32) -> Call<Vec<u8>> {
         self.object()
             .call(&READ_AT, vec![offset.to_value(), to_read.to_value(), timeout_ms.to_value()])
     }
 
     /// Calls the method `seek`.
+    #[inline]
     pub fn seek(&self, offset: i64, whence: FileSeekOrigin) -> Call<i64> {
         self.object().call(&SEEK, vec![offset.to_value(), whence.to_value()])
     }
 
     /// Calls the method `setACL`.
+    #[inline]
     pub fn set_acl(&self, acl: &str, mode: u32) -> Call<()> {
         self.object().call(&SET_ACL, vec![acl.to_value(), mode.to_value()])
     }
 
     /// Calls the method `setSize`.
+    #[inline]
     pub fn set_size(&self, size: i64) -> Call<()> {
         self.object().call(&SET_SIZE, vec![size.to_value()])
     }
 
     /// Calls the method `write`.
+    #[inline]
     pub fn write(&self, data: &[u8], timeout_ms: u32) -> Call<u32> {
         self.object().call(&WRITE, vec![data.to_value(), timeout_ms.to_value()])
     }
 
     /// Calls the method `writeAt`.
+    #[inline]
     pub fn write_at(&self, offset: i64, data: &[u8], timeout_ms: u32) -> Call<u32> {
         self.object()
             .call(&WRITE_AT, vec![offset.to_value(), data.to_value(), timeout_ms.to_value()])

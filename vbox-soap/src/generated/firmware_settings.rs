@@ -16,132 +16,158 @@ managed_object! {
 
 impl IFirmwareSettings {
     /// Reads the attribute `firmwareType`.
+    #[inline]
     pub fn get_firmware_type(&self) -> Call<FirmwareType> {
         self.object().call(&GET_FIRMWARE_TYPE, vec![])
     }
 
     /// Sets the attribute `firmwareType`.
+    #[inline]
     pub fn set_firmware_type(&self, firmware_type: FirmwareType) -> Call<()> {
         self.object().call(&SET_FIRMWARE_TYPE, vec![firmware_type.to_value()])
     }
 
     /// Reads the attribute `logoFadeIn`.
+    #[inline]
     pub fn get_logo_fade_in(&self) -> Call<bool> {
         self.object().call(&GET_LOGO_FADE_IN, vec![])
     }
 
     /// Sets the attribute `logoFadeIn`.
+    #[inline]
     pub fn set_logo_fade_in(&self, logo_fade_in: bool) -> Call<()> {
         self.object().call(&SET_LOGO_FADE_IN, vec![logo_fade_in.to_value()])
     }
 
     /// Reads the attribute `logoFadeOut`.
+    #[inline]
     pub fn get_logo_fade_out(&self) -> Call<bool> {
         self.object().call(&GET_LOGO_FADE_OUT, vec![])
     }
 
     /// Sets the attribute `logoFadeOut`.
+    #[inline]
     pub fn set_logo_fade_out(&self, logo_fade_out: bool) -> Call<()> {
         self.object().call(&SET_LOGO_FADE_OUT, vec![logo_fade_out.to_value()])
     }
 
     /// Reads the attribute `logoDisplayTime`.
+    #[inline]
     pub fn get_logo_display_time(&self) -> Call<u32> {
         self.object().call(&GET_LOGO_DISPLAY_TIME, vec![])
     }
 
     /// Sets the attribute `logoDisplayTime`.
+    #[inline]
     pub fn set_logo_display_time(&self, logo_display_time: u32) -> Call<()> {
         self.object().call(&SET_LOGO_DISPLAY_TIME, vec![logo_display_time.to_value()])
     }
 
     /// Reads the attribute `logoImagePath`.
+    #[inline]
     pub fn get_logo_image_path(&self) -> Call<String> {
         self.object().call(&GET_LOGO_IMAGE_PATH, vec![])
     }
 
     /// Sets the attribute `logoImagePath`.
+    #[inline]
     pub fn set_logo_image_path(&self, logo_image_path: &str) -> Call<()> {
         self.object().call(&SET_LOGO_IMAGE_PATH, vec![logo_image_path.to_value()])
     }
 
     /// Reads the attribute `bootMenuMode`.
+    #[inline]
     pub fn get_boot_menu_mode(&self) -> Call<FirmwareBootMenuMode> {
         self.object().call(&GET_BOOT_MENU_MODE, vec![])
     }
 
     /// Sets the attribute `bootMenuMode`.
+    #[inline]
     pub fn set_boot_menu_mode(&self, boot_menu_mode: FirmwareBootMenuMode) -> Call<()> {
         self.object().call(&SET_BOOT_MENU_MODE, vec![boot_menu_mode.to_value()])
     }
 
     /// Reads the attribute `ACPIEnabled`.
+    #[inline]
     pub fn get_acpi_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ACPI_ENABLED, vec![])
     }
 
     /// Sets the attribute `ACPIEnabled`.
+    #[inline]
     pub fn set_acpi_enabled(&self, acpi_enabled: bool) -> Call<()> {
         self.object().call(&SET_ACPI_ENABLED, vec![acpi_enabled.to_value()])
     }
 
     /// Reads the attribute `IOAPICEnabled`.
+    #[inline]
     pub fn get_ioapic_enabled(&self) -> Call<bool> {
         self.object().call(&GET_IOAPIC_ENABLED, vec![])
     }
 
     /// Sets the attribute `IOAPICEnabled`.
+    #[inline]
     pub fn set_ioapic_enabled(&self, ioapic_enabled: bool) -> Call<()> {
         self.object().call(&SET_IOAPIC_ENABLED, vec![ioapic_enabled.to_value()])
     }
 
     /// Reads the attribute `APICMode`.
+    #[inline]
     pub fn get_apic_mode(&self) -> Call<APICMode> {
         self.object().call(&GET_APIC_MODE, vec![])
     }
 
     /// Sets the attribute `APICMode`.
+    #[inline]
     pub fn set_apic_mode(&self, apic_mode: APICMode) -> Call<()> {
         self.object().call(&SET_APIC_MODE, vec![apic_mode.to_value()])
     }
 
     /// Reads the attribute `timeOffset`.
+    #[inline]
     pub fn get_time_offset(&self) -> Call<i64> {
         self.object().call(&GET_TIME_OFFSET, vec![])
     }
 
     /// Sets the attribute `timeOffset`.
+    #[inline]
     pub fn set_time_offset(&self, time_offset: i64) -> Call<()> {
         self.object().call(&SET_TIME_OFFSET, vec![time_offset.to_value()])
     }
 
     /// Reads the attribute `PXEDebugEnabled`.
+    #[inline]
     pub fn get_pxe_debug_enabled(&self) -> Call<bool> {
         self.object().call(&GET_PXE_DEBUG_ENABLED, vec![])
     }
 
     /// Sets the attribute `PXEDebugEnabled`.
+    #[inline]
     pub fn set_pxe_debug_enabled(&self, pxe_debug_enabled: bool) -> Call<()> {
         self.object().call(&SET_PXE_DEBUG_ENABLED, vec![pxe_debug_enabled.to_value()])
     }
 
     /// Reads the attribute `SMBIOSUuidLittleEndian`.
+    #[inline]
     pub fn get_smbios_uuid_little_endian(&self) -> Call<bool> {
         self.object().call(&GET_SMBIOS_UUID_LITTLE_ENDIAN, vec![])
     }
 
     /// Sets the attribute `SMBIOSUuidLittleEndian`.
+    #[inline]
     pub fn set_smbios_uuid_little_endian(&self, smbios_uuid_little_endian: bool) -> Call<()> {
         self.object()
             .call(&SET_SMBIOS_UUID_LITTLE_ENDIAN, vec![smbios_uuid_little_endian.to_value()])
     }
 
     /// Reads the attribute `AutoSerialNumGen`.
+    #[inline]
     pub fn get_auto_serial_num_gen(&self) -> Call<bool> {
         self.object().call(&GET_AUTO_SERIAL_NUM_GEN, vec![])
     }
 
     /// Sets the attribute `AutoSerialNumGen`.
+    #[inline]
     pub fn set_auto_serial_num_gen(&self, auto_serial_num_gen: bool) -> Call<()> {
         self.object().call(&SET_AUTO_SERIAL_NUM_GEN, vec![auto_serial_num_gen.to_value()])
     }

@@ -16,16 +16,19 @@ managed_object! {
 
 impl IForm {
     /// Reads the attribute `values`.
+    #[inline]
     pub fn get_values(&self) -> Call<Vec<IFormValue>> {
         self.object().call(&GET_VALUES, vec![])
     }
 
     /// Calls the method `getFieldGroup`.
+    #[inline]
     pub fn get_field_group(&self, field: &str) -> Call<Vec<String>> {
         self.object().call(&GET_FIELD_GROUP, vec![field.to_value()])
     }
 
     /// Calls the method `apply`.
+    #[inline]
     pub fn apply(&self) -> Call<IProgress> {
         self.object().call(&APPLY, vec![])
     }

@@ -13,36 +13,43 @@ managed_object! {
 
 impl IFormValue {
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<FormValueType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Reads the attribute `generation`.
+    #[inline]
     pub fn get_generation(&self) -> Call<i32> {
         self.object().call(&GET_GENERATION, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Reads the attribute `visible`.
+    #[inline]
     pub fn get_visible(&self) -> Call<bool> {
         self.object().call(&GET_VISIBLE, vec![])
     }
 
     /// Reads the attribute `label`.
+    #[inline]
     pub fn get_label(&self) -> Call<String> {
         self.object().call(&GET_LABEL, vec![])
     }
 
     /// Reads the attribute `description`.
+    #[inline]
     pub fn get_description(&self) -> Call<String> {
         self.object().call(&GET_DESCRIPTION, vec![])
     }
 
     /// Reads the attribute `help`.
+    #[inline]
     pub fn get_help(&self) -> Call<String> {
         self.object().call(&GET_HELP, vec![])
     }

@@ -17,46 +17,55 @@ managed_object! {
 
 impl IFramebuffer {
     /// Reads the attribute `width`.
+    #[inline]
     pub fn get_width(&self) -> Call<u32> {
         self.object().call(&GET_WIDTH, vec![])
     }
 
     /// Reads the attribute `height`.
+    #[inline]
     pub fn get_height(&self) -> Call<u32> {
         self.object().call(&GET_HEIGHT, vec![])
     }
 
     /// Reads the attribute `bitsPerPixel`.
+    #[inline]
     pub fn get_bits_per_pixel(&self) -> Call<u32> {
         self.object().call(&GET_BITS_PER_PIXEL, vec![])
     }
 
     /// Reads the attribute `bytesPerLine`.
+    #[inline]
     pub fn get_bytes_per_line(&self) -> Call<u32> {
         self.object().call(&GET_BYTES_PER_LINE, vec![])
     }
 
     /// Reads the attribute `pixelFormat`.
+    #[inline]
     pub fn get_pixel_format(&self) -> Call<BitmapFormat> {
         self.object().call(&GET_PIXEL_FORMAT, vec![])
     }
 
     /// Reads the attribute `heightReduction`.
+    #[inline]
     pub fn get_height_reduction(&self) -> Call<u32> {
         self.object().call(&GET_HEIGHT_REDUCTION, vec![])
     }
 
     /// Reads the attribute `overlay`.
+    #[inline]
     pub fn get_overlay(&self) -> Call<IFramebufferOverlay> {
         self.object().call(&GET_OVERLAY, vec![])
     }
 
     /// Reads the attribute `capabilities`.
+    #[inline]
     pub fn get_capabilities(&self) -> Call<Vec<FramebufferCapabilities>> {
         self.object().call(&GET_CAPABILITIES, vec![])
     }
 
     /// Calls the method `notifyUpdate`.
+    #[inline]
     pub fn notify_update(&self, x: u32, y: u32, width: u32, height: u32) -> Call<()> {
         self.object().call(
             &NOTIFY_UPDATE,
@@ -65,6 +74,7 @@ impl IFramebuffer {
     }
 
     /// Calls the method `notifyUpdateImage`.
+    #[inline]
     pub fn notify_update_image(
         &self,
         x: u32,
@@ -80,6 +90,7 @@ impl IFramebuffer {
     }
 
     /// Calls the method `notifyChange`.
+    #[inline]
     pub fn notify_change(
         &self,
         screen_id: u32,
@@ -101,12 +112,14 @@ impl IFramebuffer {
     }
 
     /// Calls the method `videoModeSupported`.
+    #[inline]
     pub fn video_mode_supported(&self, width: u32, height: u32, bpp: u32) -> Call<bool> {
         self.object()
             .call(&VIDEO_MODE_SUPPORTED, vec![width.to_value(), height.to_value(), bpp.to_value()])
     }
 
     /// Calls the method `notify3DEvent`.
+    #[inline]
     pub fn notify3d_event(&self, r#type: u32, data: &[u8]) -> Call<()> {
         self.object().call(&NOTIFY3D_EVENT, vec![r#type.to_value(), data.to_value()])
     }

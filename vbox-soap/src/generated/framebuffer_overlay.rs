@@ -14,36 +14,43 @@ managed_object! {
 
 impl IFramebufferOverlay {
     /// Reads the attribute `x`.
+    #[inline]
     pub fn get_x(&self) -> Call<u32> {
         self.object().call(&GET_X, vec![])
     }
 
     /// Reads the attribute `y`.
+    #[inline]
     pub fn get_y(&self) -> Call<u32> {
         self.object().call(&GET_Y, vec![])
     }
 
     /// Reads the attribute `visible`.
+    #[inline]
     pub fn get_visible(&self) -> Call<bool> {
         self.object().call(&GET_VISIBLE, vec![])
     }
 
     /// Sets the attribute `visible`.
+    #[inline]
     pub fn set_visible(&self, visible: bool) -> Call<()> {
         self.object().call(&SET_VISIBLE, vec![visible.to_value()])
     }
 
     /// Reads the attribute `alpha`.
+    #[inline]
     pub fn get_alpha(&self) -> Call<u32> {
         self.object().call(&GET_ALPHA, vec![])
     }
 
     /// Sets the attribute `alpha`.
+    #[inline]
     pub fn set_alpha(&self, alpha: u32) -> Call<()> {
         self.object().call(&SET_ALPHA, vec![alpha.to_value()])
     }
 
     /// Calls the method `move`.
+    #[inline]
     pub fn r#move(&self, x: u32, y: u32) -> Call<()> {
         self.object().call(&MOVE, vec![x.to_value(), y.to_value()])
     }

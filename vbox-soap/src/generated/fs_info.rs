@@ -12,71 +12,85 @@ managed_object! {
 
 impl IFsInfo {
     /// Reads the attribute `freeSize`.
+    #[inline]
     pub fn get_free_size(&self) -> Call<i64> {
         self.object().call(&GET_FREE_SIZE, vec![])
     }
 
     /// Reads the attribute `totalSize`.
+    #[inline]
     pub fn get_total_size(&self) -> Call<i64> {
         self.object().call(&GET_TOTAL_SIZE, vec![])
     }
 
     /// Reads the attribute `blockSize`.
+    #[inline]
     pub fn get_block_size(&self) -> Call<u32> {
         self.object().call(&GET_BLOCK_SIZE, vec![])
     }
 
     /// Reads the attribute `sectorSize`.
+    #[inline]
     pub fn get_sector_size(&self) -> Call<u32> {
         self.object().call(&GET_SECTOR_SIZE, vec![])
     }
 
     /// Reads the attribute `serialNumber`.
+    #[inline]
     pub fn get_serial_number(&self) -> Call<u32> {
         self.object().call(&GET_SERIAL_NUMBER, vec![])
     }
 
     /// Reads the attribute `isRemote`.
+    #[inline]
     pub fn get_is_remote(&self) -> Call<bool> {
         self.object().call(&GET_IS_REMOTE, vec![])
     }
 
     /// Reads the attribute `isCaseSensitive`.
+    #[inline]
     pub fn get_is_case_sensitive(&self) -> Call<bool> {
         self.object().call(&GET_IS_CASE_SENSITIVE, vec![])
     }
 
     /// Reads the attribute `isReadOnly`.
+    #[inline]
     pub fn get_is_read_only(&self) -> Call<bool> {
         self.object().call(&GET_IS_READ_ONLY, vec![])
     }
 
     /// Reads the attribute `isCompressed`.
+    #[inline]
     pub fn get_is_compressed(&self) -> Call<bool> {
         self.object().call(&GET_IS_COMPRESSED, vec![])
     }
 
     /// Reads the attribute `supportsFileCompression`.
+    #[inline]
     pub fn get_supports_file_compression(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_FILE_COMPRESSION, vec![])
     }
 
     /// Reads the attribute `maxComponent`.
+    #[inline]
     pub fn get_max_component(&self) -> Call<u32> {
         self.object().call(&GET_MAX_COMPONENT, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<String> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Reads the attribute `label`.
+    #[inline]
     pub fn get_label(&self) -> Call<String> {
         self.object().call(&GET_LABEL, vec![])
     }
 
     /// Reads the attribute `mountPoint`.
+    #[inline]
     pub fn get_mount_point(&self) -> Call<String> {
         self.object().call(&GET_MOUNT_POINT, vec![])
     }

@@ -13,96 +13,115 @@ managed_object! {
 
 impl IFsObjInfo {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<FsObjType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Reads the attribute `fileAttributes`.
+    #[inline]
     pub fn get_file_attributes(&self) -> Call<String> {
         self.object().call(&GET_FILE_ATTRIBUTES, vec![])
     }
 
     /// Reads the attribute `objectSize`.
+    #[inline]
     pub fn get_object_size(&self) -> Call<i64> {
         self.object().call(&GET_OBJECT_SIZE, vec![])
     }
 
     /// Reads the attribute `allocatedSize`.
+    #[inline]
     pub fn get_allocated_size(&self) -> Call<i64> {
         self.object().call(&GET_ALLOCATED_SIZE, vec![])
     }
 
     /// Reads the attribute `accessTime`.
+    #[inline]
     pub fn get_access_time(&self) -> Call<i64> {
         self.object().call(&GET_ACCESS_TIME, vec![])
     }
 
     /// Reads the attribute `birthTime`.
+    #[inline]
     pub fn get_birth_time(&self) -> Call<i64> {
         self.object().call(&GET_BIRTH_TIME, vec![])
     }
 
     /// Reads the attribute `changeTime`.
+    #[inline]
     pub fn get_change_time(&self) -> Call<i64> {
         self.object().call(&GET_CHANGE_TIME, vec![])
     }
 
     /// Reads the attribute `modificationTime`.
+    #[inline]
     pub fn get_modification_time(&self) -> Call<i64> {
         self.object().call(&GET_MODIFICATION_TIME, vec![])
     }
 
     /// Reads the attribute `UID`.
+    #[inline]
     pub fn get_uid(&self) -> Call<i32> {
         self.object().call(&GET_UID, vec![])
     }
 
     /// Reads the attribute `userName`.
+    #[inline]
     pub fn get_user_name(&self) -> Call<String> {
         self.object().call(&GET_USER_NAME, vec![])
     }
 
     /// Reads the attribute `GID`.
+    #[inline]
     pub fn get_gid(&self) -> Call<i32> {
         self.object().call(&GET_GID, vec![])
     }
 
     /// Reads the attribute `groupName`.
+    #[inline]
     pub fn get_group_name(&self) -> Call<String> {
         self.object().call(&GET_GROUP_NAME, vec![])
     }
 
     /// Reads the attribute `nodeId`.
+    #[inline]
     pub fn get_node_id(&self) -> Call<i64> {
         self.object().call(&GET_NODE_ID, vec![])
     }
 
     /// Reads the attribute `nodeIdDevice`.
+    #[inline]
     pub fn get_node_id_device(&self) -> Call<u32> {
         self.object().call(&GET_NODE_ID_DEVICE, vec![])
     }
 
     /// Reads the attribute `hardLinks`.
+    #[inline]
     pub fn get_hard_links(&self) -> Call<u32> {
         self.object().call(&GET_HARD_LINKS, vec![])
     }
 
     /// Reads the attribute `deviceNumber`.
+    #[inline]
     pub fn get_device_number(&self) -> Call<u32> {
         self.object().call(&GET_DEVICE_NUMBER, vec![])
     }
 
     /// Reads the attribute `generationId`.
+    #[inline]
     pub fn get_generation_id(&self) -> Call<u32> {
         self.object().call(&GET_GENERATION_ID, vec![])
     }
 
     /// Reads the attribute `userFlags`.
+    #[inline]
     pub fn get_user_flags(&self) -> Call<u32> {
         self.object().call(&GET_USER_FLAGS, vec![])
     }

@@ -15,11 +15,13 @@ managed_object! {
 
 impl IGraphicsAdapter {
     /// Reads the attribute `graphicsControllerType`.
+    #[inline]
     pub fn get_graphics_controller_type(&self) -> Call<GraphicsControllerType> {
         self.object().call(&GET_GRAPHICS_CONTROLLER_TYPE, vec![])
     }
 
     /// Sets the attribute `graphicsControllerType`.
+    #[inline]
     pub fn set_graphics_controller_type(
         &self,
         graphics_controller_type: GraphicsControllerType,
@@ -28,31 +30,37 @@ impl IGraphicsAdapter {
     }
 
     /// Reads the attribute `VRAMSize`.
+    #[inline]
     pub fn get_vram_size(&self) -> Call<u32> {
         self.object().call(&GET_VRAM_SIZE, vec![])
     }
 
     /// Sets the attribute `VRAMSize`.
+    #[inline]
     pub fn set_vram_size(&self, vram_size: u32) -> Call<()> {
         self.object().call(&SET_VRAM_SIZE, vec![vram_size.to_value()])
     }
 
     /// Reads the attribute `monitorCount`.
+    #[inline]
     pub fn get_monitor_count(&self) -> Call<u32> {
         self.object().call(&GET_MONITOR_COUNT, vec![])
     }
 
     /// Sets the attribute `monitorCount`.
+    #[inline]
     pub fn set_monitor_count(&self, monitor_count: u32) -> Call<()> {
         self.object().call(&SET_MONITOR_COUNT, vec![monitor_count.to_value()])
     }
 
     /// Calls the method `setFeature`.
+    #[inline]
     pub fn set_feature(&self, feature: GraphicsFeature, enabled: bool) -> Call<()> {
         self.object().call(&SET_FEATURE, vec![feature.to_value(), enabled.to_value()])
     }
 
     /// Calls the method `isFeatureEnabled`.
+    #[inline]
     pub fn is_feature_enabled(&self, feature: GraphicsFeature) -> Call<bool> {
         self.object().call(&IS_FEATURE_ENABLED, vec![feature.to_value()])
     }

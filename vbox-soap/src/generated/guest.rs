@@ -27,77 +27,92 @@ managed_object! {
 
 impl IGuest {
     /// Reads the attribute `OSTypeId`.
+    #[inline]
     pub fn get_os_type_id(&self) -> Call<String> {
         self.object().call(&GET_OS_TYPE_ID, vec![])
     }
 
     /// Reads the attribute `additionsRunLevel`.
+    #[inline]
     pub fn get_additions_run_level(&self) -> Call<AdditionsRunLevelType> {
         self.object().call(&GET_ADDITIONS_RUN_LEVEL, vec![])
     }
 
     /// Reads the attribute `additionsVersion`.
+    #[inline]
     pub fn get_additions_version(&self) -> Call<String> {
         self.object().call(&GET_ADDITIONS_VERSION, vec![])
     }
 
     /// Reads the attribute `additionsRevision`.
+    #[inline]
     pub fn get_additions_revision(&self) -> Call<u32> {
         self.object().call(&GET_ADDITIONS_REVISION, vec![])
     }
 
     /// Reads the attribute `dnDSource`.
+    #[inline]
     pub fn get_dnd_source(&self) -> Call<IGuestDnDSource> {
         self.object().call(&GET_DND_SOURCE, vec![])
     }
 
     /// Reads the attribute `dnDTarget`.
+    #[inline]
     pub fn get_dnd_target(&self) -> Call<IGuestDnDTarget> {
         self.object().call(&GET_DND_TARGET, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `facilities`.
+    #[inline]
     pub fn get_facilities(&self) -> Call<Vec<IAdditionsFacility>> {
         self.object().call(&GET_FACILITIES, vec![])
     }
 
     /// Reads the attribute `sessions`.
+    #[inline]
     pub fn get_sessions(&self) -> Call<Vec<IGuestSession>> {
         self.object().call(&GET_SESSIONS, vec![])
     }
 
     /// Reads the attribute `memoryBalloonSize`.
+    #[inline]
     pub fn get_memory_balloon_size(&self) -> Call<u32> {
         self.object().call(&GET_MEMORY_BALLOON_SIZE, vec![])
     }
 
     /// Sets the attribute `memoryBalloonSize`.
+    #[inline]
     pub fn set_memory_balloon_size(&self, memory_balloon_size: u32) -> Call<()> {
         self.object().call(&SET_MEMORY_BALLOON_SIZE, vec![memory_balloon_size.to_value()])
     }
 
     /// Reads the attribute `statisticsUpdateInterval`.
+    #[inline]
     pub fn get_statistics_update_interval(&self) -> Call<u32> {
         self.object().call(&GET_STATISTICS_UPDATE_INTERVAL, vec![])
     }
 
     /// Sets the attribute `statisticsUpdateInterval`.
+    #[inline]
     pub fn set_statistics_update_interval(&self, statistics_update_interval: u32) -> Call<()> {
         self.object()
             .call(&SET_STATISTICS_UPDATE_INTERVAL, vec![statistics_update_interval.to_value()])
     }
 
     /// Calls the method `internalGetStatistics`.
+    #[inline]
     pub fn internal_get_statistics(&self) -> Call<GuestInternalGetStatistics> {
         self.object().call_many(&INTERNAL_GET_STATISTICS, vec![])
     }
 
     /// Calls the method `getFacilityStatus`.
+    #[inline]
     pub fn get_facility_status(
         &self,
         facility: AdditionsFacilityType,
@@ -106,11 +121,13 @@ impl IGuest {
     }
 
     /// Calls the method `getAdditionsStatus`.
+    #[inline]
     pub fn get_additions_status(&self, level: AdditionsRunLevelType) -> Call<bool> {
         self.object().call(&GET_ADDITIONS_STATUS, vec![level.to_value()])
     }
 
     /// Calls the method `setCredentials`.
+    #[inline]
     pub fn set_credentials(
         &self,
         user_name: &str,
@@ -130,6 +147,7 @@ impl IGuest {
     }
 
     /// Calls the method `createSession`.
+    #[inline]
     pub fn create_session(
         &self,
         user: &str,
@@ -144,16 +162,19 @@ impl IGuest {
     }
 
     /// Calls the method `findSession`.
+    #[inline]
     pub fn find_session(&self, session_name: &str) -> Call<Vec<IGuestSession>> {
         self.object().call(&FIND_SESSION, vec![session_name.to_value()])
     }
 
     /// Calls the method `shutdown`.
+    #[inline]
     pub fn shutdown(&self, flags: &[GuestShutdownFlag]) -> Call<()> {
         self.object().call(&SHUTDOWN, vec![flags.to_value()])
     }
 
     /// Calls the method `updateGuestAdditions`.
+    #[inline]
     pub fn update_guest_additions(
         &self,
         source: &str,

@@ -16,21 +16,25 @@ managed_object! {
 
 impl IGuestAdditionsStatusChangedEvent {
     /// Reads the attribute `facility`.
+    #[inline]
     pub fn get_facility(&self) -> Call<AdditionsFacilityType> {
         self.object().call(&GET_FACILITY, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<AdditionsFacilityStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `runLevel`.
+    #[inline]
     pub fn get_run_level(&self) -> Call<AdditionsRunLevelType> {
         self.object().call(&GET_RUN_LEVEL, vec![])
     }
 
     /// Reads the attribute `timestamp`.
+    #[inline]
     pub fn get_timestamp(&self) -> Call<i64> {
         self.object().call(&GET_TIMESTAMP, vec![])
     }

@@ -15,41 +15,49 @@ managed_object! {
 
 impl IGuestDebugControl {
     /// Reads the attribute `debugProvider`.
+    #[inline]
     pub fn get_debug_provider(&self) -> Call<GuestDebugProvider> {
         self.object().call(&GET_DEBUG_PROVIDER, vec![])
     }
 
     /// Sets the attribute `debugProvider`.
+    #[inline]
     pub fn set_debug_provider(&self, debug_provider: GuestDebugProvider) -> Call<()> {
         self.object().call(&SET_DEBUG_PROVIDER, vec![debug_provider.to_value()])
     }
 
     /// Reads the attribute `debugIoProvider`.
+    #[inline]
     pub fn get_debug_io_provider(&self) -> Call<GuestDebugIoProvider> {
         self.object().call(&GET_DEBUG_IO_PROVIDER, vec![])
     }
 
     /// Sets the attribute `debugIoProvider`.
+    #[inline]
     pub fn set_debug_io_provider(&self, debug_io_provider: GuestDebugIoProvider) -> Call<()> {
         self.object().call(&SET_DEBUG_IO_PROVIDER, vec![debug_io_provider.to_value()])
     }
 
     /// Reads the attribute `debugAddress`.
+    #[inline]
     pub fn get_debug_address(&self) -> Call<String> {
         self.object().call(&GET_DEBUG_ADDRESS, vec![])
     }
 
     /// Sets the attribute `debugAddress`.
+    #[inline]
     pub fn set_debug_address(&self, debug_address: &str) -> Call<()> {
         self.object().call(&SET_DEBUG_ADDRESS, vec![debug_address.to_value()])
     }
 
     /// Reads the attribute `debugPort`.
+    #[inline]
     pub fn get_debug_port(&self) -> Call<u32> {
         self.object().call(&GET_DEBUG_PORT, vec![])
     }
 
     /// Sets the attribute `debugPort`.
+    #[inline]
     pub fn set_debug_port(&self, debug_port: u32) -> Call<()> {
         self.object().call(&SET_DEBUG_PORT, vec![debug_port.to_value()])
     }

@@ -15,6 +15,7 @@ managed_object! {
 
 impl IGuestDebugControlChangedEvent {
     /// Reads the attribute `guestDebugControl`.
+    #[inline]
     pub fn get_guest_debug_control(&self) -> Call<IGuestDebugControl> {
         self.object().call(&GET_GUEST_DEBUG_CONTROL, vec![])
     }

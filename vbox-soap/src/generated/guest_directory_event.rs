@@ -15,6 +15,7 @@ managed_object! {
 
 impl IGuestDirectoryEvent {
     /// Reads the attribute `directory`.
+    #[inline]
     pub fn get_directory(&self) -> Call<IGuestDirectory> {
         self.object().call(&GET_DIRECTORY, vec![])
     }

@@ -15,21 +15,25 @@ managed_object! {
 
 impl IGuestDirectoryReadEvent {
     /// Reads the attribute `path`.
+    #[inline]
     pub fn get_path(&self) -> Call<String> {
         self.object().call(&GET_PATH, vec![])
     }
 
     /// Reads the attribute `objInfo`.
+    #[inline]
     pub fn get_obj_info(&self) -> Call<IFsObjInfo> {
         self.object().call(&GET_OBJ_INFO, vec![])
     }
 
     /// Reads the attribute `owner`.
+    #[inline]
     pub fn get_owner(&self) -> Call<String> {
         self.object().call(&GET_OWNER, vec![])
     }
 
     /// Reads the attribute `groups`.
+    #[inline]
     pub fn get_groups(&self) -> Call<String> {
         self.object().call(&GET_GROUPS, vec![])
     }

@@ -16,11 +16,13 @@ managed_object! {
 
 impl IGuestDirectoryStateChangedEvent {
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<DirectoryStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `error`.
+    #[inline]
     pub fn get_error(&self) -> Call<IVirtualBoxErrorInfo> {
         self.object().call(&GET_ERROR, vec![])
     }

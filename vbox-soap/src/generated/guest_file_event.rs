@@ -15,6 +15,7 @@ managed_object! {
 
 impl IGuestFileEvent {
     /// Reads the attribute `file`.
+    #[inline]
     pub fn get_file(&self) -> Call<IGuestFile> {
         self.object().call(&GET_FILE, vec![])
     }

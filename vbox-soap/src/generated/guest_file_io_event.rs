@@ -13,11 +13,13 @@ managed_object! {
 
 impl IGuestFileIOEvent {
     /// Reads the attribute `offset`.
+    #[inline]
     pub fn get_offset(&self) -> Call<i64> {
         self.object().call(&GET_OFFSET, vec![])
     }
 
     /// Reads the attribute `processed`.
+    #[inline]
     pub fn get_processed(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSED, vec![])
     }

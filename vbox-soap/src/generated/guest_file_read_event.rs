@@ -13,6 +13,7 @@ managed_object! {
 
 impl IGuestFileReadEvent {
     /// Reads the attribute `data`.
+    #[inline]
     pub fn get_data(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_DATA, vec![])
     }

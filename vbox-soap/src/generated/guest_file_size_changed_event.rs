@@ -13,6 +13,7 @@ managed_object! {
 
 impl IGuestFileSizeChangedEvent {
     /// Reads the attribute `newSize`.
+    #[inline]
     pub fn get_new_size(&self) -> Call<i64> {
         self.object().call(&GET_NEW_SIZE, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IGuestKeyboardEvent {
     /// Reads the attribute `scancodes`.
+    #[inline]
     pub fn get_scancodes(&self) -> Call<Vec<i32>> {
         self.object().call(&GET_SCANCODES, vec![])
     }

@@ -14,31 +14,37 @@ managed_object! {
 
 impl IGuestMonitorChangedEvent {
     /// Reads the attribute `changeType`.
+    #[inline]
     pub fn get_change_type(&self) -> Call<GuestMonitorChangedEventType> {
         self.object().call(&GET_CHANGE_TYPE, vec![])
     }
 
     /// Reads the attribute `screenId`.
+    #[inline]
     pub fn get_screen_id(&self) -> Call<u32> {
         self.object().call(&GET_SCREEN_ID, vec![])
     }
 
     /// Reads the attribute `originX`.
+    #[inline]
     pub fn get_origin_x(&self) -> Call<u32> {
         self.object().call(&GET_ORIGIN_X, vec![])
     }
 
     /// Reads the attribute `originY`.
+    #[inline]
     pub fn get_origin_y(&self) -> Call<u32> {
         self.object().call(&GET_ORIGIN_Y, vec![])
     }
 
     /// Reads the attribute `width`.
+    #[inline]
     pub fn get_width(&self) -> Call<u32> {
         self.object().call(&GET_WIDTH, vec![])
     }
 
     /// Reads the attribute `height`.
+    #[inline]
     pub fn get_height(&self) -> Call<u32> {
         self.object().call(&GET_HEIGHT, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IGuestMonitorInfoChangedEvent {
     /// Reads the attribute `output`.
+    #[inline]
     pub fn get_output(&self) -> Call<u32> {
         self.object().call(&GET_OUTPUT, vec![])
     }

@@ -14,31 +14,37 @@ managed_object! {
 
 impl IGuestMouseEvent {
     /// Reads the attribute `mode`.
+    #[inline]
     pub fn get_mode(&self) -> Call<GuestMouseEventMode> {
         self.object().call(&GET_MODE, vec![])
     }
 
     /// Reads the attribute `x`.
+    #[inline]
     pub fn get_x(&self) -> Call<i32> {
         self.object().call(&GET_X, vec![])
     }
 
     /// Reads the attribute `y`.
+    #[inline]
     pub fn get_y(&self) -> Call<i32> {
         self.object().call(&GET_Y, vec![])
     }
 
     /// Reads the attribute `z`.
+    #[inline]
     pub fn get_z(&self) -> Call<i32> {
         self.object().call(&GET_Z, vec![])
     }
 
     /// Reads the attribute `w`.
+    #[inline]
     pub fn get_w(&self) -> Call<i32> {
         self.object().call(&GET_W, vec![])
     }
 
     /// Reads the attribute `buttons`.
+    #[inline]
     pub fn get_buttons(&self) -> Call<i32> {
         self.object().call(&GET_BUTTONS, vec![])
     }

@@ -13,36 +13,43 @@ managed_object! {
 
 impl IGuestMultiTouchEvent {
     /// Reads the attribute `contactCount`.
+    #[inline]
     pub fn get_contact_count(&self) -> Call<i32> {
         self.object().call(&GET_CONTACT_COUNT, vec![])
     }
 
     /// Reads the attribute `xPositions`.
+    #[inline]
     pub fn get_x_positions(&self) -> Call<Vec<i16>> {
         self.object().call(&GET_X_POSITIONS, vec![])
     }
 
     /// Reads the attribute `yPositions`.
+    #[inline]
     pub fn get_y_positions(&self) -> Call<Vec<i16>> {
         self.object().call(&GET_Y_POSITIONS, vec![])
     }
 
     /// Reads the attribute `contactIds`.
+    #[inline]
     pub fn get_contact_ids(&self) -> Call<Vec<u16>> {
         self.object().call(&GET_CONTACT_IDS, vec![])
     }
 
     /// Reads the attribute `contactFlags`.
+    #[inline]
     pub fn get_contact_flags(&self) -> Call<Vec<u16>> {
         self.object().call(&GET_CONTACT_FLAGS, vec![])
     }
 
     /// Reads the attribute `isTouchScreen`.
+    #[inline]
     pub fn get_is_touch_screen(&self) -> Call<bool> {
         self.object().call(&GET_IS_TOUCH_SCREEN, vec![])
     }
 
     /// Reads the attribute `scanTime`.
+    #[inline]
     pub fn get_scan_time(&self) -> Call<u32> {
         self.object().call(&GET_SCAN_TIME, vec![])
     }

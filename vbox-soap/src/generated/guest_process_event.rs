@@ -15,11 +15,13 @@ managed_object! {
 
 impl IGuestProcessEvent {
     /// Reads the attribute `process`.
+    #[inline]
     pub fn get_process(&self) -> Call<IGuestProcess> {
         self.object().call(&GET_PROCESS, vec![])
     }
 
     /// Reads the attribute `pid`.
+    #[inline]
     pub fn get_pid(&self) -> Call<u32> {
         self.object().call(&GET_PID, vec![])
     }

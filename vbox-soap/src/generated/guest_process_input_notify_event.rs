@@ -14,6 +14,7 @@ managed_object! {
 
 impl IGuestProcessInputNotifyEvent {
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<ProcessInputStatus> {
         self.object().call(&GET_STATUS, vec![])
     }

@@ -13,11 +13,13 @@ managed_object! {
 
 impl IGuestProcessIOEvent {
     /// Reads the attribute `handle`.
+    #[inline]
     pub fn get_handle(&self) -> Call<u32> {
         self.object().call(&GET_HANDLE, vec![])
     }
 
     /// Reads the attribute `processed`.
+    #[inline]
     pub fn get_processed(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSED, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IGuestProcessRegisteredEvent {
     /// Reads the attribute `registered`.
+    #[inline]
     pub fn get_registered(&self) -> Call<bool> {
         self.object().call(&GET_REGISTERED, vec![])
     }

@@ -16,11 +16,13 @@ managed_object! {
 
 impl IGuestProcessStateChangedEvent {
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<ProcessStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `error`.
+    #[inline]
     pub fn get_error(&self) -> Call<Option<IVirtualBoxErrorInfo>> {
         self.object().call(&GET_ERROR, vec![])
     }

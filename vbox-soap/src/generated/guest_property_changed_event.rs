@@ -13,21 +13,25 @@ managed_object! {
 
 impl IGuestPropertyChangedEvent {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `value`.
+    #[inline]
     pub fn get_value(&self) -> Call<String> {
         self.object().call(&GET_VALUE, vec![])
     }
 
     /// Reads the attribute `flags`.
+    #[inline]
     pub fn get_flags(&self) -> Call<String> {
         self.object().call(&GET_FLAGS, vec![])
     }
 
     /// Reads the attribute `fWasDeleted`.
+    #[inline]
     pub fn get_f_was_deleted(&self) -> Call<bool> {
         self.object().call(&GET_F_WAS_DELETED, vec![])
     }

@@ -13,51 +13,61 @@ managed_object! {
 
 impl IGuestScreenInfo {
     /// Reads the attribute `screenId`.
+    #[inline]
     pub fn get_screen_id(&self) -> Call<u32> {
         self.object().call(&GET_SCREEN_ID, vec![])
     }
 
     /// Reads the attribute `guestMonitorStatus`.
+    #[inline]
     pub fn get_guest_monitor_status(&self) -> Call<GuestMonitorStatus> {
         self.object().call(&GET_GUEST_MONITOR_STATUS, vec![])
     }
 
     /// Reads the attribute `primary`.
+    #[inline]
     pub fn get_primary(&self) -> Call<bool> {
         self.object().call(&GET_PRIMARY, vec![])
     }
 
     /// Reads the attribute `origin`.
+    #[inline]
     pub fn get_origin(&self) -> Call<bool> {
         self.object().call(&GET_ORIGIN, vec![])
     }
 
     /// Reads the attribute `originX`.
+    #[inline]
     pub fn get_origin_x(&self) -> Call<i32> {
         self.object().call(&GET_ORIGIN_X, vec![])
     }
 
     /// Reads the attribute `originY`.
+    #[inline]
     pub fn get_origin_y(&self) -> Call<i32> {
         self.object().call(&GET_ORIGIN_Y, vec![])
     }
 
     /// Reads the attribute `width`.
+    #[inline]
     pub fn get_width(&self) -> Call<u32> {
         self.object().call(&GET_WIDTH, vec![])
     }
 
     /// Reads the attribute `height`.
+    #[inline]
     pub fn get_height(&self) -> Call<u32> {
         self.object().call(&GET_HEIGHT, vec![])
     }
 
     /// Reads the attribute `bitsPerPixel`.
+    #[inline]
     pub fn get_bits_per_pixel(&self) -> Call<u32> {
         self.object().call(&GET_BITS_PER_PIXEL, vec![])
     }
 
     /// Reads the attribute `extendedInfo`.
+    #[inline]
     pub fn get_extended_info(&self) -> Call<String> {
         self.object().call(&GET_EXTENDED_INFO, vec![])
     }

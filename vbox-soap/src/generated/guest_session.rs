@@ -40,116 +40,139 @@ managed_object! {
 
 impl IGuestSession {
     /// Reads the attribute `user`.
+    #[inline]
     pub fn get_user(&self) -> Call<String> {
         self.object().call(&GET_USER, vec![])
     }
 
     /// Reads the attribute `domain`.
+    #[inline]
     pub fn get_domain(&self) -> Call<String> {
         self.object().call(&GET_DOMAIN, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `timeout`.
+    #[inline]
     pub fn get_timeout(&self) -> Call<u32> {
         self.object().call(&GET_TIMEOUT, vec![])
     }
 
     /// Sets the attribute `timeout`.
+    #[inline]
     pub fn set_timeout(&self, timeout: u32) -> Call<()> {
         self.object().call(&SET_TIMEOUT, vec![timeout.to_value()])
     }
 
     /// Reads the attribute `protocolVersion`.
+    #[inline]
     pub fn get_protocol_version(&self) -> Call<u32> {
         self.object().call(&GET_PROTOCOL_VERSION, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<GuestSessionStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `environmentChanges`.
+    #[inline]
     pub fn get_environment_changes(&self) -> Call<Vec<String>> {
         self.object().call(&GET_ENVIRONMENT_CHANGES, vec![])
     }
 
     /// Sets the attribute `environmentChanges`.
+    #[inline]
     pub fn set_environment_changes(&self, environment_changes: &[&str]) -> Call<()> {
         self.object().call(&SET_ENVIRONMENT_CHANGES, vec![environment_changes.to_value()])
     }
 
     /// Reads the attribute `environmentBase`.
+    #[inline]
     pub fn get_environment_base(&self) -> Call<Vec<String>> {
         self.object().call(&GET_ENVIRONMENT_BASE, vec![])
     }
 
     /// Reads the attribute `processes`.
+    #[inline]
     pub fn get_processes(&self) -> Call<Vec<IGuestProcess>> {
         self.object().call(&GET_PROCESSES, vec![])
     }
 
     /// Reads the attribute `pathStyle`.
+    #[inline]
     pub fn get_path_style(&self) -> Call<PathStyle> {
         self.object().call(&GET_PATH_STYLE, vec![])
     }
 
     /// Reads the attribute `currentDirectory`.
+    #[inline]
     pub fn get_current_directory(&self) -> Call<String> {
         self.object().call(&GET_CURRENT_DIRECTORY, vec![])
     }
 
     /// Sets the attribute `currentDirectory`.
+    #[inline]
     pub fn set_current_directory(&self, current_directory: &str) -> Call<()> {
         self.object().call(&SET_CURRENT_DIRECTORY, vec![current_directory.to_value()])
     }
 
     /// Reads the attribute `userHome`.
+    #[inline]
     pub fn get_user_home(&self) -> Call<String> {
         self.object().call(&GET_USER_HOME, vec![])
     }
 
     /// Reads the attribute `userDocuments`.
+    #[inline]
     pub fn get_user_documents(&self) -> Call<String> {
         self.object().call(&GET_USER_DOCUMENTS, vec![])
     }
 
     /// Reads the attribute `mountPoints`.
+    #[inline]
     pub fn get_mount_points(&self) -> Call<Vec<String>> {
         self.object().call(&GET_MOUNT_POINTS, vec![])
     }
 
     /// Reads the attribute `directories`.
+    #[inline]
     pub fn get_directories(&self) -> Call<Vec<IGuestDirectory>> {
         self.object().call(&GET_DIRECTORIES, vec![])
     }
 
     /// Reads the attribute `files`.
+    #[inline]
     pub fn get_files(&self) -> Call<Vec<IGuestFile>> {
         self.object().call(&GET_FILES, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Calls the method `close`.
+    #[inline]
     pub fn close(&self) -> Call<()> {
         self.object().call(&CLOSE, vec![])
     }
 
     /// Calls the method `copyFromGuest`.
+    #[inline]
     pub fn copy_from_guest(
         &self,
         sources: &[&str],
@@ -164,6 +187,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `copyToGuest`.
+    #[inline]
     pub fn copy_to_guest(
         &self,
         sources: &[&str],
@@ -178,6 +202,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryCopy`.
+    #[inline]
     pub fn directory_copy(
         &self,
         source: &str,
@@ -191,6 +216,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryCopyFromGuest`.
+    #[inline]
     pub fn directory_copy_from_guest(
         &self,
         source: &str,
@@ -204,6 +230,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryCopyToGuest`.
+    #[inline]
     pub fn directory_copy_to_guest(
         &self,
         source: &str,
@@ -217,6 +244,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryCreate`.
+    #[inline]
     pub fn directory_create(
         &self,
         path: &str,
@@ -228,6 +256,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryCreateTemp`.
+    #[inline]
     pub fn directory_create_temp(
         &self,
         template_name: &str,
@@ -242,11 +271,13 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryExists`.
+    #[inline]
     pub fn directory_exists(&self, path: &str, follow_symlinks: bool) -> Call<bool> {
         self.object().call(&DIRECTORY_EXISTS, vec![path.to_value(), follow_symlinks.to_value()])
     }
 
     /// Calls the method `directoryOpen`.
+    #[inline]
     pub fn directory_open(
         &self,
         path: &str,
@@ -258,11 +289,13 @@ impl IGuestSession {
     }
 
     /// Calls the method `directoryRemove`.
+    #[inline]
     pub fn directory_remove(&self, path: &str) -> Call<()> {
         self.object().call(&DIRECTORY_REMOVE, vec![path.to_value()])
     }
 
     /// Calls the method `directoryRemoveRecursive`.
+    #[inline]
     pub fn directory_remove_recursive(
         &self,
         path: &str,
@@ -272,26 +305,31 @@ impl IGuestSession {
     }
 
     /// Calls the method `environmentScheduleSet`.
+    #[inline]
     pub fn environment_schedule_set(&self, name: &str, value: &str) -> Call<()> {
         self.object().call(&ENVIRONMENT_SCHEDULE_SET, vec![name.to_value(), value.to_value()])
     }
 
     /// Calls the method `environmentScheduleUnset`.
+    #[inline]
     pub fn environment_schedule_unset(&self, name: &str) -> Call<()> {
         self.object().call(&ENVIRONMENT_SCHEDULE_UNSET, vec![name.to_value()])
     }
 
     /// Calls the method `environmentGetBaseVariable`.
+    #[inline]
     pub fn environment_get_base_variable(&self, name: &str) -> Call<String> {
         self.object().call(&ENVIRONMENT_GET_BASE_VARIABLE, vec![name.to_value()])
     }
 
     /// Calls the method `environmentDoesBaseVariableExist`.
+    #[inline]
     pub fn environment_does_base_variable_exist(&self, name: &str) -> Call<bool> {
         self.object().call(&ENVIRONMENT_DOES_BASE_VARIABLE_EXIST, vec![name.to_value()])
     }
 
     /// Calls the method `fileCopy`.
+    #[inline]
     pub fn file_copy(
         &self,
         source: &str,
@@ -303,6 +341,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fileCopyFromGuest`.
+    #[inline]
     pub fn file_copy_from_guest(
         &self,
         source: &str,
@@ -316,6 +355,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fileCopyToGuest`.
+    #[inline]
     pub fn file_copy_to_guest(
         &self,
         source: &str,
@@ -329,6 +369,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fileCreateTemp`.
+    #[inline]
     pub fn file_create_temp(
         &self,
         template_name: &str,
@@ -343,11 +384,13 @@ impl IGuestSession {
     }
 
     /// Calls the method `fileExists`.
+    #[inline]
     pub fn file_exists(&self, path: &str, follow_symlinks: bool) -> Call<bool> {
         self.object().call(&FILE_EXISTS, vec![path.to_value(), follow_symlinks.to_value()])
     }
 
     /// Calls the method `fileOpen`.
+    #[inline]
     pub fn file_open(
         &self,
         path: &str,
@@ -367,6 +410,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fileOpenEx`.
+    #[inline]
     pub fn file_open_ex(
         &self,
         path: &str,
@@ -390,31 +434,37 @@ impl IGuestSession {
     }
 
     /// Calls the method `fileQuerySize`.
+    #[inline]
     pub fn file_query_size(&self, path: &str, follow_symlinks: bool) -> Call<i64> {
         self.object().call(&FILE_QUERY_SIZE, vec![path.to_value(), follow_symlinks.to_value()])
     }
 
     /// Calls the method `fsObjExists`.
+    #[inline]
     pub fn fs_obj_exists(&self, path: &str, follow_symlinks: bool) -> Call<bool> {
         self.object().call(&FS_OBJ_EXISTS, vec![path.to_value(), follow_symlinks.to_value()])
     }
 
     /// Calls the method `fsObjQueryInfo`.
+    #[inline]
     pub fn fs_obj_query_info(&self, path: &str, follow_symlinks: bool) -> Call<IGuestFsObjInfo> {
         self.object().call(&FS_OBJ_QUERY_INFO, vec![path.to_value(), follow_symlinks.to_value()])
     }
 
     /// Calls the method `fsObjRemove`.
+    #[inline]
     pub fn fs_obj_remove(&self, path: &str) -> Call<()> {
         self.object().call(&FS_OBJ_REMOVE, vec![path.to_value()])
     }
 
     /// Calls the method `fsObjRemoveArray`.
+    #[inline]
     pub fn fs_obj_remove_array(&self, path: &[&str]) -> Call<IProgress> {
         self.object().call(&FS_OBJ_REMOVE_ARRAY, vec![path.to_value()])
     }
 
     /// Calls the method `fsObjRename`.
+    #[inline]
     pub fn fs_obj_rename(
         &self,
         old_path: &str,
@@ -426,6 +476,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fsObjMove`.
+    #[inline]
     pub fn fs_obj_move(
         &self,
         source: &str,
@@ -437,6 +488,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fsObjMoveArray`.
+    #[inline]
     pub fn fs_obj_move_array(
         &self,
         source: &[&str],
@@ -450,6 +502,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fsObjCopyArray`.
+    #[inline]
     pub fn fs_obj_copy_array(
         &self,
         source: &[&str],
@@ -463,6 +516,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `fsObjSetACL`.
+    #[inline]
     pub fn fs_obj_set_acl(
         &self,
         path: &str,
@@ -477,16 +531,19 @@ impl IGuestSession {
     }
 
     /// Calls the method `fsQueryFreeSpace`.
+    #[inline]
     pub fn fs_query_free_space(&self, path: &str) -> Call<i64> {
         self.object().call(&FS_QUERY_FREE_SPACE, vec![path.to_value()])
     }
 
     /// Calls the method `fsQueryInfo`.
+    #[inline]
     pub fn fs_query_info(&self, path: &str) -> Call<IGuestFsInfo> {
         self.object().call(&FS_QUERY_INFO, vec![path.to_value()])
     }
 
     /// Calls the method `processCreate`.
+    #[inline]
     pub fn process_create(
         &self,
         executable: &str,
@@ -510,6 +567,7 @@ impl IGuestSession {
     }
 
     /// Calls the method `processCreateEx`.
+    #[inline]
     pub fn process_create_ex(
         &self,
         executable: &str,
@@ -537,32 +595,38 @@ impl IGuestSession {
     }
 
     /// Calls the method `processGet`.
+    #[inline]
     pub fn process_get(&self, pid: u32) -> Call<IGuestProcess> {
         self.object().call(&PROCESS_GET, vec![pid.to_value()])
     }
 
     /// Calls the method `symlinkCreate`.
+    #[inline]
     pub fn symlink_create(&self, symlink: &str, target: &str, r#type: SymlinkType) -> Call<()> {
         self.object()
             .call(&SYMLINK_CREATE, vec![symlink.to_value(), target.to_value(), r#type.to_value()])
     }
 
     /// Calls the method `symlinkExists`.
+    #[inline]
     pub fn symlink_exists(&self, symlink: &str) -> Call<bool> {
         self.object().call(&SYMLINK_EXISTS, vec![symlink.to_value()])
     }
 
     /// Calls the method `symlinkRead`.
+    #[inline]
     pub fn symlink_read(&self, symlink: &str, flags: &[SymlinkReadFlag]) -> Call<String> {
         self.object().call(&SYMLINK_READ, vec![symlink.to_value(), flags.to_value()])
     }
 
     /// Calls the method `waitFor`.
+    #[inline]
     pub fn wait_for(&self, wait_for: u32, timeout_ms: u32) -> Call<GuestSessionWaitResult> {
         self.object().call(&WAIT_FOR, vec![wait_for.to_value(), timeout_ms.to_value()])
     }
 
     /// Calls the method `waitForArray`.
+    #[inline]
     pub fn wait_for_array(
         &self,
         wait_for: &[GuestSessionWaitForFlag],

@@ -15,6 +15,7 @@ managed_object! {
 
 impl IGuestSessionEvent {
     /// Reads the attribute `session`.
+    #[inline]
     pub fn get_session(&self) -> Call<IGuestSession> {
         self.object().call(&GET_SESSION, vec![])
     }

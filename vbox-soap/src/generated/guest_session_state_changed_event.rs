@@ -16,16 +16,19 @@ managed_object! {
 
 impl IGuestSessionStateChangedEvent {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<GuestSessionStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `error`.
+    #[inline]
     pub fn get_error(&self) -> Call<Option<IVirtualBoxErrorInfo>> {
         self.object().call(&GET_ERROR, vec![])
     }

@@ -14,21 +14,25 @@ managed_object! {
 
 impl IGuestUserStateChangedEvent {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `domain`.
+    #[inline]
     pub fn get_domain(&self) -> Call<String> {
         self.object().call(&GET_DOMAIN, vec![])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<GuestUserState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `stateDetails`.
+    #[inline]
     pub fn get_state_details(&self) -> Call<String> {
         self.object().call(&GET_STATE_DETAILS, vec![])
     }

@@ -31,161 +31,193 @@ managed_object! {
 
 impl IHost {
     /// Reads the attribute `architecture`.
+    #[inline]
     pub fn get_architecture(&self) -> Call<PlatformArchitecture> {
         self.object().call(&GET_ARCHITECTURE, vec![])
     }
 
     /// Reads the attribute `x86`.
+    #[inline]
     pub fn get_x86(&self) -> Call<IHostX86> {
         self.object().call(&GET_X86, vec![])
     }
 
     /// Reads the attribute `DVDDrives`.
+    #[inline]
     pub fn get_dvd_drives(&self) -> Call<Vec<IMedium>> {
         self.object().call(&GET_DVD_DRIVES, vec![])
     }
 
     /// Reads the attribute `floppyDrives`.
+    #[inline]
     pub fn get_floppy_drives(&self) -> Call<Vec<IMedium>> {
         self.object().call(&GET_FLOPPY_DRIVES, vec![])
     }
 
     /// Reads the attribute `audioDevices`.
+    #[inline]
     pub fn get_audio_devices(&self) -> Call<Vec<IHostAudioDevice>> {
         self.object().call(&GET_AUDIO_DEVICES, vec![])
     }
 
     /// Reads the attribute `USBDevices`.
+    #[inline]
     pub fn get_usb_devices(&self) -> Call<Vec<IHostUSBDevice>> {
         self.object().call(&GET_USB_DEVICES, vec![])
     }
 
     /// Reads the attribute `USBDeviceFilters`.
+    #[inline]
     pub fn get_usb_device_filters(&self) -> Call<Vec<IHostUSBDeviceFilter>> {
         self.object().call(&GET_USB_DEVICE_FILTERS, vec![])
     }
 
     /// Reads the attribute `networkInterfaces`.
+    #[inline]
     pub fn get_network_interfaces(&self) -> Call<Vec<IHostNetworkInterface>> {
         self.object().call(&GET_NETWORK_INTERFACES, vec![])
     }
 
     /// Reads the attribute `nameServers`.
+    #[inline]
     pub fn get_name_servers(&self) -> Call<Vec<String>> {
         self.object().call(&GET_NAME_SERVERS, vec![])
     }
 
     /// Reads the attribute `domainName`.
+    #[inline]
     pub fn get_domain_name(&self) -> Call<String> {
         self.object().call(&GET_DOMAIN_NAME, vec![])
     }
 
     /// Reads the attribute `searchStrings`.
+    #[inline]
     pub fn get_search_strings(&self) -> Call<Vec<String>> {
         self.object().call(&GET_SEARCH_STRINGS, vec![])
     }
 
     /// Reads the attribute `processorCount`.
+    #[inline]
     pub fn get_processor_count(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSOR_COUNT, vec![])
     }
 
     /// Reads the attribute `processorOnlineCount`.
+    #[inline]
     pub fn get_processor_online_count(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSOR_ONLINE_COUNT, vec![])
     }
 
     /// Reads the attribute `processorCoreCount`.
+    #[inline]
     pub fn get_processor_core_count(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSOR_CORE_COUNT, vec![])
     }
 
     /// Reads the attribute `processorOnlineCoreCount`.
+    #[inline]
     pub fn get_processor_online_core_count(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSOR_ONLINE_CORE_COUNT, vec![])
     }
 
     /// Reads the attribute `hostDrives`.
+    #[inline]
     pub fn get_host_drives(&self) -> Call<Vec<IHostDrive>> {
         self.object().call(&GET_HOST_DRIVES, vec![])
     }
 
     /// Reads the attribute `memorySize`.
+    #[inline]
     pub fn get_memory_size(&self) -> Call<u32> {
         self.object().call(&GET_MEMORY_SIZE, vec![])
     }
 
     /// Reads the attribute `memoryAvailable`.
+    #[inline]
     pub fn get_memory_available(&self) -> Call<u32> {
         self.object().call(&GET_MEMORY_AVAILABLE, vec![])
     }
 
     /// Reads the attribute `operatingSystem`.
+    #[inline]
     pub fn get_operating_system(&self) -> Call<String> {
         self.object().call(&GET_OPERATING_SYSTEM, vec![])
     }
 
     /// Reads the attribute `OSVersion`.
+    #[inline]
     pub fn get_os_version(&self) -> Call<String> {
         self.object().call(&GET_OS_VERSION, vec![])
     }
 
     /// Reads the attribute `UTCTime`.
+    #[inline]
     pub fn get_utc_time(&self) -> Call<i64> {
         self.object().call(&GET_UTC_TIME, vec![])
     }
 
     /// Reads the attribute `videoInputDevices`.
+    #[inline]
     pub fn get_video_input_devices(&self) -> Call<Vec<IHostVideoInputDevice>> {
         self.object().call(&GET_VIDEO_INPUT_DEVICES, vec![])
     }
 
     /// Reads the attribute `updateHost`.
+    #[inline]
     pub fn get_update_host(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_UPDATE_HOST, vec![])
     }
 
     /// Reads the attribute `updateExtPack`.
+    #[inline]
     pub fn get_update_ext_pack(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_UPDATE_EXT_PACK, vec![])
     }
 
     /// Reads the attribute `updateGuestAdditions`.
+    #[inline]
     pub fn get_update_guest_additions(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_UPDATE_GUEST_ADDITIONS, vec![])
     }
 
     /// Calls the method `getProcessorSpeed`.
+    #[inline]
     pub fn get_processor_speed(&self, cpu_id: u32) -> Call<u32> {
         self.object().call(&GET_PROCESSOR_SPEED, vec![cpu_id.to_value()])
     }
 
     /// Calls the method `getProcessorFeature`.
+    #[inline]
     pub fn get_processor_feature(&self, feature: ProcessorFeature) -> Call<bool> {
         self.object().call(&GET_PROCESSOR_FEATURE, vec![feature.to_value()])
     }
 
     /// Calls the method `getProcessorDescription`.
+    #[inline]
     pub fn get_processor_description(&self, cpu_id: u32) -> Call<String> {
         self.object().call(&GET_PROCESSOR_DESCRIPTION, vec![cpu_id.to_value()])
     }
 
     /// Calls the method `createHostOnlyNetworkInterface`.
+    #[inline]
     pub fn create_host_only_network_interface(&self) -> Call<HostCreateHostOnlyNetworkInterface> {
         self.object().call_many(&CREATE_HOST_ONLY_NETWORK_INTERFACE, vec![])
     }
 
     /// Calls the method `removeHostOnlyNetworkInterface`.
+    #[inline]
     pub fn remove_host_only_network_interface(&self, id: &str) -> Call<IProgress> {
         self.object().call(&REMOVE_HOST_ONLY_NETWORK_INTERFACE, vec![id.to_value()])
     }
 
     /// Calls the method `createUSBDeviceFilter`.
+    #[inline]
     pub fn create_usb_device_filter(&self, name: &str) -> Call<IHostUSBDeviceFilter> {
         self.object().call(&CREATE_USB_DEVICE_FILTER, vec![name.to_value()])
     }
 
     /// Calls the method `insertUSBDeviceFilter`.
+    #[inline]
     pub fn insert_usb_device_filter(
         &self,
         position: u32,
@@ -195,31 +227,37 @@ impl IHost {
     }
 
     /// Calls the method `removeUSBDeviceFilter`.
+    #[inline]
     pub fn remove_usb_device_filter(&self, position: u32) -> Call<()> {
         self.object().call(&REMOVE_USB_DEVICE_FILTER, vec![position.to_value()])
     }
 
     /// Calls the method `findHostDVDDrive`.
+    #[inline]
     pub fn find_host_dvd_drive(&self, name: &str) -> Call<IMedium> {
         self.object().call(&FIND_HOST_DVD_DRIVE, vec![name.to_value()])
     }
 
     /// Calls the method `findHostFloppyDrive`.
+    #[inline]
     pub fn find_host_floppy_drive(&self, name: &str) -> Call<IMedium> {
         self.object().call(&FIND_HOST_FLOPPY_DRIVE, vec![name.to_value()])
     }
 
     /// Calls the method `findHostNetworkInterfaceByName`.
+    #[inline]
     pub fn find_host_network_interface_by_name(&self, name: &str) -> Call<IHostNetworkInterface> {
         self.object().call(&FIND_HOST_NETWORK_INTERFACE_BY_NAME, vec![name.to_value()])
     }
 
     /// Calls the method `findHostNetworkInterfaceById`.
+    #[inline]
     pub fn find_host_network_interface_by_id(&self, id: &str) -> Call<IHostNetworkInterface> {
         self.object().call(&FIND_HOST_NETWORK_INTERFACE_BY_ID, vec![id.to_value()])
     }
 
     /// Calls the method `findHostNetworkInterfacesOfType`.
+    #[inline]
     pub fn find_host_network_interfaces_of_type(
         &self,
         r#type: HostNetworkInterfaceType,
@@ -228,21 +266,25 @@ impl IHost {
     }
 
     /// Calls the method `findUSBDeviceById`.
+    #[inline]
     pub fn find_usb_device_by_id(&self, id: &str) -> Call<IHostUSBDevice> {
         self.object().call(&FIND_USB_DEVICE_BY_ID, vec![id.to_value()])
     }
 
     /// Calls the method `findUSBDeviceByAddress`.
+    #[inline]
     pub fn find_usb_device_by_address(&self, name: &str) -> Call<IHostUSBDevice> {
         self.object().call(&FIND_USB_DEVICE_BY_ADDRESS, vec![name.to_value()])
     }
 
     /// Calls the method `generateMACAddress`.
+    #[inline]
     pub fn generate_mac_address(&self) -> Call<String> {
         self.object().call(&GENERATE_MAC_ADDRESS, vec![])
     }
 
     /// Calls the method `addUSBDeviceSource`.
+    #[inline]
     pub fn add_usb_device_source(
         &self,
         backend: &str,
@@ -264,11 +306,13 @@ impl IHost {
     }
 
     /// Calls the method `removeUSBDeviceSource`.
+    #[inline]
     pub fn remove_usb_device_source(&self, id: &str) -> Call<()> {
         self.object().call(&REMOVE_USB_DEVICE_SOURCE, vec![id.to_value()])
     }
 
     /// Calls the method `isExecutionEngineSupported`.
+    #[inline]
     pub fn is_execution_engine_supported(
         &self,
         cpu_architecture: CPUArchitecture,

@@ -16,81 +16,97 @@ managed_object! {
 
 impl IHostAudioDevice {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<AudioDeviceType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Sets the attribute `type`.
+    #[inline]
     pub fn set_type(&self, r#type: AudioDeviceType) -> Call<()> {
         self.object().call(&SET_TYPE, vec![r#type.to_value()])
     }
 
     /// Reads the attribute `usage`.
+    #[inline]
     pub fn get_usage(&self) -> Call<AudioDirection> {
         self.object().call(&GET_USAGE, vec![])
     }
 
     /// Sets the attribute `usage`.
+    #[inline]
     pub fn set_usage(&self, usage: AudioDirection) -> Call<()> {
         self.object().call(&SET_USAGE, vec![usage.to_value()])
     }
 
     /// Reads the attribute `defaultIn`.
+    #[inline]
     pub fn get_default_in(&self) -> Call<bool> {
         self.object().call(&GET_DEFAULT_IN, vec![])
     }
 
     /// Sets the attribute `defaultIn`.
+    #[inline]
     pub fn set_default_in(&self, default_in: bool) -> Call<()> {
         self.object().call(&SET_DEFAULT_IN, vec![default_in.to_value()])
     }
 
     /// Reads the attribute `defaultOut`.
+    #[inline]
     pub fn get_default_out(&self) -> Call<bool> {
         self.object().call(&GET_DEFAULT_OUT, vec![])
     }
 
     /// Sets the attribute `defaultOut`.
+    #[inline]
     pub fn set_default_out(&self, default_out: bool) -> Call<()> {
         self.object().call(&SET_DEFAULT_OUT, vec![default_out.to_value()])
     }
 
     /// Reads the attribute `isHotPlug`.
+    #[inline]
     pub fn get_is_hot_plug(&self) -> Call<bool> {
         self.object().call(&GET_IS_HOT_PLUG, vec![])
     }
 
     /// Sets the attribute `isHotPlug`.
+    #[inline]
     pub fn set_is_hot_plug(&self, is_hot_plug: bool) -> Call<()> {
         self.object().call(&SET_IS_HOT_PLUG, vec![is_hot_plug.to_value()])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<AudioDeviceState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Sets the attribute `state`.
+    #[inline]
     pub fn set_state(&self, state: AudioDeviceState) -> Call<()> {
         self.object().call(&SET_STATE, vec![state.to_value()])
     }
 
     /// Calls the method `getProperty`.
+    #[inline]
     pub fn get_property(&self, key: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY, vec![key.to_value()])
     }

@@ -17,21 +17,25 @@ managed_object! {
 
 impl IHostAudioDeviceChangedEvent {
     /// Reads the attribute `device`.
+    #[inline]
     pub fn get_device(&self) -> Call<IHostAudioDevice> {
         self.object().call(&GET_DEVICE, vec![])
     }
 
     /// Reads the attribute `new`.
+    #[inline]
     pub fn get_new(&self) -> Call<bool> {
         self.object().call(&GET_NEW, vec![])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<AudioDeviceState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `error`.
+    #[inline]
     pub fn get_error(&self) -> Call<IVirtualBoxErrorInfo> {
         self.object().call(&GET_ERROR, vec![])
     }

@@ -14,36 +14,43 @@ managed_object! {
 
 impl IHostDrive {
     /// Reads the attribute `drivePath`.
+    #[inline]
     pub fn get_drive_path(&self) -> Call<String> {
         self.object().call(&GET_DRIVE_PATH, vec![])
     }
 
     /// Reads the attribute `partitioningType`.
+    #[inline]
     pub fn get_partitioning_type(&self) -> Call<PartitioningType> {
         self.object().call(&GET_PARTITIONING_TYPE, vec![])
     }
 
     /// Reads the attribute `uuid`.
+    #[inline]
     pub fn get_uuid(&self) -> Call<String> {
         self.object().call(&GET_UUID, vec![])
     }
 
     /// Reads the attribute `sectorSize`.
+    #[inline]
     pub fn get_sector_size(&self) -> Call<u32> {
         self.object().call(&GET_SECTOR_SIZE, vec![])
     }
 
     /// Reads the attribute `size`.
+    #[inline]
     pub fn get_size(&self) -> Call<i64> {
         self.object().call(&GET_SIZE, vec![])
     }
 
     /// Reads the attribute `model`.
+    #[inline]
     pub fn get_model(&self) -> Call<String> {
         self.object().call(&GET_MODEL, vec![])
     }
 
     /// Reads the attribute `partitions`.
+    #[inline]
     pub fn get_partitions(&self) -> Call<Vec<IHostDrivePartition>> {
         self.object().call(&GET_PARTITIONS, vec![])
     }

@@ -16,87 +16,104 @@ managed_object! {
 
 impl IHostNetworkInterface {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `shortName`.
+    #[inline]
     pub fn get_short_name(&self) -> Call<String> {
         self.object().call(&GET_SHORT_NAME, vec![])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `networkName`.
+    #[inline]
     pub fn get_network_name(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_NAME, vec![])
     }
 
     /// Reads the attribute `DHCPEnabled`.
+    #[inline]
     pub fn get_dhcp_enabled(&self) -> Call<bool> {
         self.object().call(&GET_DHCP_ENABLED, vec![])
     }
 
     /// Reads the attribute `IPAddress`.
+    #[inline]
     pub fn get_ip_address(&self) -> Call<String> {
         self.object().call(&GET_IP_ADDRESS, vec![])
     }
 
     /// Reads the attribute `networkMask`.
+    #[inline]
     pub fn get_network_mask(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_MASK, vec![])
     }
 
     /// Reads the attribute `IPV6Supported`.
+    #[inline]
     pub fn get_ipv6_supported(&self) -> Call<bool> {
         self.object().call(&GET_IPV6_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `IPV6Address`.
+    #[inline]
     pub fn get_ipv6_address(&self) -> Call<String> {
         self.object().call(&GET_IPV6_ADDRESS, vec![])
     }
 
     /// Reads the attribute `IPV6NetworkMaskPrefixLength`.
+    #[inline]
     pub fn get_ipv6_network_mask_prefix_length(&self) -> Call<u32> {
         self.object().call(&GET_IPV6_NETWORK_MASK_PREFIX_LENGTH, vec![])
     }
 
     /// Reads the attribute `hardwareAddress`.
+    #[inline]
     pub fn get_hardware_address(&self) -> Call<String> {
         self.object().call(&GET_HARDWARE_ADDRESS, vec![])
     }
 
     /// Reads the attribute `mediumType`.
+    #[inline]
     pub fn get_medium_type(&self) -> Call<HostNetworkInterfaceMediumType> {
         self.object().call(&GET_MEDIUM_TYPE, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<HostNetworkInterfaceStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Reads the attribute `interfaceType`.
+    #[inline]
     pub fn get_interface_type(&self) -> Call<HostNetworkInterfaceType> {
         self.object().call(&GET_INTERFACE_TYPE, vec![])
     }
 
     /// Reads the attribute `wireless`.
+    #[inline]
     pub fn get_wireless(&self) -> Call<bool> {
         self.object().call(&GET_WIRELESS, vec![])
     }
 
     /// Calls the method `enableStaticIPConfig`.
+    #[inline]
     pub fn enable_static_ip_config(&self, ip_address: &str, network_mask: &str) -> Call<()> {
         self.object()
             .call(&ENABLE_STATIC_IP_CONFIG, vec![ip_address.to_value(), network_mask.to_value()])
     }
 
     /// Calls the method `enableStaticIPConfigV6`.
+    #[inline]
     pub fn enable_static_ip_config_v6(
         &self,
         ipv6_address: &str,
@@ -109,11 +126,13 @@ impl IHostNetworkInterface {
     }
 
     /// Calls the method `enableDynamicIPConfig`.
+    #[inline]
     pub fn enable_dynamic_ip_config(&self) -> Call<()> {
         self.object().call(&ENABLE_DYNAMIC_IP_CONFIG, vec![])
     }
 
     /// Calls the method `DHCPRediscover`.
+    #[inline]
     pub fn dhcp_rediscover(&self) -> Call<()> {
         self.object().call(&DHCP_REDISCOVER, vec![])
     }

@@ -13,66 +13,79 @@ managed_object! {
 
 impl IHostOnlyNetwork {
     /// Reads the attribute `networkName`.
+    #[inline]
     pub fn get_network_name(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_NAME, vec![])
     }
 
     /// Sets the attribute `networkName`.
+    #[inline]
     pub fn set_network_name(&self, network_name: &str) -> Call<()> {
         self.object().call(&SET_NETWORK_NAME, vec![network_name.to_value()])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `networkMask`.
+    #[inline]
     pub fn get_network_mask(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_MASK, vec![])
     }
 
     /// Sets the attribute `networkMask`.
+    #[inline]
     pub fn set_network_mask(&self, network_mask: &str) -> Call<()> {
         self.object().call(&SET_NETWORK_MASK, vec![network_mask.to_value()])
     }
 
     /// Reads the attribute `hostIP`.
+    #[inline]
     pub fn get_host_ip(&self) -> Call<String> {
         self.object().call(&GET_HOST_IP, vec![])
     }
 
     /// Reads the attribute `lowerIP`.
+    #[inline]
     pub fn get_lower_ip(&self) -> Call<String> {
         self.object().call(&GET_LOWER_IP, vec![])
     }
 
     /// Sets the attribute `lowerIP`.
+    #[inline]
     pub fn set_lower_ip(&self, lower_ip: &str) -> Call<()> {
         self.object().call(&SET_LOWER_IP, vec![lower_ip.to_value()])
     }
 
     /// Reads the attribute `upperIP`.
+    #[inline]
     pub fn get_upper_ip(&self) -> Call<String> {
         self.object().call(&GET_UPPER_IP, vec![])
     }
 
     /// Sets the attribute `upperIP`.
+    #[inline]
     pub fn set_upper_ip(&self, upper_ip: &str) -> Call<()> {
         self.object().call(&SET_UPPER_IP, vec![upper_ip.to_value()])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Sets the attribute `id`.
+    #[inline]
     pub fn set_id(&self, id: &str) -> Call<()> {
         self.object().call(&SET_ID, vec![id.to_value()])
     }

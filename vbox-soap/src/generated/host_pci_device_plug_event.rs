@@ -14,21 +14,25 @@ managed_object! {
 
 impl IHostPCIDevicePlugEvent {
     /// Reads the attribute `plugged`.
+    #[inline]
     pub fn get_plugged(&self) -> Call<bool> {
         self.object().call(&GET_PLUGGED, vec![])
     }
 
     /// Reads the attribute `success`.
+    #[inline]
     pub fn get_success(&self) -> Call<bool> {
         self.object().call(&GET_SUCCESS, vec![])
     }
 
     /// Reads the attribute `attachment`.
+    #[inline]
     pub fn get_attachment(&self) -> Call<IPCIDeviceAttachment> {
         self.object().call(&GET_ATTACHMENT, vec![])
     }
 
     /// Reads the attribute `message`.
+    #[inline]
     pub fn get_message(&self) -> Call<String> {
         self.object().call(&GET_MESSAGE, vec![])
     }

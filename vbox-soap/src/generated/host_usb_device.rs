@@ -14,6 +14,7 @@ managed_object! {
 
 impl IHostUSBDevice {
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<USBDeviceState> {
         self.object().call(&GET_STATE, vec![])
     }

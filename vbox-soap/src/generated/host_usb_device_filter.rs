@@ -15,11 +15,13 @@ managed_object! {
 
 impl IHostUSBDeviceFilter {
     /// Reads the attribute `action`.
+    #[inline]
     pub fn get_action(&self) -> Call<USBDeviceFilterAction> {
         self.object().call(&GET_ACTION, vec![])
     }
 
     /// Sets the attribute `action`.
+    #[inline]
     pub fn set_action(&self, action: USBDeviceFilterAction) -> Call<()> {
         self.object().call(&SET_ACTION, vec![action.to_value()])
     }

@@ -12,16 +12,19 @@ managed_object! {
 
 impl IHostVideoInputDevice {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `path`.
+    #[inline]
     pub fn get_path(&self) -> Call<String> {
         self.object().call(&GET_PATH, vec![])
     }
 
     /// Reads the attribute `alias`.
+    #[inline]
     pub fn get_alias(&self) -> Call<String> {
         self.object().call(&GET_ALIAS, vec![])
     }

@@ -15,6 +15,7 @@ managed_object! {
 
 impl IHostX86 {
     /// Calls the method `getProcessorCPUIDLeaf`.
+    #[inline]
     pub fn get_processor_cpuid_leaf(
         &self,
         cpu_id: u32,

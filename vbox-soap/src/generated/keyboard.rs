@@ -16,36 +16,43 @@ managed_object! {
 
 impl IKeyboard {
     /// Reads the attribute `keyboardLEDs`.
+    #[inline]
     pub fn get_keyboard_le_ds(&self) -> Call<Vec<KeyboardLED>> {
         self.object().call(&GET_KEYBOARD_LE_DS, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Calls the method `putScancode`.
+    #[inline]
     pub fn put_scancode(&self, scancode: i32) -> Call<()> {
         self.object().call(&PUT_SCANCODE, vec![scancode.to_value()])
     }
 
     /// Calls the method `putScancodes`.
+    #[inline]
     pub fn put_scancodes(&self, scancodes: &[i32]) -> Call<u32> {
         self.object().call(&PUT_SCANCODES, vec![scancodes.to_value()])
     }
 
     /// Calls the method `putCAD`.
+    #[inline]
     pub fn put_cad(&self) -> Call<()> {
         self.object().call(&PUT_CAD, vec![])
     }
 
     /// Calls the method `releaseKeys`.
+    #[inline]
     pub fn release_keys(&self) -> Call<()> {
         self.object().call(&RELEASE_KEYS, vec![])
     }
 
     /// Calls the method `putUsageCode`.
+    #[inline]
     pub fn put_usage_code(&self, usage_code: i32, usage_page: i32, key_release: bool) -> Call<()> {
         self.object().call(
             &PUT_USAGE_CODE,

@@ -13,16 +13,19 @@ managed_object! {
 
 impl IKeyboardLedsChangedEvent {
     /// Reads the attribute `numLock`.
+    #[inline]
     pub fn get_num_lock(&self) -> Call<bool> {
         self.object().call(&GET_NUM_LOCK, vec![])
     }
 
     /// Reads the attribute `capsLock`.
+    #[inline]
     pub fn get_caps_lock(&self) -> Call<bool> {
         self.object().call(&GET_CAPS_LOCK, vec![])
     }
 
     /// Reads the attribute `scrollLock`.
+    #[inline]
     pub fn get_scroll_lock(&self) -> Call<bool> {
         self.object().call(&GET_SCROLL_LOCK, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl ILanguageChangedEvent {
     /// Reads the attribute `languageId`.
+    #[inline]
     pub fn get_language_id(&self) -> Call<String> {
         self.object().call(&GET_LANGUAGE_ID, vec![])
     }

@@ -62,236 +62,283 @@ managed_object! {
 
 impl IMachine {
     /// Reads the attribute `parent`.
+    #[inline]
     pub fn get_parent(&self) -> Call<IVirtualBox> {
         self.object().call(&GET_PARENT, vec![])
     }
 
     /// Reads the attribute `icon`.
+    #[inline]
     pub fn get_icon(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_ICON, vec![])
     }
 
     /// Sets the attribute `icon`.
+    #[inline]
     pub fn set_icon(&self, icon: &[u8]) -> Call<()> {
         self.object().call(&SET_ICON, vec![icon.to_value()])
     }
 
     /// Reads the attribute `accessible`.
+    #[inline]
     pub fn get_accessible(&self) -> Call<bool> {
         self.object().call(&GET_ACCESSIBLE, vec![])
     }
 
     /// Reads the attribute `accessError`.
+    #[inline]
     pub fn get_access_error(&self) -> Call<IVirtualBoxErrorInfo> {
         self.object().call(&GET_ACCESS_ERROR, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `description`.
+    #[inline]
     pub fn get_description(&self) -> Call<String> {
         self.object().call(&GET_DESCRIPTION, vec![])
     }
 
     /// Sets the attribute `description`.
+    #[inline]
     pub fn set_description(&self, description: &str) -> Call<()> {
         self.object().call(&SET_DESCRIPTION, vec![description.to_value()])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `groups`.
+    #[inline]
     pub fn get_groups(&self) -> Call<Vec<String>> {
         self.object().call(&GET_GROUPS, vec![])
     }
 
     /// Sets the attribute `groups`.
+    #[inline]
     pub fn set_groups(&self, groups: &[&str]) -> Call<()> {
         self.object().call(&SET_GROUPS, vec![groups.to_value()])
     }
 
     /// Reads the attribute `OSTypeId`.
+    #[inline]
     pub fn get_os_type_id(&self) -> Call<String> {
         self.object().call(&GET_OS_TYPE_ID, vec![])
     }
 
     /// Sets the attribute `OSTypeId`.
+    #[inline]
     pub fn set_os_type_id(&self, os_type_id: &str) -> Call<()> {
         self.object().call(&SET_OS_TYPE_ID, vec![os_type_id.to_value()])
     }
 
     /// Reads the attribute `hardwareVersion`.
+    #[inline]
     pub fn get_hardware_version(&self) -> Call<String> {
         self.object().call(&GET_HARDWARE_VERSION, vec![])
     }
 
     /// Sets the attribute `hardwareVersion`.
+    #[inline]
     pub fn set_hardware_version(&self, hardware_version: &str) -> Call<()> {
         self.object().call(&SET_HARDWARE_VERSION, vec![hardware_version.to_value()])
     }
 
     /// Reads the attribute `hardwareUUID`.
+    #[inline]
     pub fn get_hardware_uuid(&self) -> Call<String> {
         self.object().call(&GET_HARDWARE_UUID, vec![])
     }
 
     /// Sets the attribute `hardwareUUID`.
+    #[inline]
     pub fn set_hardware_uuid(&self, hardware_uuid: &str) -> Call<()> {
         self.object().call(&SET_HARDWARE_UUID, vec![hardware_uuid.to_value()])
     }
 
     /// Reads the attribute `CPUCount`.
+    #[inline]
     pub fn get_cpu_count(&self) -> Call<u32> {
         self.object().call(&GET_CPU_COUNT, vec![])
     }
 
     /// Sets the attribute `CPUCount`.
+    #[inline]
     pub fn set_cpu_count(&self, cpu_count: u32) -> Call<()> {
         self.object().call(&SET_CPU_COUNT, vec![cpu_count.to_value()])
     }
 
     /// Reads the attribute `CPUHotPlugEnabled`.
+    #[inline]
     pub fn get_cpu_hot_plug_enabled(&self) -> Call<bool> {
         self.object().call(&GET_CPU_HOT_PLUG_ENABLED, vec![])
     }
 
     /// Sets the attribute `CPUHotPlugEnabled`.
+    #[inline]
     pub fn set_cpu_hot_plug_enabled(&self, cpu_hot_plug_enabled: bool) -> Call<()> {
         self.object().call(&SET_CPU_HOT_PLUG_ENABLED, vec![cpu_hot_plug_enabled.to_value()])
     }
 
     /// Reads the attribute `CPUExecutionCap`.
+    #[inline]
     pub fn get_cpu_execution_cap(&self) -> Call<u32> {
         self.object().call(&GET_CPU_EXECUTION_CAP, vec![])
     }
 
     /// Sets the attribute `CPUExecutionCap`.
+    #[inline]
     pub fn set_cpu_execution_cap(&self, cpu_execution_cap: u32) -> Call<()> {
         self.object().call(&SET_CPU_EXECUTION_CAP, vec![cpu_execution_cap.to_value()])
     }
 
     /// Reads the attribute `CPUIDPortabilityLevel`.
+    #[inline]
     pub fn get_cpuid_portability_level(&self) -> Call<u32> {
         self.object().call(&GET_CPUID_PORTABILITY_LEVEL, vec![])
     }
 
     /// Sets the attribute `CPUIDPortabilityLevel`.
+    #[inline]
     pub fn set_cpuid_portability_level(&self, cpuid_portability_level: u32) -> Call<()> {
         self.object().call(&SET_CPUID_PORTABILITY_LEVEL, vec![cpuid_portability_level.to_value()])
     }
 
     /// Reads the attribute `memorySize`.
+    #[inline]
     pub fn get_memory_size(&self) -> Call<u32> {
         self.object().call(&GET_MEMORY_SIZE, vec![])
     }
 
     /// Sets the attribute `memorySize`.
+    #[inline]
     pub fn set_memory_size(&self, memory_size: u32) -> Call<()> {
         self.object().call(&SET_MEMORY_SIZE, vec![memory_size.to_value()])
     }
 
     /// Reads the attribute `memoryBalloonSize`.
+    #[inline]
     pub fn get_memory_balloon_size(&self) -> Call<u32> {
         self.object().call(&GET_MEMORY_BALLOON_SIZE, vec![])
     }
 
     /// Sets the attribute `memoryBalloonSize`.
+    #[inline]
     pub fn set_memory_balloon_size(&self, memory_balloon_size: u32) -> Call<()> {
         self.object().call(&SET_MEMORY_BALLOON_SIZE, vec![memory_balloon_size.to_value()])
     }
 
     /// Reads the attribute `pageFusionEnabled`.
+    #[inline]
     pub fn get_page_fusion_enabled(&self) -> Call<bool> {
         self.object().call(&GET_PAGE_FUSION_ENABLED, vec![])
     }
 
     /// Sets the attribute `pageFusionEnabled`.
+    #[inline]
     pub fn set_page_fusion_enabled(&self, page_fusion_enabled: bool) -> Call<()> {
         self.object().call(&SET_PAGE_FUSION_ENABLED, vec![page_fusion_enabled.to_value()])
     }
 
     /// Reads the attribute `graphicsAdapter`.
+    #[inline]
     pub fn get_graphics_adapter(&self) -> Call<IGraphicsAdapter> {
         self.object().call(&GET_GRAPHICS_ADAPTER, vec![])
     }
 
     /// Reads the attribute `platform`.
+    #[inline]
     pub fn get_platform(&self) -> Call<IPlatform> {
         self.object().call(&GET_PLATFORM, vec![])
     }
 
     /// Reads the attribute `firmwareSettings`.
+    #[inline]
     pub fn get_firmware_settings(&self) -> Call<IFirmwareSettings> {
         self.object().call(&GET_FIRMWARE_SETTINGS, vec![])
     }
 
     /// Reads the attribute `trustedPlatformModule`.
+    #[inline]
     pub fn get_trusted_platform_module(&self) -> Call<ITrustedPlatformModule> {
         self.object().call(&GET_TRUSTED_PLATFORM_MODULE, vec![])
     }
 
     /// Reads the attribute `nonVolatileStore`.
+    #[inline]
     pub fn get_non_volatile_store(&self) -> Call<INvramStore> {
         self.object().call(&GET_NON_VOLATILE_STORE, vec![])
     }
 
     /// Reads the attribute `recordingSettings`.
+    #[inline]
     pub fn get_recording_settings(&self) -> Call<IRecordingSettings> {
         self.object().call(&GET_RECORDING_SETTINGS, vec![])
     }
 
     /// Reads the attribute `pointingHIDType`.
+    #[inline]
     pub fn get_pointing_hid_type(&self) -> Call<PointingHIDType> {
         self.object().call(&GET_POINTING_HID_TYPE, vec![])
     }
 
     /// Sets the attribute `pointingHIDType`.
+    #[inline]
     pub fn set_pointing_hid_type(&self, pointing_hid_type: PointingHIDType) -> Call<()> {
         self.object().call(&SET_POINTING_HID_TYPE, vec![pointing_hid_type.to_value()])
     }
 
     /// Reads the attribute `keyboardHIDType`.
+    #[inline]
     pub fn get_keyboard_hid_type(&self) -> Call<KeyboardHIDType> {
         self.object().call(&GET_KEYBOARD_HID_TYPE, vec![])
     }
 
     /// Sets the attribute `keyboardHIDType`.
+    #[inline]
     pub fn set_keyboard_hid_type(&self, keyboard_hid_type: KeyboardHIDType) -> Call<()> {
         self.object().call(&SET_KEYBOARD_HID_TYPE, vec![keyboard_hid_type.to_value()])
     }
 
     /// Reads the attribute `snapshotFolder`.
+    #[inline]
     pub fn get_snapshot_folder(&self) -> Call<String> {
         self.object().call(&GET_SNAPSHOT_FOLDER, vec![])
     }
 
     /// Sets the attribute `snapshotFolder`.
+    #[inline]
     pub fn set_snapshot_folder(&self, snapshot_folder: &str) -> Call<()> {
         self.object().call(&SET_SNAPSHOT_FOLDER, vec![snapshot_folder.to_value()])
     }
 
     /// Reads the attribute `VRDEServer`.
+    #[inline]
     pub fn get_vrde_server(&self) -> Call<IVRDEServer> {
         self.object().call(&GET_VRDE_SERVER, vec![])
     }
 
     /// Reads the attribute `emulatedUSBCardReaderEnabled`.
+    #[inline]
     pub fn get_emulated_usb_card_reader_enabled(&self) -> Call<bool> {
         self.object().call(&GET_EMULATED_USB_CARD_READER_ENABLED, vec![])
     }
 
     /// Sets the attribute `emulatedUSBCardReaderEnabled`.
+    #[inline]
     pub fn set_emulated_usb_card_reader_enabled(
         &self,
         emulated_usb_card_reader_enabled: bool,
@@ -303,116 +350,139 @@ impl IMachine {
     }
 
     /// Reads the attribute `mediumAttachments`.
+    #[inline]
     pub fn get_medium_attachments(&self) -> Call<Vec<IMediumAttachment>> {
         self.object().call(&GET_MEDIUM_ATTACHMENTS, vec![])
     }
 
     /// Reads the attribute `USBControllers`.
+    #[inline]
     pub fn get_usb_controllers(&self) -> Call<Vec<IUSBController>> {
         self.object().call(&GET_USB_CONTROLLERS, vec![])
     }
 
     /// Reads the attribute `USBDeviceFilters`.
+    #[inline]
     pub fn get_usb_device_filters(&self) -> Call<IUSBDeviceFilters> {
         self.object().call(&GET_USB_DEVICE_FILTERS, vec![])
     }
 
     /// Reads the attribute `audioSettings`.
+    #[inline]
     pub fn get_audio_settings(&self) -> Call<IAudioSettings> {
         self.object().call(&GET_AUDIO_SETTINGS, vec![])
     }
 
     /// Reads the attribute `storageControllers`.
+    #[inline]
     pub fn get_storage_controllers(&self) -> Call<Vec<IStorageController>> {
         self.object().call(&GET_STORAGE_CONTROLLERS, vec![])
     }
 
     /// Reads the attribute `settingsFilePath`.
+    #[inline]
     pub fn get_settings_file_path(&self) -> Call<String> {
         self.object().call(&GET_SETTINGS_FILE_PATH, vec![])
     }
 
     /// Reads the attribute `settingsAuxFilePath`.
+    #[inline]
     pub fn get_settings_aux_file_path(&self) -> Call<String> {
         self.object().call(&GET_SETTINGS_AUX_FILE_PATH, vec![])
     }
 
     /// Reads the attribute `settingsModified`.
+    #[inline]
     pub fn get_settings_modified(&self) -> Call<bool> {
         self.object().call(&GET_SETTINGS_MODIFIED, vec![])
     }
 
     /// Reads the attribute `sessionState`.
+    #[inline]
     pub fn get_session_state(&self) -> Call<SessionState> {
         self.object().call(&GET_SESSION_STATE, vec![])
     }
 
     /// Reads the attribute `sessionName`.
+    #[inline]
     pub fn get_session_name(&self) -> Call<String> {
         self.object().call(&GET_SESSION_NAME, vec![])
     }
 
     /// Reads the attribute `sessionPID`.
+    #[inline]
     pub fn get_session_pid(&self) -> Call<u32> {
         self.object().call(&GET_SESSION_PID, vec![])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<MachineState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `lastStateChange`.
+    #[inline]
     pub fn get_last_state_change(&self) -> Call<i64> {
         self.object().call(&GET_LAST_STATE_CHANGE, vec![])
     }
 
     /// Reads the attribute `stateFilePath`.
+    #[inline]
     pub fn get_state_file_path(&self) -> Call<String> {
         self.object().call(&GET_STATE_FILE_PATH, vec![])
     }
 
     /// Reads the attribute `logFolder`.
+    #[inline]
     pub fn get_log_folder(&self) -> Call<String> {
         self.object().call(&GET_LOG_FOLDER, vec![])
     }
 
     /// Reads the attribute `currentSnapshot`.
+    #[inline]
     pub fn get_current_snapshot(&self) -> Call<Option<ISnapshot>> {
         self.object().call(&GET_CURRENT_SNAPSHOT, vec![])
     }
 
     /// Reads the attribute `snapshotCount`.
+    #[inline]
     pub fn get_snapshot_count(&self) -> Call<u32> {
         self.object().call(&GET_SNAPSHOT_COUNT, vec![])
     }
 
     /// Reads the attribute `currentStateModified`.
+    #[inline]
     pub fn get_current_state_modified(&self) -> Call<bool> {
         self.object().call(&GET_CURRENT_STATE_MODIFIED, vec![])
     }
 
     /// Reads the attribute `sharedFolders`.
+    #[inline]
     pub fn get_shared_folders(&self) -> Call<Vec<ISharedFolder>> {
         self.object().call(&GET_SHARED_FOLDERS, vec![])
     }
 
     /// Reads the attribute `clipboardMode`.
+    #[inline]
     pub fn get_clipboard_mode(&self) -> Call<ClipboardMode> {
         self.object().call(&GET_CLIPBOARD_MODE, vec![])
     }
 
     /// Sets the attribute `clipboardMode`.
+    #[inline]
     pub fn set_clipboard_mode(&self, clipboard_mode: ClipboardMode) -> Call<()> {
         self.object().call(&SET_CLIPBOARD_MODE, vec![clipboard_mode.to_value()])
     }
 
     /// Reads the attribute `clipboardFileTransfersEnabled`.
+    #[inline]
     pub fn get_clipboard_file_transfers_enabled(&self) -> Call<bool> {
         self.object().call(&GET_CLIPBOARD_FILE_TRANSFERS_ENABLED, vec![])
     }
 
     /// Sets the attribute `clipboardFileTransfersEnabled`.
+    #[inline]
     pub fn set_clipboard_file_transfers_enabled(
         &self,
         clipboard_file_transfers_enabled: bool,
@@ -424,242 +494,290 @@ impl IMachine {
     }
 
     /// Reads the attribute `dnDMode`.
+    #[inline]
     pub fn get_dnd_mode(&self) -> Call<DnDMode> {
         self.object().call(&GET_DND_MODE, vec![])
     }
 
     /// Sets the attribute `dnDMode`.
+    #[inline]
     pub fn set_dnd_mode(&self, dnd_mode: DnDMode) -> Call<()> {
         self.object().call(&SET_DND_MODE, vec![dnd_mode.to_value()])
     }
 
     /// Reads the attribute `teleporterEnabled`.
+    #[inline]
     pub fn get_teleporter_enabled(&self) -> Call<bool> {
         self.object().call(&GET_TELEPORTER_ENABLED, vec![])
     }
 
     /// Sets the attribute `teleporterEnabled`.
+    #[inline]
     pub fn set_teleporter_enabled(&self, teleporter_enabled: bool) -> Call<()> {
         self.object().call(&SET_TELEPORTER_ENABLED, vec![teleporter_enabled.to_value()])
     }
 
     /// Reads the attribute `teleporterPort`.
+    #[inline]
     pub fn get_teleporter_port(&self) -> Call<u32> {
         self.object().call(&GET_TELEPORTER_PORT, vec![])
     }
 
     /// Sets the attribute `teleporterPort`.
+    #[inline]
     pub fn set_teleporter_port(&self, teleporter_port: u32) -> Call<()> {
         self.object().call(&SET_TELEPORTER_PORT, vec![teleporter_port.to_value()])
     }
 
     /// Reads the attribute `teleporterAddress`.
+    #[inline]
     pub fn get_teleporter_address(&self) -> Call<String> {
         self.object().call(&GET_TELEPORTER_ADDRESS, vec![])
     }
 
     /// Sets the attribute `teleporterAddress`.
+    #[inline]
     pub fn set_teleporter_address(&self, teleporter_address: &str) -> Call<()> {
         self.object().call(&SET_TELEPORTER_ADDRESS, vec![teleporter_address.to_value()])
     }
 
     /// Reads the attribute `teleporterPassword`.
+    #[inline]
     pub fn get_teleporter_password(&self) -> Call<String> {
         self.object().call(&GET_TELEPORTER_PASSWORD, vec![])
     }
 
     /// Sets the attribute `teleporterPassword`.
+    #[inline]
     pub fn set_teleporter_password(&self, teleporter_password: &str) -> Call<()> {
         self.object().call(&SET_TELEPORTER_PASSWORD, vec![teleporter_password.to_value()])
     }
 
     /// Reads the attribute `paravirtProvider`.
+    #[inline]
     pub fn get_paravirt_provider(&self) -> Call<ParavirtProvider> {
         self.object().call(&GET_PARAVIRT_PROVIDER, vec![])
     }
 
     /// Sets the attribute `paravirtProvider`.
+    #[inline]
     pub fn set_paravirt_provider(&self, paravirt_provider: ParavirtProvider) -> Call<()> {
         self.object().call(&SET_PARAVIRT_PROVIDER, vec![paravirt_provider.to_value()])
     }
 
     /// Reads the attribute `IOCacheEnabled`.
+    #[inline]
     pub fn get_io_cache_enabled(&self) -> Call<bool> {
         self.object().call(&GET_IO_CACHE_ENABLED, vec![])
     }
 
     /// Sets the attribute `IOCacheEnabled`.
+    #[inline]
     pub fn set_io_cache_enabled(&self, io_cache_enabled: bool) -> Call<()> {
         self.object().call(&SET_IO_CACHE_ENABLED, vec![io_cache_enabled.to_value()])
     }
 
     /// Reads the attribute `IOCacheSize`.
+    #[inline]
     pub fn get_io_cache_size(&self) -> Call<u32> {
         self.object().call(&GET_IO_CACHE_SIZE, vec![])
     }
 
     /// Sets the attribute `IOCacheSize`.
+    #[inline]
     pub fn set_io_cache_size(&self, io_cache_size: u32) -> Call<()> {
         self.object().call(&SET_IO_CACHE_SIZE, vec![io_cache_size.to_value()])
     }
 
     /// Reads the attribute `PCIDeviceAssignments`.
+    #[inline]
     pub fn get_pci_device_assignments(&self) -> Call<Vec<IPCIDeviceAttachment>> {
         self.object().call(&GET_PCI_DEVICE_ASSIGNMENTS, vec![])
     }
 
     /// Reads the attribute `bandwidthControl`.
+    #[inline]
     pub fn get_bandwidth_control(&self) -> Call<IBandwidthControl> {
         self.object().call(&GET_BANDWIDTH_CONTROL, vec![])
     }
 
     /// Reads the attribute `tracingEnabled`.
+    #[inline]
     pub fn get_tracing_enabled(&self) -> Call<bool> {
         self.object().call(&GET_TRACING_ENABLED, vec![])
     }
 
     /// Sets the attribute `tracingEnabled`.
+    #[inline]
     pub fn set_tracing_enabled(&self, tracing_enabled: bool) -> Call<()> {
         self.object().call(&SET_TRACING_ENABLED, vec![tracing_enabled.to_value()])
     }
 
     /// Reads the attribute `tracingConfig`.
+    #[inline]
     pub fn get_tracing_config(&self) -> Call<String> {
         self.object().call(&GET_TRACING_CONFIG, vec![])
     }
 
     /// Sets the attribute `tracingConfig`.
+    #[inline]
     pub fn set_tracing_config(&self, tracing_config: &str) -> Call<()> {
         self.object().call(&SET_TRACING_CONFIG, vec![tracing_config.to_value()])
     }
 
     /// Reads the attribute `allowTracingToAccessVM`.
+    #[inline]
     pub fn get_allow_tracing_to_access_vm(&self) -> Call<bool> {
         self.object().call(&GET_ALLOW_TRACING_TO_ACCESS_VM, vec![])
     }
 
     /// Sets the attribute `allowTracingToAccessVM`.
+    #[inline]
     pub fn set_allow_tracing_to_access_vm(&self, allow_tracing_to_access_vm: bool) -> Call<()> {
         self.object()
             .call(&SET_ALLOW_TRACING_TO_ACCESS_VM, vec![allow_tracing_to_access_vm.to_value()])
     }
 
     /// Reads the attribute `autostartEnabled`.
+    #[inline]
     pub fn get_autostart_enabled(&self) -> Call<bool> {
         self.object().call(&GET_AUTOSTART_ENABLED, vec![])
     }
 
     /// Sets the attribute `autostartEnabled`.
+    #[inline]
     pub fn set_autostart_enabled(&self, autostart_enabled: bool) -> Call<()> {
         self.object().call(&SET_AUTOSTART_ENABLED, vec![autostart_enabled.to_value()])
     }
 
     /// Reads the attribute `autostartDelay`.
+    #[inline]
     pub fn get_autostart_delay(&self) -> Call<u32> {
         self.object().call(&GET_AUTOSTART_DELAY, vec![])
     }
 
     /// Sets the attribute `autostartDelay`.
+    #[inline]
     pub fn set_autostart_delay(&self, autostart_delay: u32) -> Call<()> {
         self.object().call(&SET_AUTOSTART_DELAY, vec![autostart_delay.to_value()])
     }
 
     /// Reads the attribute `autostopType`.
+    #[inline]
     pub fn get_autostop_type(&self) -> Call<AutostopType> {
         self.object().call(&GET_AUTOSTOP_TYPE, vec![])
     }
 
     /// Sets the attribute `autostopType`.
+    #[inline]
     pub fn set_autostop_type(&self, autostop_type: AutostopType) -> Call<()> {
         self.object().call(&SET_AUTOSTOP_TYPE, vec![autostop_type.to_value()])
     }
 
     /// Reads the attribute `defaultFrontend`.
+    #[inline]
     pub fn get_default_frontend(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_FRONTEND, vec![])
     }
 
     /// Sets the attribute `defaultFrontend`.
+    #[inline]
     pub fn set_default_frontend(&self, default_frontend: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_FRONTEND, vec![default_frontend.to_value()])
     }
 
     /// Reads the attribute `USBProxyAvailable`.
+    #[inline]
     pub fn get_usb_proxy_available(&self) -> Call<bool> {
         self.object().call(&GET_USB_PROXY_AVAILABLE, vec![])
     }
 
     /// Reads the attribute `VMProcessPriority`.
+    #[inline]
     pub fn get_vm_process_priority(&self) -> Call<VMProcPriority> {
         self.object().call(&GET_VM_PROCESS_PRIORITY, vec![])
     }
 
     /// Sets the attribute `VMProcessPriority`.
+    #[inline]
     pub fn set_vm_process_priority(&self, vm_process_priority: VMProcPriority) -> Call<()> {
         self.object().call(&SET_VM_PROCESS_PRIORITY, vec![vm_process_priority.to_value()])
     }
 
     /// Reads the attribute `VMExecutionEngine`.
+    #[inline]
     pub fn get_vm_execution_engine(&self) -> Call<VMExecutionEngine> {
         self.object().call(&GET_VM_EXECUTION_ENGINE, vec![])
     }
 
     /// Sets the attribute `VMExecutionEngine`.
+    #[inline]
     pub fn set_vm_execution_engine(&self, vm_execution_engine: VMExecutionEngine) -> Call<()> {
         self.object().call(&SET_VM_EXECUTION_ENGINE, vec![vm_execution_engine.to_value()])
     }
 
     /// Reads the attribute `paravirtDebug`.
+    #[inline]
     pub fn get_paravirt_debug(&self) -> Call<String> {
         self.object().call(&GET_PARAVIRT_DEBUG, vec![])
     }
 
     /// Sets the attribute `paravirtDebug`.
+    #[inline]
     pub fn set_paravirt_debug(&self, paravirt_debug: &str) -> Call<()> {
         self.object().call(&SET_PARAVIRT_DEBUG, vec![paravirt_debug.to_value()])
     }
 
     /// Reads the attribute `CPUProfile`.
+    #[inline]
     pub fn get_cpu_profile(&self) -> Call<String> {
         self.object().call(&GET_CPU_PROFILE, vec![])
     }
 
     /// Sets the attribute `CPUProfile`.
+    #[inline]
     pub fn set_cpu_profile(&self, cpu_profile: &str) -> Call<()> {
         self.object().call(&SET_CPU_PROFILE, vec![cpu_profile.to_value()])
     }
 
     /// Reads the attribute `stateKeyId`.
+    #[inline]
     pub fn get_state_key_id(&self) -> Call<String> {
         self.object().call(&GET_STATE_KEY_ID, vec![])
     }
 
     /// Reads the attribute `stateKeyStore`.
+    #[inline]
     pub fn get_state_key_store(&self) -> Call<String> {
         self.object().call(&GET_STATE_KEY_STORE, vec![])
     }
 
     /// Reads the attribute `logKeyId`.
+    #[inline]
     pub fn get_log_key_id(&self) -> Call<String> {
         self.object().call(&GET_LOG_KEY_ID, vec![])
     }
 
     /// Reads the attribute `logKeyStore`.
+    #[inline]
     pub fn get_log_key_store(&self) -> Call<String> {
         self.object().call(&GET_LOG_KEY_STORE, vec![])
     }
 
     /// Reads the attribute `guestDebugControl`.
+    #[inline]
     pub fn get_guest_debug_control(&self) -> Call<IGuestDebugControl> {
         self.object().call(&GET_GUEST_DEBUG_CONTROL, vec![])
     }
 
     /// Calls the method `lockMachine`.
+    #[inline]
     pub fn lock_machine(&self, session: &ISession, lock_type: LockType) -> Call<()> {
         self.object().call(&LOCK_MACHINE, vec![session.to_value(), lock_type.to_value()])
     }
 
     /// Calls the method `launchVMProcess`.
+    #[inline]
     pub fn launch_vm_process(
         &self,
         session: &ISession,
@@ -673,16 +791,19 @@ impl IMachine {
     }
 
     /// Calls the method `setBootOrder`.
+    #[inline]
     pub fn set_boot_order(&self, position: u32, device: DeviceType) -> Call<()> {
         self.object().call(&SET_BOOT_ORDER, vec![position.to_value(), device.to_value()])
     }
 
     /// Calls the method `getBootOrder`.
+    #[inline]
     pub fn get_boot_order(&self, position: u32) -> Call<DeviceType> {
         self.object().call(&GET_BOOT_ORDER, vec![position.to_value()])
     }
 
     /// Calls the method `attachDevice`.
+    #[inline]
     pub fn attach_device(
         &self,
         name: &str,
@@ -704,6 +825,7 @@ impl IMachine {
     }
 
     /// Calls the method `attachDeviceWithoutMedium`.
+    #[inline]
     pub fn attach_device_without_medium(
         &self,
         name: &str,
@@ -718,6 +840,7 @@ impl IMachine {
     }
 
     /// Calls the method `detachDevice`.
+    #[inline]
     pub fn detach_device(&self, name: &str, controller_port: i32, device: i32) -> Call<()> {
         self.object().call(
             &DETACH_DEVICE,
@@ -726,6 +849,7 @@ impl IMachine {
     }
 
     /// Calls the method `passthroughDevice`.
+    #[inline]
     pub fn passthrough_device(
         &self,
         name: &str,
@@ -745,6 +869,7 @@ impl IMachine {
     }
 
     /// Calls the method `temporaryEjectDevice`.
+    #[inline]
     pub fn temporary_eject_device(
         &self,
         name: &str,
@@ -764,6 +889,7 @@ impl IMachine {
     }
 
     /// Calls the method `nonRotationalDevice`.
+    #[inline]
     pub fn non_rotational_device(
         &self,
         name: &str,
@@ -783,6 +909,7 @@ impl IMachine {
     }
 
     /// Calls the method `setAutoDiscardForDevice`.
+    #[inline]
     pub fn set_auto_discard_for_device(
         &self,
         name: &str,
@@ -802,6 +929,7 @@ impl IMachine {
     }
 
     /// Calls the method `setHotPluggableForDevice`.
+    #[inline]
     pub fn set_hot_pluggable_for_device(
         &self,
         name: &str,
@@ -821,6 +949,7 @@ impl IMachine {
     }
 
     /// Calls the method `setBandwidthGroupForDevice`.
+    #[inline]
     pub fn set_bandwidth_group_for_device(
         &self,
         name: &str,
@@ -840,6 +969,7 @@ impl IMachine {
     }
 
     /// Calls the method `setNoBandwidthGroupForDevice`.
+    #[inline]
     pub fn set_no_bandwidth_group_for_device(
         &self,
         name: &str,
@@ -853,6 +983,7 @@ impl IMachine {
     }
 
     /// Calls the method `unmountMedium`.
+    #[inline]
     pub fn unmount_medium(
         &self,
         name: &str,
@@ -867,6 +998,7 @@ impl IMachine {
     }
 
     /// Calls the method `mountMedium`.
+    #[inline]
     pub fn mount_medium(
         &self,
         name: &str,
@@ -888,6 +1020,7 @@ impl IMachine {
     }
 
     /// Calls the method `getMedium`.
+    #[inline]
     pub fn get_medium(
         &self,
         name: &str,
@@ -899,11 +1032,13 @@ impl IMachine {
     }
 
     /// Calls the method `getMediumAttachmentsOfController`.
+    #[inline]
     pub fn get_medium_attachments_of_controller(&self, name: &str) -> Call<Vec<IMediumAttachment>> {
         self.object().call(&GET_MEDIUM_ATTACHMENTS_OF_CONTROLLER, vec![name.to_value()])
     }
 
     /// Calls the method `getMediumAttachment`.
+    #[inline]
     pub fn get_medium_attachment(
         &self,
         name: &str,
@@ -917,6 +1052,7 @@ impl IMachine {
     }
 
     /// Calls the method `attachHostPCIDevice`.
+    #[inline]
     pub fn attach_host_pci_device(
         &self,
         host_address: i32,
@@ -934,16 +1070,19 @@ impl IMachine {
     }
 
     /// Calls the method `detachHostPCIDevice`.
+    #[inline]
     pub fn detach_host_pci_device(&self, host_address: i32) -> Call<()> {
         self.object().call(&DETACH_HOST_PCI_DEVICE, vec![host_address.to_value()])
     }
 
     /// Calls the method `getNetworkAdapter`.
+    #[inline]
     pub fn get_network_adapter(&self, slot: u32) -> Call<INetworkAdapter> {
         self.object().call(&GET_NETWORK_ADAPTER, vec![slot.to_value()])
     }
 
     /// Calls the method `addStorageController`.
+    #[inline]
     pub fn add_storage_controller(
         &self,
         name: &str,
@@ -954,11 +1093,13 @@ impl IMachine {
     }
 
     /// Calls the method `getStorageControllerByName`.
+    #[inline]
     pub fn get_storage_controller_by_name(&self, name: &str) -> Call<IStorageController> {
         self.object().call(&GET_STORAGE_CONTROLLER_BY_NAME, vec![name.to_value()])
     }
 
     /// Calls the method `getStorageControllerByInstance`.
+    #[inline]
     pub fn get_storage_controller_by_instance(
         &self,
         connection_type: StorageBus,
@@ -971,17 +1112,20 @@ impl IMachine {
     }
 
     /// Calls the method `removeStorageController`.
+    #[inline]
     pub fn remove_storage_controller(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_STORAGE_CONTROLLER, vec![name.to_value()])
     }
 
     /// Calls the method `setStorageControllerBootable`.
+    #[inline]
     pub fn set_storage_controller_bootable(&self, name: &str, bootable: bool) -> Call<()> {
         self.object()
             .call(&SET_STORAGE_CONTROLLER_BOOTABLE, vec![name.to_value(), bootable.to_value()])
     }
 
     /// Calls the method `addUSBController`.
+    #[inline]
     pub fn add_usb_controller(
         &self,
         name: &str,
@@ -991,71 +1135,85 @@ impl IMachine {
     }
 
     /// Calls the method `removeUSBController`.
+    #[inline]
     pub fn remove_usb_controller(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_USB_CONTROLLER, vec![name.to_value()])
     }
 
     /// Calls the method `getUSBControllerByName`.
+    #[inline]
     pub fn get_usb_controller_by_name(&self, name: &str) -> Call<IUSBController> {
         self.object().call(&GET_USB_CONTROLLER_BY_NAME, vec![name.to_value()])
     }
 
     /// Calls the method `getUSBControllerCountByType`.
+    #[inline]
     pub fn get_usb_controller_count_by_type(&self, r#type: USBControllerType) -> Call<u32> {
         self.object().call(&GET_USB_CONTROLLER_COUNT_BY_TYPE, vec![r#type.to_value()])
     }
 
     /// Calls the method `getSerialPort`.
+    #[inline]
     pub fn get_serial_port(&self, slot: u32) -> Call<ISerialPort> {
         self.object().call(&GET_SERIAL_PORT, vec![slot.to_value()])
     }
 
     /// Calls the method `getParallelPort`.
+    #[inline]
     pub fn get_parallel_port(&self, slot: u32) -> Call<IParallelPort> {
         self.object().call(&GET_PARALLEL_PORT, vec![slot.to_value()])
     }
 
     /// Calls the method `getExtraDataKeys`.
+    #[inline]
     pub fn get_extra_data_keys(&self) -> Call<Vec<String>> {
         self.object().call(&GET_EXTRA_DATA_KEYS, vec![])
     }
 
     /// Calls the method `getExtraData`.
+    #[inline]
     pub fn get_extra_data(&self, key: &str) -> Call<String> {
         self.object().call(&GET_EXTRA_DATA, vec![key.to_value()])
     }
 
     /// Calls the method `setExtraData`.
+    #[inline]
     pub fn set_extra_data(&self, key: &str, value: &str) -> Call<()> {
         self.object().call(&SET_EXTRA_DATA, vec![key.to_value(), value.to_value()])
     }
 
     /// Calls the method `setSettingsFilePath`.
+    #[inline]
     pub fn set_settings_file_path(&self, settings_file_path: &str) -> Call<IProgress> {
         self.object().call(&SET_SETTINGS_FILE_PATH, vec![settings_file_path.to_value()])
     }
 
     /// Calls the method `saveSettings`.
+    #[inline]
     pub fn save_settings(&self) -> Call<()> {
         self.object().call(&SAVE_SETTINGS, vec![])
     }
 
     /// Calls the method `discardSettings`.
+    #[inline]
     pub fn discard_settings(&self) -> Call<()> {
         self.object().call(&DISCARD_SETTINGS, vec![])
     }
 
     /// Calls the method `unregister`.
+    #[inline]
     pub fn unregister(&self, cleanup_mode: CleanupMode) -> Call<Vec<IMedium>> {
         self.object().call(&UNREGISTER, vec![cleanup_mode.to_value()])
     }
 
     /// Calls the method `deleteConfig`.
+    #[inline]
     pub fn delete_config(&self, media: &[IMedium]) -> Call<IProgress> {
         self.object().call(&DELETE_CONFIG, vec![media.to_value()])
     }
 
     /// Calls the method `exportTo`.
+    #[inline]
     pub fn export_to(
         &self,
         appliance: &IAppliance,
@@ -1065,11 +1223,13 @@ impl IMachine {
     }
 
     /// Calls the method `findSnapshot`.
+    #[inline]
     pub fn find_snapshot(&self, name_or_id: &str) -> Call<ISnapshot> {
         self.object().call(&FIND_SNAPSHOT, vec![name_or_id.to_value()])
     }
 
     /// Calls the method `createSharedFolder`.
+    #[inline]
     pub fn create_shared_folder(
         &self,
         name: &str,
@@ -1091,36 +1251,43 @@ impl IMachine {
     }
 
     /// Calls the method `removeSharedFolder`.
+    #[inline]
     pub fn remove_shared_folder(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_SHARED_FOLDER, vec![name.to_value()])
     }
 
     /// Calls the method `canShowConsoleWindow`.
+    #[inline]
     pub fn can_show_console_window(&self) -> Call<bool> {
         self.object().call(&CAN_SHOW_CONSOLE_WINDOW, vec![])
     }
 
     /// Calls the method `showConsoleWindow`.
+    #[inline]
     pub fn show_console_window(&self) -> Call<i64> {
         self.object().call(&SHOW_CONSOLE_WINDOW, vec![])
     }
 
     /// Calls the method `getGuestProperty`.
+    #[inline]
     pub fn get_guest_property(&self, name: &str) -> Call<MachineGetGuestProperty> {
         self.object().call_many(&GET_GUEST_PROPERTY, vec![name.to_value()])
     }
 
     /// Calls the method `getGuestPropertyValue`.
+    #[inline]
     pub fn get_guest_property_value(&self, property: &str) -> Call<String> {
         self.object().call(&GET_GUEST_PROPERTY_VALUE, vec![property.to_value()])
     }
 
     /// Calls the method `getGuestPropertyTimestamp`.
+    #[inline]
     pub fn get_guest_property_timestamp(&self, property: &str) -> Call<i64> {
         self.object().call(&GET_GUEST_PROPERTY_TIMESTAMP, vec![property.to_value()])
     }
 
     /// Calls the method `setGuestProperty`.
+    #[inline]
     pub fn set_guest_property(&self, property: &str, value: &str, flags: &str) -> Call<()> {
         self.object().call(
             &SET_GUEST_PROPERTY,
@@ -1129,16 +1296,19 @@ impl IMachine {
     }
 
     /// Calls the method `setGuestPropertyValue`.
+    #[inline]
     pub fn set_guest_property_value(&self, property: &str, value: &str) -> Call<()> {
         self.object().call(&SET_GUEST_PROPERTY_VALUE, vec![property.to_value(), value.to_value()])
     }
 
     /// Calls the method `deleteGuestProperty`.
+    #[inline]
     pub fn delete_guest_property(&self, name: &str) -> Call<()> {
         self.object().call(&DELETE_GUEST_PROPERTY, vec![name.to_value()])
     }
 
     /// Calls the method `enumerateGuestProperties`.
+    #[inline]
     pub fn enumerate_guest_properties(
         &self,
         patterns: &str,
@@ -1147,6 +1317,7 @@ impl IMachine {
     }
 
     /// Calls the method `querySavedGuestScreenInfo`.
+    #[inline]
     pub fn query_saved_guest_screen_info(
         &self,
         screen_id: u32,
@@ -1155,6 +1326,7 @@ impl IMachine {
     }
 
     /// Calls the method `readSavedThumbnailToArray`.
+    #[inline]
     pub fn read_saved_thumbnail_to_array(
         &self,
         screen_id: u32,
@@ -1167,6 +1339,7 @@ impl IMachine {
     }
 
     /// Calls the method `querySavedScreenshotInfo`.
+    #[inline]
     pub fn query_saved_screenshot_info(
         &self,
         screen_id: u32,
@@ -1175,6 +1348,7 @@ impl IMachine {
     }
 
     /// Calls the method `readSavedScreenshotToArray`.
+    #[inline]
     pub fn read_saved_screenshot_to_array(
         &self,
         screen_id: u32,
@@ -1187,36 +1361,43 @@ impl IMachine {
     }
 
     /// Calls the method `hotPlugCPU`.
+    #[inline]
     pub fn hot_plug_cpu(&self, cpu: u32) -> Call<()> {
         self.object().call(&HOT_PLUG_CPU, vec![cpu.to_value()])
     }
 
     /// Calls the method `hotUnplugCPU`.
+    #[inline]
     pub fn hot_unplug_cpu(&self, cpu: u32) -> Call<()> {
         self.object().call(&HOT_UNPLUG_CPU, vec![cpu.to_value()])
     }
 
     /// Calls the method `getCPUStatus`.
+    #[inline]
     pub fn get_cpu_status(&self, cpu: u32) -> Call<bool> {
         self.object().call(&GET_CPU_STATUS, vec![cpu.to_value()])
     }
 
     /// Calls the method `getEffectiveParavirtProvider`.
+    #[inline]
     pub fn get_effective_paravirt_provider(&self) -> Call<ParavirtProvider> {
         self.object().call(&GET_EFFECTIVE_PARAVIRT_PROVIDER, vec![])
     }
 
     /// Calls the method `queryLogFilename`.
+    #[inline]
     pub fn query_log_filename(&self, idx: u32) -> Call<String> {
         self.object().call(&QUERY_LOG_FILENAME, vec![idx.to_value()])
     }
 
     /// Calls the method `readLog`.
+    #[inline]
     pub fn read_log(&self, idx: u32, offset: i64, size: i64) -> Call<Vec<u8>> {
         self.object().call(&READ_LOG, vec![idx.to_value(), offset.to_value(), size.to_value()])
     }
 
     /// Calls the method `cloneTo`.
+    #[inline]
     pub fn clone_to(
         &self,
         target: &IMachine,
@@ -1227,26 +1408,31 @@ impl IMachine {
     }
 
     /// Calls the method `moveTo`.
+    #[inline]
     pub fn move_to(&self, folder: &str, r#type: &str) -> Call<IProgress> {
         self.object().call(&MOVE_TO, vec![folder.to_value(), r#type.to_value()])
     }
 
     /// Calls the method `saveState`.
+    #[inline]
     pub fn save_state(&self) -> Call<IProgress> {
         self.object().call(&SAVE_STATE, vec![])
     }
 
     /// Calls the method `adoptSavedState`.
+    #[inline]
     pub fn adopt_saved_state(&self, saved_state_file: &str) -> Call<()> {
         self.object().call(&ADOPT_SAVED_STATE, vec![saved_state_file.to_value()])
     }
 
     /// Calls the method `discardSavedState`.
+    #[inline]
     pub fn discard_saved_state(&self, f_remove_file: bool) -> Call<()> {
         self.object().call(&DISCARD_SAVED_STATE, vec![f_remove_file.to_value()])
     }
 
     /// Calls the method `takeSnapshot`.
+    #[inline]
     pub fn take_snapshot(
         &self,
         name: &str,
@@ -1260,31 +1446,37 @@ impl IMachine {
     }
 
     /// Calls the method `deleteSnapshot`.
+    #[inline]
     pub fn delete_snapshot(&self, id: &str) -> Call<IProgress> {
         self.object().call(&DELETE_SNAPSHOT, vec![id.to_value()])
     }
 
     /// Calls the method `deleteSnapshotAndAllChildren`.
+    #[inline]
     pub fn delete_snapshot_and_all_children(&self, id: &str) -> Call<IProgress> {
         self.object().call(&DELETE_SNAPSHOT_AND_ALL_CHILDREN, vec![id.to_value()])
     }
 
     /// Calls the method `deleteSnapshotRange`.
+    #[inline]
     pub fn delete_snapshot_range(&self, start_id: &str, end_id: &str) -> Call<IProgress> {
         self.object().call(&DELETE_SNAPSHOT_RANGE, vec![start_id.to_value(), end_id.to_value()])
     }
 
     /// Calls the method `restoreSnapshot`.
+    #[inline]
     pub fn restore_snapshot(&self, snapshot: &ISnapshot) -> Call<IProgress> {
         self.object().call(&RESTORE_SNAPSHOT, vec![snapshot.to_value()])
     }
 
     /// Calls the method `applyDefaults`.
+    #[inline]
     pub fn apply_defaults(&self, flags: &str) -> Call<()> {
         self.object().call(&APPLY_DEFAULTS, vec![flags.to_value()])
     }
 
     /// Calls the method `changeEncryption`.
+    #[inline]
     pub fn change_encryption(
         &self,
         current_password: &str,
@@ -1306,31 +1498,37 @@ impl IMachine {
     }
 
     /// Calls the method `getEncryptionSettings`.
+    #[inline]
     pub fn get_encryption_settings(&self) -> Call<MachineGetEncryptionSettings> {
         self.object().call_many(&GET_ENCRYPTION_SETTINGS, vec![])
     }
 
     /// Calls the method `checkEncryptionPassword`.
+    #[inline]
     pub fn check_encryption_password(&self, password: &str) -> Call<()> {
         self.object().call(&CHECK_ENCRYPTION_PASSWORD, vec![password.to_value()])
     }
 
     /// Calls the method `addEncryptionPassword`.
+    #[inline]
     pub fn add_encryption_password(&self, id: &str, password: &str) -> Call<()> {
         self.object().call(&ADD_ENCRYPTION_PASSWORD, vec![id.to_value(), password.to_value()])
     }
 
     /// Calls the method `addEncryptionPasswords`.
+    #[inline]
     pub fn add_encryption_passwords(&self, ids: &[&str], passwords: &[&str]) -> Call<()> {
         self.object().call(&ADD_ENCRYPTION_PASSWORDS, vec![ids.to_value(), passwords.to_value()])
     }
 
     /// Calls the method `removeEncryptionPassword`.
+    #[inline]
     pub fn remove_encryption_password(&self, id: &str) -> Call<()> {
         self.object().call(&REMOVE_ENCRYPTION_PASSWORD, vec![id.to_value()])
     }
 
     /// Calls the method `clearAllEncryptionPasswords`.
+    #[inline]
     pub fn clear_all_encryption_passwords(&self) -> Call<()> {
         self.object().call(&CLEAR_ALL_ENCRYPTION_PASSWORDS, vec![])
     }

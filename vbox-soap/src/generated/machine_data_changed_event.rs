@@ -13,6 +13,7 @@ managed_object! {
 
 impl IMachineDataChangedEvent {
     /// Reads the attribute `temporary`.
+    #[inline]
     pub fn get_temporary(&self) -> Call<bool> {
         self.object().call(&GET_TEMPORARY, vec![])
     }

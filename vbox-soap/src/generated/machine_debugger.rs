@@ -18,167 +18,200 @@ managed_object! {
 
 impl IMachineDebugger {
     /// Reads the attribute `singleStep`.
+    #[inline]
     pub fn get_single_step(&self) -> Call<bool> {
         self.object().call(&GET_SINGLE_STEP, vec![])
     }
 
     /// Sets the attribute `singleStep`.
+    #[inline]
     pub fn set_single_step(&self, single_step: bool) -> Call<()> {
         self.object().call(&SET_SINGLE_STEP, vec![single_step.to_value()])
     }
 
     /// Reads the attribute `executeAllInIEM`.
+    #[inline]
     pub fn get_execute_all_in_iem(&self) -> Call<bool> {
         self.object().call(&GET_EXECUTE_ALL_IN_IEM, vec![])
     }
 
     /// Sets the attribute `executeAllInIEM`.
+    #[inline]
     pub fn set_execute_all_in_iem(&self, execute_all_in_iem: bool) -> Call<()> {
         self.object().call(&SET_EXECUTE_ALL_IN_IEM, vec![execute_all_in_iem.to_value()])
     }
 
     /// Reads the attribute `logEnabled`.
+    #[inline]
     pub fn get_log_enabled(&self) -> Call<bool> {
         self.object().call(&GET_LOG_ENABLED, vec![])
     }
 
     /// Sets the attribute `logEnabled`.
+    #[inline]
     pub fn set_log_enabled(&self, log_enabled: bool) -> Call<()> {
         self.object().call(&SET_LOG_ENABLED, vec![log_enabled.to_value()])
     }
 
     /// Reads the attribute `logDbgFlags`.
+    #[inline]
     pub fn get_log_dbg_flags(&self) -> Call<String> {
         self.object().call(&GET_LOG_DBG_FLAGS, vec![])
     }
 
     /// Reads the attribute `logDbgGroups`.
+    #[inline]
     pub fn get_log_dbg_groups(&self) -> Call<String> {
         self.object().call(&GET_LOG_DBG_GROUPS, vec![])
     }
 
     /// Reads the attribute `logDbgDestinations`.
+    #[inline]
     pub fn get_log_dbg_destinations(&self) -> Call<String> {
         self.object().call(&GET_LOG_DBG_DESTINATIONS, vec![])
     }
 
     /// Reads the attribute `logRelFlags`.
+    #[inline]
     pub fn get_log_rel_flags(&self) -> Call<String> {
         self.object().call(&GET_LOG_REL_FLAGS, vec![])
     }
 
     /// Reads the attribute `logRelGroups`.
+    #[inline]
     pub fn get_log_rel_groups(&self) -> Call<String> {
         self.object().call(&GET_LOG_REL_GROUPS, vec![])
     }
 
     /// Reads the attribute `logRelDestinations`.
+    #[inline]
     pub fn get_log_rel_destinations(&self) -> Call<String> {
         self.object().call(&GET_LOG_REL_DESTINATIONS, vec![])
     }
 
     /// Reads the attribute `executionEngine`.
+    #[inline]
     pub fn get_execution_engine(&self) -> Call<VMExecutionEngine> {
         self.object().call(&GET_EXECUTION_ENGINE, vec![])
     }
 
     /// Reads the attribute `HWVirtExNestedPagingEnabled`.
+    #[inline]
     pub fn get_hw_virt_ex_nested_paging_enabled(&self) -> Call<bool> {
         self.object().call(&GET_HW_VIRT_EX_NESTED_PAGING_ENABLED, vec![])
     }
 
     /// Reads the attribute `HWVirtExVPIDEnabled`.
+    #[inline]
     pub fn get_hw_virt_ex_vpid_enabled(&self) -> Call<bool> {
         self.object().call(&GET_HW_VIRT_EX_VPID_ENABLED, vec![])
     }
 
     /// Reads the attribute `HWVirtExUXEnabled`.
+    #[inline]
     pub fn get_hw_virt_ex_ux_enabled(&self) -> Call<bool> {
         self.object().call(&GET_HW_VIRT_EX_UX_ENABLED, vec![])
     }
 
     /// Reads the attribute `OSName`.
+    #[inline]
     pub fn get_os_name(&self) -> Call<String> {
         self.object().call(&GET_OS_NAME, vec![])
     }
 
     /// Reads the attribute `OSVersion`.
+    #[inline]
     pub fn get_os_version(&self) -> Call<String> {
         self.object().call(&GET_OS_VERSION, vec![])
     }
 
     /// Reads the attribute `PAEEnabled`.
+    #[inline]
     pub fn get_pae_enabled(&self) -> Call<bool> {
         self.object().call(&GET_PAE_ENABLED, vec![])
     }
 
     /// Reads the attribute `virtualTimeRate`.
+    #[inline]
     pub fn get_virtual_time_rate(&self) -> Call<u32> {
         self.object().call(&GET_VIRTUAL_TIME_RATE, vec![])
     }
 
     /// Sets the attribute `virtualTimeRate`.
+    #[inline]
     pub fn set_virtual_time_rate(&self, virtual_time_rate: u32) -> Call<()> {
         self.object().call(&SET_VIRTUAL_TIME_RATE, vec![virtual_time_rate.to_value()])
     }
 
     /// Reads the attribute `uptime`.
+    #[inline]
     pub fn get_uptime(&self) -> Call<i64> {
         self.object().call(&GET_UPTIME, vec![])
     }
 
     /// Reads the attribute `recompiledIEMExecution`.
+    #[inline]
     pub fn get_recompiled_iem_execution(&self) -> Call<bool> {
         self.object().call(&GET_RECOMPILED_IEM_EXECUTION, vec![])
     }
 
     /// Sets the attribute `recompiledIEMExecution`.
+    #[inline]
     pub fn set_recompiled_iem_execution(&self, recompiled_iem_execution: bool) -> Call<()> {
         self.object().call(&SET_RECOMPILED_IEM_EXECUTION, vec![recompiled_iem_execution.to_value()])
     }
 
     /// Calls the method `dumpGuestCore`.
+    #[inline]
     pub fn dump_guest_core(&self, filename: &str, compression: &str) -> Call<()> {
         self.object().call(&DUMP_GUEST_CORE, vec![filename.to_value(), compression.to_value()])
     }
 
     /// Calls the method `dumpHostProcessCore`.
+    #[inline]
     pub fn dump_host_process_core(&self, filename: &str, compression: &str) -> Call<()> {
         self.object()
             .call(&DUMP_HOST_PROCESS_CORE, vec![filename.to_value(), compression.to_value()])
     }
 
     /// Calls the method `info`.
+    #[inline]
     pub fn info(&self, name: &str, args: &str) -> Call<String> {
         self.object().call(&INFO, vec![name.to_value(), args.to_value()])
     }
 
     /// Calls the method `injectNMI`.
+    #[inline]
     pub fn inject_nmi(&self) -> Call<()> {
         self.object().call(&INJECT_NMI, vec![])
     }
 
     /// Calls the method `modifyLogGroups`.
+    #[inline]
     pub fn modify_log_groups(&self, settings: &str) -> Call<()> {
         self.object().call(&MODIFY_LOG_GROUPS, vec![settings.to_value()])
     }
 
     /// Calls the method `modifyLogFlags`.
+    #[inline]
     pub fn modify_log_flags(&self, settings: &str) -> Call<()> {
         self.object().call(&MODIFY_LOG_FLAGS, vec![settings.to_value()])
     }
 
     /// Calls the method `modifyLogDestinations`.
+    #[inline]
     pub fn modify_log_destinations(&self, settings: &str) -> Call<()> {
         self.object().call(&MODIFY_LOG_DESTINATIONS, vec![settings.to_value()])
     }
 
     /// Calls the method `readPhysicalMemory`.
+    #[inline]
     pub fn read_physical_memory(&self, address: i64, size: u32) -> Call<Vec<u8>> {
         self.object().call(&READ_PHYSICAL_MEMORY, vec![address.to_value(), size.to_value()])
     }
 
     /// Calls the method `writePhysicalMemory`.
+    #[inline]
     pub fn write_physical_memory(&self, address: i64, size: u32, bytes: &[u8]) -> Call<()> {
         self.object().call(
             &WRITE_PHYSICAL_MEMORY,
@@ -187,6 +220,7 @@ impl IMachineDebugger {
     }
 
     /// Calls the method `readVirtualMemory`.
+    #[inline]
     pub fn read_virtual_memory(&self, cpu_id: u32, address: i64, size: u32) -> Call<Vec<u8>> {
         self.object().call(
             &READ_VIRTUAL_MEMORY,
@@ -195,6 +229,7 @@ impl IMachineDebugger {
     }
 
     /// Calls the method `writeVirtualMemory`.
+    #[inline]
     pub fn write_virtual_memory(
         &self,
         cpu_id: u32,
@@ -209,73 +244,87 @@ impl IMachineDebugger {
     }
 
     /// Calls the method `loadPlugIn`.
+    #[inline]
     pub fn load_plug_in(&self, name: &str) -> Call<String> {
         self.object().call(&LOAD_PLUG_IN, vec![name.to_value()])
     }
 
     /// Calls the method `unloadPlugIn`.
+    #[inline]
     pub fn unload_plug_in(&self, name: &str) -> Call<()> {
         self.object().call(&UNLOAD_PLUG_IN, vec![name.to_value()])
     }
 
     /// Calls the method `detectOS`.
+    #[inline]
     pub fn detect_os(&self) -> Call<String> {
         self.object().call(&DETECT_OS, vec![])
     }
 
     /// Calls the method `queryOSKernelLog`.
+    #[inline]
     pub fn query_os_kernel_log(&self, max_messages: u32) -> Call<String> {
         self.object().call(&QUERY_OS_KERNEL_LOG, vec![max_messages.to_value()])
     }
 
     /// Calls the method `getRegister`.
+    #[inline]
     pub fn get_register(&self, cpu_id: u32, name: &str) -> Call<String> {
         self.object().call(&GET_REGISTER, vec![cpu_id.to_value(), name.to_value()])
     }
 
     /// Calls the method `getRegisters`.
+    #[inline]
     pub fn get_registers(&self, cpu_id: u32) -> Call<MachineDebuggerGetRegisters> {
         self.object().call_many(&GET_REGISTERS, vec![cpu_id.to_value()])
     }
 
     /// Calls the method `setRegister`.
+    #[inline]
     pub fn set_register(&self, cpu_id: u32, name: &str, value: &str) -> Call<()> {
         self.object()
             .call(&SET_REGISTER, vec![cpu_id.to_value(), name.to_value(), value.to_value()])
     }
 
     /// Calls the method `setRegisters`.
+    #[inline]
     pub fn set_registers(&self, cpu_id: u32, names: &[&str], values: &[&str]) -> Call<()> {
         self.object()
             .call(&SET_REGISTERS, vec![cpu_id.to_value(), names.to_value(), values.to_value()])
     }
 
     /// Calls the method `dumpGuestStack`.
+    #[inline]
     pub fn dump_guest_stack(&self, cpu_id: u32) -> Call<String> {
         self.object().call(&DUMP_GUEST_STACK, vec![cpu_id.to_value()])
     }
 
     /// Calls the method `resetStats`.
+    #[inline]
     pub fn reset_stats(&self, pattern: &str) -> Call<()> {
         self.object().call(&RESET_STATS, vec![pattern.to_value()])
     }
 
     /// Calls the method `dumpStats`.
+    #[inline]
     pub fn dump_stats(&self, pattern: &str) -> Call<()> {
         self.object().call(&DUMP_STATS, vec![pattern.to_value()])
     }
 
     /// Calls the method `getStats`.
+    #[inline]
     pub fn get_stats(&self, pattern: &str, with_descriptions: bool) -> Call<String> {
         self.object().call(&GET_STATS, vec![pattern.to_value(), with_descriptions.to_value()])
     }
 
     /// Calls the method `getCPULoad`.
+    #[inline]
     pub fn get_cpu_load(&self, cpu_id: u32) -> Call<MachineDebuggerGetCPULoad> {
         self.object().call_many(&GET_CPU_LOAD, vec![cpu_id.to_value()])
     }
 
     /// Calls the method `takeGuestSample`.
+    #[inline]
     pub fn take_guest_sample(
         &self,
         filename: &str,

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IMachineEvent {
     /// Reads the attribute `machineId`.
+    #[inline]
     pub fn get_machine_id(&self) -> Call<String> {
         self.object().call(&GET_MACHINE_ID, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IMachineGroupsChangedEvent {
     /// Reads the attribute `dummy`.
+    #[inline]
     pub fn get_dummy(&self) -> Call<bool> {
         self.object().call(&GET_DUMMY, vec![])
     }

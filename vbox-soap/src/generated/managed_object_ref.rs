@@ -12,6 +12,7 @@ managed_object! {
 
 impl IManagedObjectRef {
     /// Calls the method `getInterfaceName`.
+    #[inline]
     pub fn get_interface_name(&self) -> Call<String> {
         self.object().call(&GET_INTERFACE_NAME, vec![])
     }

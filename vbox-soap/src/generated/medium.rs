@@ -24,131 +24,157 @@ managed_object! {
 
 impl IMedium {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `description`.
+    #[inline]
     pub fn get_description(&self) -> Call<String> {
         self.object().call(&GET_DESCRIPTION, vec![])
     }
 
     /// Sets the attribute `description`.
+    #[inline]
     pub fn set_description(&self, description: &str) -> Call<()> {
         self.object().call(&SET_DESCRIPTION, vec![description.to_value()])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<MediumState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `variant`.
+    #[inline]
     pub fn get_variant(&self) -> Call<Vec<MediumVariant>> {
         self.object().call(&GET_VARIANT, vec![])
     }
 
     /// Reads the attribute `location`.
+    #[inline]
     pub fn get_location(&self) -> Call<String> {
         self.object().call(&GET_LOCATION, vec![])
     }
 
     /// Sets the attribute `location`.
+    #[inline]
     pub fn set_location(&self, location: &str) -> Call<()> {
         self.object().call(&SET_LOCATION, vec![location.to_value()])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `deviceType`.
+    #[inline]
     pub fn get_device_type(&self) -> Call<DeviceType> {
         self.object().call(&GET_DEVICE_TYPE, vec![])
     }
 
     /// Reads the attribute `hostDrive`.
+    #[inline]
     pub fn get_host_drive(&self) -> Call<bool> {
         self.object().call(&GET_HOST_DRIVE, vec![])
     }
 
     /// Reads the attribute `size`.
+    #[inline]
     pub fn get_size(&self) -> Call<i64> {
         self.object().call(&GET_SIZE, vec![])
     }
 
     /// Reads the attribute `format`.
+    #[inline]
     pub fn get_format(&self) -> Call<String> {
         self.object().call(&GET_FORMAT, vec![])
     }
 
     /// Reads the attribute `mediumFormat`.
+    #[inline]
     pub fn get_medium_format(&self) -> Call<IMediumFormat> {
         self.object().call(&GET_MEDIUM_FORMAT, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<MediumType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Sets the attribute `type`.
+    #[inline]
     pub fn set_type(&self, r#type: MediumType) -> Call<()> {
         self.object().call(&SET_TYPE, vec![r#type.to_value()])
     }
 
     /// Reads the attribute `allowedTypes`.
+    #[inline]
     pub fn get_allowed_types(&self) -> Call<Vec<MediumType>> {
         self.object().call(&GET_ALLOWED_TYPES, vec![])
     }
 
     /// Reads the attribute `parent`.
+    #[inline]
     pub fn get_parent(&self) -> Call<Option<IMedium>> {
         self.object().call(&GET_PARENT, vec![])
     }
 
     /// Reads the attribute `children`.
+    #[inline]
     pub fn get_children(&self) -> Call<Vec<IMedium>> {
         self.object().call(&GET_CHILDREN, vec![])
     }
 
     /// Reads the attribute `base`.
+    #[inline]
     pub fn get_base(&self) -> Call<IMedium> {
         self.object().call(&GET_BASE, vec![])
     }
 
     /// Reads the attribute `readOnly`.
+    #[inline]
     pub fn get_read_only(&self) -> Call<bool> {
         self.object().call(&GET_READ_ONLY, vec![])
     }
 
     /// Reads the attribute `logicalSize`.
+    #[inline]
     pub fn get_logical_size(&self) -> Call<i64> {
         self.object().call(&GET_LOGICAL_SIZE, vec![])
     }
 
     /// Reads the attribute `autoReset`.
+    #[inline]
     pub fn get_auto_reset(&self) -> Call<bool> {
         self.object().call(&GET_AUTO_RESET, vec![])
     }
 
     /// Sets the attribute `autoReset`.
+    #[inline]
     pub fn set_auto_reset(&self, auto_reset: bool) -> Call<()> {
         self.object().call(&SET_AUTO_RESET, vec![auto_reset.to_value()])
     }
 
     /// Reads the attribute `lastAccessError`.
+    #[inline]
     pub fn get_last_access_error(&self) -> Call<String> {
         self.object().call(&GET_LAST_ACCESS_ERROR, vec![])
     }
 
     /// Reads the attribute `machineIds`.
+    #[inline]
     pub fn get_machine_ids(&self) -> Call<Vec<String>> {
         self.object().call(&GET_MACHINE_IDS, vec![])
     }
 
     /// Calls the method `setIds`.
+    #[inline]
     pub fn set_ids(
         &self,
         set_image_id: bool,
@@ -168,51 +194,61 @@ impl IMedium {
     }
 
     /// Calls the method `refreshState`.
+    #[inline]
     pub fn refresh_state(&self) -> Call<MediumState> {
         self.object().call(&REFRESH_STATE, vec![])
     }
 
     /// Calls the method `getSnapshotIds`.
+    #[inline]
     pub fn get_snapshot_ids(&self, machine_id: &str) -> Call<Vec<String>> {
         self.object().call(&GET_SNAPSHOT_IDS, vec![machine_id.to_value()])
     }
 
     /// Calls the method `lockRead`.
+    #[inline]
     pub fn lock_read(&self) -> Call<IToken> {
         self.object().call(&LOCK_READ, vec![])
     }
 
     /// Calls the method `lockWrite`.
+    #[inline]
     pub fn lock_write(&self) -> Call<IToken> {
         self.object().call(&LOCK_WRITE, vec![])
     }
 
     /// Calls the method `close`.
+    #[inline]
     pub fn close(&self) -> Call<()> {
         self.object().call(&CLOSE, vec![])
     }
 
     /// Calls the method `getProperty`.
+    #[inline]
     pub fn get_property(&self, name: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY, vec![name.to_value()])
     }
 
     /// Calls the method `setProperty`.
+    #[inline]
     pub fn set_property(&self, name: &str, value: &str) -> Call<()> {
         self.object().call(&SET_PROPERTY, vec![name.to_value(), value.to_value()])
     }
 
     /// Calls the method `getProperties`.
+    #[inline]
     pub fn get_properties(&self, names: &str) -> Call<MediumGetProperties> {
         self.object().call_many(&GET_PROPERTIES, vec![names.to_value()])
     }
 
     /// Calls the method `setProperties`.
+    #[inline]
     pub fn set_properties(&self, names: &[&str], values: &[&str]) -> Call<()> {
         self.object().call(&SET_PROPERTIES, vec![names.to_value(), values.to_value()])
     }
 
     /// Calls the method `createBaseStorage`.
+    #[inline]
     pub fn create_base_storage(
         &self,
         logical_size: i64,
@@ -222,11 +258,13 @@ impl IMedium {
     }
 
     /// Calls the method `deleteStorage`.
+    #[inline]
     pub fn delete_storage(&self) -> Call<IProgress> {
         self.object().call(&DELETE_STORAGE, vec![])
     }
 
     /// Calls the method `createDiffStorage`.
+    #[inline]
     pub fn create_diff_storage(
         &self,
         target: &IMedium,
@@ -236,11 +274,13 @@ impl IMedium {
     }
 
     /// Calls the method `mergeTo`.
+    #[inline]
     pub fn merge_to(&self, target: &IMedium) -> Call<IProgress> {
         self.object().call(&MERGE_TO, vec![target.to_value()])
     }
 
     /// Calls the method `cloneTo`.
+    #[inline]
     pub fn clone_to(
         &self,
         target: &IMedium,
@@ -252,31 +292,37 @@ impl IMedium {
     }
 
     /// Calls the method `cloneToBase`.
+    #[inline]
     pub fn clone_to_base(&self, target: &IMedium, variant: &[MediumVariant]) -> Call<IProgress> {
         self.object().call(&CLONE_TO_BASE, vec![target.to_value(), variant.to_value()])
     }
 
     /// Calls the method `moveTo`.
+    #[inline]
     pub fn move_to(&self, location: &str) -> Call<IProgress> {
         self.object().call(&MOVE_TO, vec![location.to_value()])
     }
 
     /// Calls the method `compact`.
+    #[inline]
     pub fn compact(&self) -> Call<IProgress> {
         self.object().call(&COMPACT, vec![])
     }
 
     /// Calls the method `resize`.
+    #[inline]
     pub fn resize(&self, logical_size: i64) -> Call<IProgress> {
         self.object().call(&RESIZE, vec![logical_size.to_value()])
     }
 
     /// Calls the method `reset`.
+    #[inline]
     pub fn reset(&self) -> Call<IProgress> {
         self.object().call(&RESET, vec![])
     }
 
     /// Calls the method `changeEncryption`.
+    #[inline]
     pub fn change_encryption(
         &self,
         current_password: &str,
@@ -296,21 +342,25 @@ impl IMedium {
     }
 
     /// Calls the method `getEncryptionSettings`.
+    #[inline]
     pub fn get_encryption_settings(&self) -> Call<MediumGetEncryptionSettings> {
         self.object().call_many(&GET_ENCRYPTION_SETTINGS, vec![])
     }
 
     /// Calls the method `checkEncryptionPassword`.
+    #[inline]
     pub fn check_encryption_password(&self, password: &str) -> Call<()> {
         self.object().call(&CHECK_ENCRYPTION_PASSWORD, vec![password.to_value()])
     }
 
     /// Calls the method `openForIO`.
+    #[inline]
     pub fn open_for_io(&self, writable: bool, password: &str) -> Call<IMediumIO> {
         self.object().call(&OPEN_FOR_IO, vec![writable.to_value(), password.to_value()])
     }
 
     /// Calls the method `resizeAndCloneTo`.
+    #[inline]
     pub fn resize_and_clone_to(
         &self,
         target: &IMedium,

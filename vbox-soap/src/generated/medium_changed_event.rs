@@ -15,6 +15,7 @@ managed_object! {
 
 impl IMediumChangedEvent {
     /// Reads the attribute `mediumAttachment`.
+    #[inline]
     pub fn get_medium_attachment(&self) -> Call<IMediumAttachment> {
         self.object().call(&GET_MEDIUM_ATTACHMENT, vec![])
     }

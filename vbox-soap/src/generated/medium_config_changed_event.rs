@@ -15,6 +15,7 @@ managed_object! {
 
 impl IMediumConfigChangedEvent {
     /// Reads the attribute `medium`.
+    #[inline]
     pub fn get_medium(&self) -> Call<IMedium> {
         self.object().call(&GET_MEDIUM, vec![])
     }

@@ -17,26 +17,31 @@ managed_object! {
 
 impl IMediumFormat {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `capabilities`.
+    #[inline]
     pub fn get_capabilities(&self) -> Call<Vec<MediumFormatCapabilities>> {
         self.object().call(&GET_CAPABILITIES, vec![])
     }
 
     /// Calls the method `describeFileExtensions`.
+    #[inline]
     pub fn describe_file_extensions(&self) -> Call<MediumFormatDescribeFileExtensions> {
         self.object().call_many(&DESCRIBE_FILE_EXTENSIONS, vec![])
     }
 
     /// Calls the method `describeProperties`.
+    #[inline]
     pub fn describe_properties(&self) -> Call<MediumFormatDescribeProperties> {
         self.object().call_many(&DESCRIBE_PROPERTIES, vec![])
     }

@@ -22,36 +22,43 @@ managed_object! {
 
 impl IMediumIO {
     /// Reads the attribute `medium`.
+    #[inline]
     pub fn get_medium(&self) -> Call<IMedium> {
         self.object().call(&GET_MEDIUM, vec![])
     }
 
     /// Reads the attribute `writable`.
+    #[inline]
     pub fn get_writable(&self) -> Call<bool> {
         self.object().call(&GET_WRITABLE, vec![])
     }
 
     /// Reads the attribute `explorer`.
+    #[inline]
     pub fn get_explorer(&self) -> Call<IVFSExplorer> {
         self.object().call(&GET_EXPLORER, vec![])
     }
 
     /// Calls the method `read`.
+    #[inline]
     pub fn read(&self, offset: i64, size: u32) -> Call<Vec<u8>> {
         self.object().call(&READ, vec![offset.to_value(), size.to_value()])
     }
 
     /// Calls the method `write`.
+    #[inline]
     pub fn write(&self, offset: i64, data: &[u8]) -> Call<u32> {
         self.object().call(&WRITE, vec![offset.to_value(), data.to_value()])
     }
 
     /// Calls the method `formatFAT`.
+    #[inline]
     pub fn format_fat(&self, quick: bool) -> Call<()> {
         self.object().call(&FORMAT_FAT, vec![quick.to_value()])
     }
 
     /// Calls the method `initializePartitionTable`.
+    #[inline]
     pub fn initialize_partition_table(
         &self,
         format: PartitionTableType,
@@ -64,6 +71,7 @@ impl IMediumIO {
     }
 
     /// Calls the method `convertToStream`.
+    #[inline]
     pub fn convert_to_stream(
         &self,
         format: &str,
@@ -77,6 +85,7 @@ impl IMediumIO {
     }
 
     /// Calls the method `close`.
+    #[inline]
     pub fn close(&self) -> Call<()> {
         self.object().call(&CLOSE, vec![])
     }

@@ -14,16 +14,19 @@ managed_object! {
 
 impl IMediumRegisteredEvent {
     /// Reads the attribute `mediumId`.
+    #[inline]
     pub fn get_medium_id(&self) -> Call<String> {
         self.object().call(&GET_MEDIUM_ID, vec![])
     }
 
     /// Reads the attribute `mediumType`.
+    #[inline]
     pub fn get_medium_type(&self) -> Call<DeviceType> {
         self.object().call(&GET_MEDIUM_TYPE, vec![])
     }
 
     /// Reads the attribute `registered`.
+    #[inline]
     pub fn get_registered(&self) -> Call<bool> {
         self.object().call(&GET_REGISTERED, vec![])
     }

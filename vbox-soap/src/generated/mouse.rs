@@ -16,41 +16,49 @@ managed_object! {
 
 impl IMouse {
     /// Reads the attribute `absoluteSupported`.
+    #[inline]
     pub fn get_absolute_supported(&self) -> Call<bool> {
         self.object().call(&GET_ABSOLUTE_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `relativeSupported`.
+    #[inline]
     pub fn get_relative_supported(&self) -> Call<bool> {
         self.object().call(&GET_RELATIVE_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `touchScreenSupported`.
+    #[inline]
     pub fn get_touch_screen_supported(&self) -> Call<bool> {
         self.object().call(&GET_TOUCH_SCREEN_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `touchPadSupported`.
+    #[inline]
     pub fn get_touch_pad_supported(&self) -> Call<bool> {
         self.object().call(&GET_TOUCH_PAD_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `needsHostCursor`.
+    #[inline]
     pub fn get_needs_host_cursor(&self) -> Call<bool> {
         self.object().call(&GET_NEEDS_HOST_CURSOR, vec![])
     }
 
     /// Reads the attribute `pointerShape`.
+    #[inline]
     pub fn get_pointer_shape(&self) -> Call<IMousePointerShape> {
         self.object().call(&GET_POINTER_SHAPE, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Calls the method `putMouseEvent`.
+    #[inline]
     pub fn put_mouse_event(
         &self,
         dx: i32,
@@ -72,6 +80,7 @@ impl IMouse {
     }
 
     /// Calls the method `putMouseEventAbsolute`.
+    #[inline]
     pub fn put_mouse_event_absolute(
         &self,
         x: i32,
@@ -87,6 +96,7 @@ impl IMouse {
     }
 
     /// Calls the method `putEventMultiTouch`.
+    #[inline]
     pub fn put_event_multi_touch(
         &self,
         count: i32,
@@ -106,6 +116,7 @@ impl IMouse {
     }
 
     /// Calls the method `putEventMultiTouchString`.
+    #[inline]
     pub fn put_event_multi_touch_string(
         &self,
         count: i32,

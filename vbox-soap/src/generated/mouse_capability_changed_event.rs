@@ -13,26 +13,31 @@ managed_object! {
 
 impl IMouseCapabilityChangedEvent {
     /// Reads the attribute `supportsAbsolute`.
+    #[inline]
     pub fn get_supports_absolute(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_ABSOLUTE, vec![])
     }
 
     /// Reads the attribute `supportsRelative`.
+    #[inline]
     pub fn get_supports_relative(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_RELATIVE, vec![])
     }
 
     /// Reads the attribute `supportsTouchScreen`.
+    #[inline]
     pub fn get_supports_touch_screen(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_TOUCH_SCREEN, vec![])
     }
 
     /// Reads the attribute `supportsTouchPad`.
+    #[inline]
     pub fn get_supports_touch_pad(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_TOUCH_PAD, vec![])
     }
 
     /// Reads the attribute `needsHostCursor`.
+    #[inline]
     pub fn get_needs_host_cursor(&self) -> Call<bool> {
         self.object().call(&GET_NEEDS_HOST_CURSOR, vec![])
     }

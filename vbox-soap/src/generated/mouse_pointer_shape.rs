@@ -12,36 +12,43 @@ managed_object! {
 
 impl IMousePointerShape {
     /// Reads the attribute `visible`.
+    #[inline]
     pub fn get_visible(&self) -> Call<bool> {
         self.object().call(&GET_VISIBLE, vec![])
     }
 
     /// Reads the attribute `alpha`.
+    #[inline]
     pub fn get_alpha(&self) -> Call<bool> {
         self.object().call(&GET_ALPHA, vec![])
     }
 
     /// Reads the attribute `hotX`.
+    #[inline]
     pub fn get_hot_x(&self) -> Call<u32> {
         self.object().call(&GET_HOT_X, vec![])
     }
 
     /// Reads the attribute `hotY`.
+    #[inline]
     pub fn get_hot_y(&self) -> Call<u32> {
         self.object().call(&GET_HOT_Y, vec![])
     }
 
     /// Reads the attribute `width`.
+    #[inline]
     pub fn get_width(&self) -> Call<u32> {
         self.object().call(&GET_WIDTH, vec![])
     }
 
     /// Reads the attribute `height`.
+    #[inline]
     pub fn get_height(&self) -> Call<u32> {
         self.object().call(&GET_HEIGHT, vec![])
     }
 
     /// Reads the attribute `shape`.
+    #[inline]
     pub fn get_shape(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_SHAPE, vec![])
     }

@@ -13,36 +13,43 @@ managed_object! {
 
 impl IMousePointerShapeChangedEvent {
     /// Reads the attribute `visible`.
+    #[inline]
     pub fn get_visible(&self) -> Call<bool> {
         self.object().call(&GET_VISIBLE, vec![])
     }
 
     /// Reads the attribute `alpha`.
+    #[inline]
     pub fn get_alpha(&self) -> Call<bool> {
         self.object().call(&GET_ALPHA, vec![])
     }
 
     /// Reads the attribute `xhot`.
+    #[inline]
     pub fn get_xhot(&self) -> Call<u32> {
         self.object().call(&GET_XHOT, vec![])
     }
 
     /// Reads the attribute `yhot`.
+    #[inline]
     pub fn get_yhot(&self) -> Call<u32> {
         self.object().call(&GET_YHOT, vec![])
     }
 
     /// Reads the attribute `width`.
+    #[inline]
     pub fn get_width(&self) -> Call<u32> {
         self.object().call(&GET_WIDTH, vec![])
     }
 
     /// Reads the attribute `height`.
+    #[inline]
     pub fn get_height(&self) -> Call<u32> {
         self.object().call(&GET_HEIGHT, vec![])
     }
 
     /// Reads the attribute `shape`.
+    #[inline]
     pub fn get_shape(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_SHAPE, vec![])
     }

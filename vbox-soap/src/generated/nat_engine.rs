@@ -16,161 +16,193 @@ managed_object! {
 
 impl INATEngine {
     /// Reads the attribute `network`.
+    #[inline]
     pub fn get_network(&self) -> Call<String> {
         self.object().call(&GET_NETWORK, vec![])
     }
 
     /// Sets the attribute `network`.
+    #[inline]
     pub fn set_network(&self, network: &str) -> Call<()> {
         self.object().call(&SET_NETWORK, vec![network.to_value()])
     }
 
     /// Reads the attribute `hostIP`.
+    #[inline]
     pub fn get_host_ip(&self) -> Call<String> {
         self.object().call(&GET_HOST_IP, vec![])
     }
 
     /// Sets the attribute `hostIP`.
+    #[inline]
     pub fn set_host_ip(&self, host_ip: &str) -> Call<()> {
         self.object().call(&SET_HOST_IP, vec![host_ip.to_value()])
     }
 
     /// Reads the attribute `TFTPPrefix`.
+    #[inline]
     pub fn get_tftp_prefix(&self) -> Call<String> {
         self.object().call(&GET_TFTP_PREFIX, vec![])
     }
 
     /// Sets the attribute `TFTPPrefix`.
+    #[inline]
     pub fn set_tftp_prefix(&self, tftp_prefix: &str) -> Call<()> {
         self.object().call(&SET_TFTP_PREFIX, vec![tftp_prefix.to_value()])
     }
 
     /// Reads the attribute `TFTPBootFile`.
+    #[inline]
     pub fn get_tftp_boot_file(&self) -> Call<String> {
         self.object().call(&GET_TFTP_BOOT_FILE, vec![])
     }
 
     /// Sets the attribute `TFTPBootFile`.
+    #[inline]
     pub fn set_tftp_boot_file(&self, tftp_boot_file: &str) -> Call<()> {
         self.object().call(&SET_TFTP_BOOT_FILE, vec![tftp_boot_file.to_value()])
     }
 
     /// Reads the attribute `TFTPNextServer`.
+    #[inline]
     pub fn get_tftp_next_server(&self) -> Call<String> {
         self.object().call(&GET_TFTP_NEXT_SERVER, vec![])
     }
 
     /// Sets the attribute `TFTPNextServer`.
+    #[inline]
     pub fn set_tftp_next_server(&self, tftp_next_server: &str) -> Call<()> {
         self.object().call(&SET_TFTP_NEXT_SERVER, vec![tftp_next_server.to_value()])
     }
 
     /// Reads the attribute `aliasMode`.
+    #[inline]
     pub fn get_alias_mode(&self) -> Call<u32> {
         self.object().call(&GET_ALIAS_MODE, vec![])
     }
 
     /// Sets the attribute `aliasMode`.
+    #[inline]
     pub fn set_alias_mode(&self, alias_mode: u32) -> Call<()> {
         self.object().call(&SET_ALIAS_MODE, vec![alias_mode.to_value()])
     }
 
     /// Reads the attribute `DNSPassDomain`.
+    #[inline]
     pub fn get_dns_pass_domain(&self) -> Call<bool> {
         self.object().call(&GET_DNS_PASS_DOMAIN, vec![])
     }
 
     /// Sets the attribute `DNSPassDomain`.
+    #[inline]
     pub fn set_dns_pass_domain(&self, dns_pass_domain: bool) -> Call<()> {
         self.object().call(&SET_DNS_PASS_DOMAIN, vec![dns_pass_domain.to_value()])
     }
 
     /// Reads the attribute `DNSProxy`.
+    #[inline]
     pub fn get_dns_proxy(&self) -> Call<bool> {
         self.object().call(&GET_DNS_PROXY, vec![])
     }
 
     /// Sets the attribute `DNSProxy`.
+    #[inline]
     pub fn set_dns_proxy(&self, dns_proxy: bool) -> Call<()> {
         self.object().call(&SET_DNS_PROXY, vec![dns_proxy.to_value()])
     }
 
     /// Reads the attribute `DNSUseHostResolver`.
+    #[inline]
     pub fn get_dns_use_host_resolver(&self) -> Call<bool> {
         self.object().call(&GET_DNS_USE_HOST_RESOLVER, vec![])
     }
 
     /// Sets the attribute `DNSUseHostResolver`.
+    #[inline]
     pub fn set_dns_use_host_resolver(&self, dns_use_host_resolver: bool) -> Call<()> {
         self.object().call(&SET_DNS_USE_HOST_RESOLVER, vec![dns_use_host_resolver.to_value()])
     }
 
     /// Reads the attribute `redirects`.
+    #[inline]
     pub fn get_redirects(&self) -> Call<Vec<String>> {
         self.object().call(&GET_REDIRECTS, vec![])
     }
 
     /// Reads the attribute `localhostReachable`.
+    #[inline]
     pub fn get_localhost_reachable(&self) -> Call<bool> {
         self.object().call(&GET_LOCALHOST_REACHABLE, vec![])
     }
 
     /// Sets the attribute `localhostReachable`.
+    #[inline]
     pub fn set_localhost_reachable(&self, localhost_reachable: bool) -> Call<()> {
         self.object().call(&SET_LOCALHOST_REACHABLE, vec![localhost_reachable.to_value()])
     }
 
     /// Reads the attribute `forwardBroadcast`.
+    #[inline]
     pub fn get_forward_broadcast(&self) -> Call<bool> {
         self.object().call(&GET_FORWARD_BROADCAST, vec![])
     }
 
     /// Sets the attribute `forwardBroadcast`.
+    #[inline]
     pub fn set_forward_broadcast(&self, forward_broadcast: bool) -> Call<()> {
         self.object().call(&SET_FORWARD_BROADCAST, vec![forward_broadcast.to_value()])
     }
 
     /// Reads the attribute `enableTFTP`.
+    #[inline]
     pub fn get_enable_tftp(&self) -> Call<bool> {
         self.object().call(&GET_ENABLE_TFTP, vec![])
     }
 
     /// Sets the attribute `enableTFTP`.
+    #[inline]
     pub fn set_enable_tftp(&self, enable_tftp: bool) -> Call<()> {
         self.object().call(&SET_ENABLE_TFTP, vec![enable_tftp.to_value()])
     }
 
     /// Reads the attribute `natMRU`.
+    #[inline]
     pub fn get_nat_mru(&self) -> Call<u32> {
         self.object().call(&GET_NAT_MRU, vec![])
     }
 
     /// Sets the attribute `natMRU`.
+    #[inline]
     pub fn set_nat_mru(&self, nat_mru: u32) -> Call<()> {
         self.object().call(&SET_NAT_MRU, vec![nat_mru.to_value()])
     }
 
     /// Reads the attribute `IPv6Enabled`.
+    #[inline]
     pub fn get_ipv6_enabled(&self) -> Call<bool> {
         self.object().call(&GET_IPV6_ENABLED, vec![])
     }
 
     /// Sets the attribute `IPv6Enabled`.
+    #[inline]
     pub fn set_ipv6_enabled(&self, ipv6_enabled: bool) -> Call<()> {
         self.object().call(&SET_IPV6_ENABLED, vec![ipv6_enabled.to_value()])
     }
 
     /// Reads the attribute `IPv6Prefix`.
+    #[inline]
     pub fn get_ipv6_prefix(&self) -> Call<String> {
         self.object().call(&GET_IPV6_PREFIX, vec![])
     }
 
     /// Sets the attribute `IPv6Prefix`.
+    #[inline]
     pub fn set_ipv6_prefix(&self, ipv6_prefix: &str) -> Call<()> {
         self.object().call(&SET_IPV6_PREFIX, vec![ipv6_prefix.to_value()])
     }
 
     /// Calls the method `setNetworkSettings`.
+    #[inline]
     pub fn set_network_settings(
         &self,
         mtu: u32,
@@ -192,11 +224,13 @@ impl INATEngine {
     }
 
     /// Calls the method `getNetworkSettings`.
+    #[inline]
     pub fn get_network_settings(&self) -> Call<NATEngineGetNetworkSettings> {
         self.object().call_many(&GET_NETWORK_SETTINGS, vec![])
     }
 
     /// Calls the method `addRedirect`.
+    #[inline]
     pub fn add_redirect(
         &self,
         name: &str,
@@ -220,6 +254,7 @@ impl INATEngine {
     }
 
     /// Calls the method `removeRedirect`.
+    #[inline]
     pub fn remove_redirect(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_REDIRECT, vec![name.to_value()])
     }

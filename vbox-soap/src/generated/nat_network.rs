@@ -16,66 +16,79 @@ managed_object! {
 
 impl INATNetwork {
     /// Reads the attribute `networkName`.
+    #[inline]
     pub fn get_network_name(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_NAME, vec![])
     }
 
     /// Sets the attribute `networkName`.
+    #[inline]
     pub fn set_network_name(&self, network_name: &str) -> Call<()> {
         self.object().call(&SET_NETWORK_NAME, vec![network_name.to_value()])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `network`.
+    #[inline]
     pub fn get_network(&self) -> Call<String> {
         self.object().call(&GET_NETWORK, vec![])
     }
 
     /// Sets the attribute `network`.
+    #[inline]
     pub fn set_network(&self, network: &str) -> Call<()> {
         self.object().call(&SET_NETWORK, vec![network.to_value()])
     }
 
     /// Reads the attribute `gateway`.
+    #[inline]
     pub fn get_gateway(&self) -> Call<String> {
         self.object().call(&GET_GATEWAY, vec![])
     }
 
     /// Reads the attribute `IPv6Enabled`.
+    #[inline]
     pub fn get_ipv6_enabled(&self) -> Call<bool> {
         self.object().call(&GET_IPV6_ENABLED, vec![])
     }
 
     /// Sets the attribute `IPv6Enabled`.
+    #[inline]
     pub fn set_ipv6_enabled(&self, ipv6_enabled: bool) -> Call<()> {
         self.object().call(&SET_IPV6_ENABLED, vec![ipv6_enabled.to_value()])
     }
 
     /// Reads the attribute `IPv6Prefix`.
+    #[inline]
     pub fn get_ipv6_prefix(&self) -> Call<String> {
         self.object().call(&GET_IPV6_PREFIX, vec![])
     }
 
     /// Sets the attribute `IPv6Prefix`.
+    #[inline]
     pub fn set_ipv6_prefix(&self, ipv6_prefix: &str) -> Call<()> {
         self.object().call(&SET_IPV6_PREFIX, vec![ipv6_prefix.to_value()])
     }
 
     /// Reads the attribute `advertiseDefaultIPv6RouteEnabled`.
+    #[inline]
     pub fn get_advertise_default_ipv6_route_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED, vec![])
     }
 
     /// Sets the attribute `advertiseDefaultIPv6RouteEnabled`.
+    #[inline]
     pub fn set_advertise_default_ipv6_route_enabled(
         &self,
         advertise_default_ipv6_route_enabled: bool,
@@ -87,91 +100,109 @@ impl INATNetwork {
     }
 
     /// Reads the attribute `needDhcpServer`.
+    #[inline]
     pub fn get_need_dhcp_server(&self) -> Call<bool> {
         self.object().call(&GET_NEED_DHCP_SERVER, vec![])
     }
 
     /// Sets the attribute `needDhcpServer`.
+    #[inline]
     pub fn set_need_dhcp_server(&self, need_dhcp_server: bool) -> Call<()> {
         self.object().call(&SET_NEED_DHCP_SERVER, vec![need_dhcp_server.to_value()])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `portForwardRules4`.
+    #[inline]
     pub fn get_port_forward_rules4(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PORT_FORWARD_RULES4, vec![])
     }
 
     /// Reads the attribute `localMappings`.
+    #[inline]
     pub fn get_local_mappings(&self) -> Call<Vec<String>> {
         self.object().call(&GET_LOCAL_MAPPINGS, vec![])
     }
 
     /// Reads the attribute `localhostReachable`.
+    #[inline]
     pub fn get_localhost_reachable(&self) -> Call<bool> {
         self.object().call(&GET_LOCALHOST_REACHABLE, vec![])
     }
 
     /// Sets the attribute `localhostReachable`.
+    #[inline]
     pub fn set_localhost_reachable(&self, localhost_reachable: bool) -> Call<()> {
         self.object().call(&SET_LOCALHOST_REACHABLE, vec![localhost_reachable.to_value()])
     }
 
     /// Reads the attribute `forwardBroadcast`.
+    #[inline]
     pub fn get_forward_broadcast(&self) -> Call<bool> {
         self.object().call(&GET_FORWARD_BROADCAST, vec![])
     }
 
     /// Sets the attribute `forwardBroadcast`.
+    #[inline]
     pub fn set_forward_broadcast(&self, forward_broadcast: bool) -> Call<()> {
         self.object().call(&SET_FORWARD_BROADCAST, vec![forward_broadcast.to_value()])
     }
 
     /// Reads the attribute `natMTU`.
+    #[inline]
     pub fn get_nat_mtu(&self) -> Call<u32> {
         self.object().call(&GET_NAT_MTU, vec![])
     }
 
     /// Sets the attribute `natMTU`.
+    #[inline]
     pub fn set_nat_mtu(&self, nat_mtu: u32) -> Call<()> {
         self.object().call(&SET_NAT_MTU, vec![nat_mtu.to_value()])
     }
 
     /// Reads the attribute `natMRU`.
+    #[inline]
     pub fn get_nat_mru(&self) -> Call<u32> {
         self.object().call(&GET_NAT_MRU, vec![])
     }
 
     /// Sets the attribute `natMRU`.
+    #[inline]
     pub fn set_nat_mru(&self, nat_mru: u32) -> Call<()> {
         self.object().call(&SET_NAT_MRU, vec![nat_mru.to_value()])
     }
 
     /// Reads the attribute `loopbackIp6`.
+    #[inline]
     pub fn get_loopback_ip6(&self) -> Call<i32> {
         self.object().call(&GET_LOOPBACK_IP6, vec![])
     }
 
     /// Sets the attribute `loopbackIp6`.
+    #[inline]
     pub fn set_loopback_ip6(&self, loopback_ip6: i32) -> Call<()> {
         self.object().call(&SET_LOOPBACK_IP6, vec![loopback_ip6.to_value()])
     }
 
     /// Reads the attribute `portForwardRules6`.
+    #[inline]
     pub fn get_port_forward_rules6(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PORT_FORWARD_RULES6, vec![])
     }
 
     /// Calls the method `addLocalMapping`.
+    #[inline]
     pub fn add_local_mapping(&self, hostid: &str, offset: i32) -> Call<()> {
         self.object().call(&ADD_LOCAL_MAPPING, vec![hostid.to_value(), offset.to_value()])
     }
 
     /// Calls the method `addPortForwardRule`.
+    #[inline]
     pub fn add_port_forward_rule(
         &self,
         is_ipv6: bool,
@@ -197,17 +228,20 @@ impl INATNetwork {
     }
 
     /// Calls the method `removePortForwardRule`.
+    #[inline]
     pub fn remove_port_forward_rule(&self, is_ipv6: bool, rule_name: &str) -> Call<()> {
         self.object()
             .call(&REMOVE_PORT_FORWARD_RULE, vec![is_ipv6.to_value(), rule_name.to_value()])
     }
 
     /// Calls the method `start`.
+    #[inline]
     pub fn start(&self) -> Call<()> {
         self.object().call(&START, vec![])
     }
 
     /// Calls the method `stop`.
+    #[inline]
     pub fn stop(&self) -> Call<()> {
         self.object().call(&STOP, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl INATNetworkChangedEvent {
     /// Reads the attribute `networkName`.
+    #[inline]
     pub fn get_network_name(&self) -> Call<String> {
         self.object().call(&GET_NETWORK_NAME, vec![])
     }

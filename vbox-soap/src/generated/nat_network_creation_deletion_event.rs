@@ -13,6 +13,7 @@ managed_object! {
 
 impl INATNetworkCreationDeletionEvent {
     /// Reads the attribute `creationEvent`.
+    #[inline]
     pub fn get_creation_event(&self) -> Call<bool> {
         self.object().call(&GET_CREATION_EVENT, vec![])
     }

@@ -14,41 +14,49 @@ managed_object! {
 
 impl INATNetworkPortForwardEvent {
     /// Reads the attribute `create`.
+    #[inline]
     pub fn get_create(&self) -> Call<bool> {
         self.object().call(&GET_CREATE, vec![])
     }
 
     /// Reads the attribute `ipv6`.
+    #[inline]
     pub fn get_ipv6(&self) -> Call<bool> {
         self.object().call(&GET_IPV6, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `proto`.
+    #[inline]
     pub fn get_proto(&self) -> Call<NATProtocol> {
         self.object().call(&GET_PROTO, vec![])
     }
 
     /// Reads the attribute `hostIp`.
+    #[inline]
     pub fn get_host_ip(&self) -> Call<String> {
         self.object().call(&GET_HOST_IP, vec![])
     }
 
     /// Reads the attribute `hostPort`.
+    #[inline]
     pub fn get_host_port(&self) -> Call<i32> {
         self.object().call(&GET_HOST_PORT, vec![])
     }
 
     /// Reads the attribute `guestIp`.
+    #[inline]
     pub fn get_guest_ip(&self) -> Call<String> {
         self.object().call(&GET_GUEST_IP, vec![])
     }
 
     /// Reads the attribute `guestPort`.
+    #[inline]
     pub fn get_guest_port(&self) -> Call<i32> {
         self.object().call(&GET_GUEST_PORT, vec![])
     }

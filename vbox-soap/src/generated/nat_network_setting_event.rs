@@ -13,26 +13,31 @@ managed_object! {
 
 impl INATNetworkSettingEvent {
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Reads the attribute `network`.
+    #[inline]
     pub fn get_network(&self) -> Call<String> {
         self.object().call(&GET_NETWORK, vec![])
     }
 
     /// Reads the attribute `gateway`.
+    #[inline]
     pub fn get_gateway(&self) -> Call<String> {
         self.object().call(&GET_GATEWAY, vec![])
     }
 
     /// Reads the attribute `advertiseDefaultIPv6RouteEnabled`.
+    #[inline]
     pub fn get_advertise_default_ipv6_route_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED, vec![])
     }
 
     /// Reads the attribute `needDhcpServer`.
+    #[inline]
     pub fn get_need_dhcp_server(&self) -> Call<bool> {
         self.object().call(&GET_NEED_DHCP_SERVER, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl INATNetworkStartStopEvent {
     /// Reads the attribute `startEvent`.
+    #[inline]
     pub fn get_start_event(&self) -> Call<bool> {
         self.object().call(&GET_START_EVENT, vec![])
     }

@@ -14,41 +14,49 @@ managed_object! {
 
 impl INATRedirectEvent {
     /// Reads the attribute `slot`.
+    #[inline]
     pub fn get_slot(&self) -> Call<u32> {
         self.object().call(&GET_SLOT, vec![])
     }
 
     /// Reads the attribute `remove`.
+    #[inline]
     pub fn get_remove(&self) -> Call<bool> {
         self.object().call(&GET_REMOVE, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `proto`.
+    #[inline]
     pub fn get_proto(&self) -> Call<NATProtocol> {
         self.object().call(&GET_PROTO, vec![])
     }
 
     /// Reads the attribute `hostIP`.
+    #[inline]
     pub fn get_host_ip(&self) -> Call<String> {
         self.object().call(&GET_HOST_IP, vec![])
     }
 
     /// Reads the attribute `hostPort`.
+    #[inline]
     pub fn get_host_port(&self) -> Call<i32> {
         self.object().call(&GET_HOST_PORT, vec![])
     }
 
     /// Reads the attribute `guestIP`.
+    #[inline]
     pub fn get_guest_ip(&self) -> Call<String> {
         self.object().call(&GET_GUEST_IP, vec![])
     }
 
     /// Reads the attribute `guestPort`.
+    #[inline]
     pub fn get_guest_port(&self) -> Call<i32> {
         self.object().call(&GET_GUEST_PORT, vec![])
     }

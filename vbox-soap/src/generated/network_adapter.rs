@@ -21,146 +21,175 @@ managed_object! {
 
 impl INetworkAdapter {
     /// Reads the attribute `adapterType`.
+    #[inline]
     pub fn get_adapter_type(&self) -> Call<NetworkAdapterType> {
         self.object().call(&GET_ADAPTER_TYPE, vec![])
     }
 
     /// Sets the attribute `adapterType`.
+    #[inline]
     pub fn set_adapter_type(&self, adapter_type: NetworkAdapterType) -> Call<()> {
         self.object().call(&SET_ADAPTER_TYPE, vec![adapter_type.to_value()])
     }
 
     /// Reads the attribute `slot`.
+    #[inline]
     pub fn get_slot(&self) -> Call<u32> {
         self.object().call(&GET_SLOT, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `MACAddress`.
+    #[inline]
     pub fn get_mac_address(&self) -> Call<String> {
         self.object().call(&GET_MAC_ADDRESS, vec![])
     }
 
     /// Sets the attribute `MACAddress`.
+    #[inline]
     pub fn set_mac_address(&self, mac_address: &str) -> Call<()> {
         self.object().call(&SET_MAC_ADDRESS, vec![mac_address.to_value()])
     }
 
     /// Reads the attribute `attachmentType`.
+    #[inline]
     pub fn get_attachment_type(&self) -> Call<NetworkAttachmentType> {
         self.object().call(&GET_ATTACHMENT_TYPE, vec![])
     }
 
     /// Sets the attribute `attachmentType`.
+    #[inline]
     pub fn set_attachment_type(&self, attachment_type: NetworkAttachmentType) -> Call<()> {
         self.object().call(&SET_ATTACHMENT_TYPE, vec![attachment_type.to_value()])
     }
 
     /// Reads the attribute `bridgedInterface`.
+    #[inline]
     pub fn get_bridged_interface(&self) -> Call<String> {
         self.object().call(&GET_BRIDGED_INTERFACE, vec![])
     }
 
     /// Sets the attribute `bridgedInterface`.
+    #[inline]
     pub fn set_bridged_interface(&self, bridged_interface: &str) -> Call<()> {
         self.object().call(&SET_BRIDGED_INTERFACE, vec![bridged_interface.to_value()])
     }
 
     /// Reads the attribute `hostOnlyInterface`.
+    #[inline]
     pub fn get_host_only_interface(&self) -> Call<String> {
         self.object().call(&GET_HOST_ONLY_INTERFACE, vec![])
     }
 
     /// Sets the attribute `hostOnlyInterface`.
+    #[inline]
     pub fn set_host_only_interface(&self, host_only_interface: &str) -> Call<()> {
         self.object().call(&SET_HOST_ONLY_INTERFACE, vec![host_only_interface.to_value()])
     }
 
     /// Reads the attribute `hostOnlyNetwork`.
+    #[inline]
     pub fn get_host_only_network(&self) -> Call<String> {
         self.object().call(&GET_HOST_ONLY_NETWORK, vec![])
     }
 
     /// Sets the attribute `hostOnlyNetwork`.
+    #[inline]
     pub fn set_host_only_network(&self, host_only_network: &str) -> Call<()> {
         self.object().call(&SET_HOST_ONLY_NETWORK, vec![host_only_network.to_value()])
     }
 
     /// Reads the attribute `internalNetwork`.
+    #[inline]
     pub fn get_internal_network(&self) -> Call<String> {
         self.object().call(&GET_INTERNAL_NETWORK, vec![])
     }
 
     /// Sets the attribute `internalNetwork`.
+    #[inline]
     pub fn set_internal_network(&self, internal_network: &str) -> Call<()> {
         self.object().call(&SET_INTERNAL_NETWORK, vec![internal_network.to_value()])
     }
 
     /// Reads the attribute `NATNetwork`.
+    #[inline]
     pub fn get_nat_network(&self) -> Call<String> {
         self.object().call(&GET_NAT_NETWORK, vec![])
     }
 
     /// Sets the attribute `NATNetwork`.
+    #[inline]
     pub fn set_nat_network(&self, nat_network: &str) -> Call<()> {
         self.object().call(&SET_NAT_NETWORK, vec![nat_network.to_value()])
     }
 
     /// Reads the attribute `genericDriver`.
+    #[inline]
     pub fn get_generic_driver(&self) -> Call<String> {
         self.object().call(&GET_GENERIC_DRIVER, vec![])
     }
 
     /// Sets the attribute `genericDriver`.
+    #[inline]
     pub fn set_generic_driver(&self, generic_driver: &str) -> Call<()> {
         self.object().call(&SET_GENERIC_DRIVER, vec![generic_driver.to_value()])
     }
 
     /// Reads the attribute `cloudNetwork`.
+    #[inline]
     pub fn get_cloud_network(&self) -> Call<String> {
         self.object().call(&GET_CLOUD_NETWORK, vec![])
     }
 
     /// Sets the attribute `cloudNetwork`.
+    #[inline]
     pub fn set_cloud_network(&self, cloud_network: &str) -> Call<()> {
         self.object().call(&SET_CLOUD_NETWORK, vec![cloud_network.to_value()])
     }
 
     /// Reads the attribute `cableConnected`.
+    #[inline]
     pub fn get_cable_connected(&self) -> Call<bool> {
         self.object().call(&GET_CABLE_CONNECTED, vec![])
     }
 
     /// Sets the attribute `cableConnected`.
+    #[inline]
     pub fn set_cable_connected(&self, cable_connected: bool) -> Call<()> {
         self.object().call(&SET_CABLE_CONNECTED, vec![cable_connected.to_value()])
     }
 
     /// Reads the attribute `lineSpeed`.
+    #[inline]
     pub fn get_line_speed(&self) -> Call<u32> {
         self.object().call(&GET_LINE_SPEED, vec![])
     }
 
     /// Sets the attribute `lineSpeed`.
+    #[inline]
     pub fn set_line_speed(&self, line_speed: u32) -> Call<()> {
         self.object().call(&SET_LINE_SPEED, vec![line_speed.to_value()])
     }
 
     /// Reads the attribute `promiscModePolicy`.
+    #[inline]
     pub fn get_promisc_mode_policy(&self) -> Call<NetworkAdapterPromiscModePolicy> {
         self.object().call(&GET_PROMISC_MODE_POLICY, vec![])
     }
 
     /// Sets the attribute `promiscModePolicy`.
+    #[inline]
     pub fn set_promisc_mode_policy(
         &self,
         promisc_mode_policy: NetworkAdapterPromiscModePolicy,
@@ -169,61 +198,73 @@ impl INetworkAdapter {
     }
 
     /// Reads the attribute `traceEnabled`.
+    #[inline]
     pub fn get_trace_enabled(&self) -> Call<bool> {
         self.object().call(&GET_TRACE_ENABLED, vec![])
     }
 
     /// Sets the attribute `traceEnabled`.
+    #[inline]
     pub fn set_trace_enabled(&self, trace_enabled: bool) -> Call<()> {
         self.object().call(&SET_TRACE_ENABLED, vec![trace_enabled.to_value()])
     }
 
     /// Reads the attribute `traceFile`.
+    #[inline]
     pub fn get_trace_file(&self) -> Call<String> {
         self.object().call(&GET_TRACE_FILE, vec![])
     }
 
     /// Sets the attribute `traceFile`.
+    #[inline]
     pub fn set_trace_file(&self, trace_file: &str) -> Call<()> {
         self.object().call(&SET_TRACE_FILE, vec![trace_file.to_value()])
     }
 
     /// Reads the attribute `NATEngine`.
+    #[inline]
     pub fn get_nat_engine(&self) -> Call<INATEngine> {
         self.object().call(&GET_NAT_ENGINE, vec![])
     }
 
     /// Reads the attribute `bootPriority`.
+    #[inline]
     pub fn get_boot_priority(&self) -> Call<u32> {
         self.object().call(&GET_BOOT_PRIORITY, vec![])
     }
 
     /// Sets the attribute `bootPriority`.
+    #[inline]
     pub fn set_boot_priority(&self, boot_priority: u32) -> Call<()> {
         self.object().call(&SET_BOOT_PRIORITY, vec![boot_priority.to_value()])
     }
 
     /// Reads the attribute `bandwidthGroup`.
+    #[inline]
     pub fn get_bandwidth_group(&self) -> Call<IBandwidthGroup> {
         self.object().call(&GET_BANDWIDTH_GROUP, vec![])
     }
 
     /// Sets the attribute `bandwidthGroup`.
+    #[inline]
     pub fn set_bandwidth_group(&self, bandwidth_group: &IBandwidthGroup) -> Call<()> {
         self.object().call(&SET_BANDWIDTH_GROUP, vec![bandwidth_group.to_value()])
     }
 
     /// Calls the method `getProperty`.
+    #[inline]
     pub fn get_property(&self, key: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY, vec![key.to_value()])
     }
 
     /// Calls the method `setProperty`.
+    #[inline]
     pub fn set_property(&self, key: &str, value: &str) -> Call<()> {
         self.object().call(&SET_PROPERTY, vec![key.to_value(), value.to_value()])
     }
 
     /// Calls the method `getProperties`.
+    #[inline]
     pub fn get_properties(&self, names: &str) -> Call<NetworkAdapterGetProperties> {
         self.object().call_many(&GET_PROPERTIES, vec![names.to_value()])
     }

@@ -15,6 +15,7 @@ managed_object! {
 
 impl INetworkAdapterChangedEvent {
     /// Reads the attribute `networkAdapter`.
+    #[inline]
     pub fn get_network_adapter(&self) -> Call<INetworkAdapter> {
         self.object().call(&GET_NETWORK_ADAPTER, vec![])
     }

@@ -15,26 +15,31 @@ managed_object! {
 
 impl INvramStore {
     /// Reads the attribute `nonVolatileStorageFile`.
+    #[inline]
     pub fn get_non_volatile_storage_file(&self) -> Call<String> {
         self.object().call(&GET_NON_VOLATILE_STORAGE_FILE, vec![])
     }
 
     /// Reads the attribute `uefiVariableStore`.
+    #[inline]
     pub fn get_uefi_variable_store(&self) -> Call<IUefiVariableStore> {
         self.object().call(&GET_UEFI_VARIABLE_STORE, vec![])
     }
 
     /// Reads the attribute `keyId`.
+    #[inline]
     pub fn get_key_id(&self) -> Call<String> {
         self.object().call(&GET_KEY_ID, vec![])
     }
 
     /// Reads the attribute `keyStore`.
+    #[inline]
     pub fn get_key_store(&self) -> Call<String> {
         self.object().call(&GET_KEY_STORE, vec![])
     }
 
     /// Calls the method `initUefiVariableStore`.
+    #[inline]
     pub fn init_uefi_variable_store(&self, size: u32) -> Call<()> {
         self.object().call(&INIT_UEFI_VARIABLE_STORE, vec![size.to_value()])
     }

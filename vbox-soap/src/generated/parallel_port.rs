@@ -13,46 +13,55 @@ managed_object! {
 
 impl IParallelPort {
     /// Reads the attribute `slot`.
+    #[inline]
     pub fn get_slot(&self) -> Call<u32> {
         self.object().call(&GET_SLOT, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `IOBase`.
+    #[inline]
     pub fn get_io_base(&self) -> Call<u32> {
         self.object().call(&GET_IO_BASE, vec![])
     }
 
     /// Sets the attribute `IOBase`.
+    #[inline]
     pub fn set_io_base(&self, io_base: u32) -> Call<()> {
         self.object().call(&SET_IO_BASE, vec![io_base.to_value()])
     }
 
     /// Reads the attribute `IRQ`.
+    #[inline]
     pub fn get_irq(&self) -> Call<u32> {
         self.object().call(&GET_IRQ, vec![])
     }
 
     /// Sets the attribute `IRQ`.
+    #[inline]
     pub fn set_irq(&self, irq: u32) -> Call<()> {
         self.object().call(&SET_IRQ, vec![irq.to_value()])
     }
 
     /// Reads the attribute `path`.
+    #[inline]
     pub fn get_path(&self) -> Call<String> {
         self.object().call(&GET_PATH, vec![])
     }
 
     /// Sets the attribute `path`.
+    #[inline]
     pub fn set_path(&self, path: &str) -> Call<()> {
         self.object().call(&SET_PATH, vec![path.to_value()])
     }

@@ -15,6 +15,7 @@ managed_object! {
 
 impl IParallelPortChangedEvent {
     /// Reads the attribute `parallelPort`.
+    #[inline]
     pub fn get_parallel_port(&self) -> Call<IParallelPort> {
         self.object().call(&GET_PARALLEL_PORT, vec![])
     }

@@ -13,41 +13,49 @@ managed_object! {
 
 impl IPCIAddress {
     /// Reads the attribute `bus`.
+    #[inline]
     pub fn get_bus(&self) -> Call<i16> {
         self.object().call(&GET_BUS, vec![])
     }
 
     /// Sets the attribute `bus`.
+    #[inline]
     pub fn set_bus(&self, bus: i16) -> Call<()> {
         self.object().call(&SET_BUS, vec![bus.to_value()])
     }
 
     /// Reads the attribute `device`.
+    #[inline]
     pub fn get_device(&self) -> Call<i16> {
         self.object().call(&GET_DEVICE, vec![])
     }
 
     /// Sets the attribute `device`.
+    #[inline]
     pub fn set_device(&self, device: i16) -> Call<()> {
         self.object().call(&SET_DEVICE, vec![device.to_value()])
     }
 
     /// Reads the attribute `devFunction`.
+    #[inline]
     pub fn get_dev_function(&self) -> Call<i16> {
         self.object().call(&GET_DEV_FUNCTION, vec![])
     }
 
     /// Sets the attribute `devFunction`.
+    #[inline]
     pub fn set_dev_function(&self, dev_function: i16) -> Call<()> {
         self.object().call(&SET_DEV_FUNCTION, vec![dev_function.to_value()])
     }
 
     /// Calls the method `asLong`.
+    #[inline]
     pub fn as_long(&self) -> Call<i32> {
         self.object().call(&AS_LONG, vec![])
     }
 
     /// Calls the method `fromLong`.
+    #[inline]
     pub fn from_long(&self, number: i32) -> Call<()> {
         self.object().call(&FROM_LONG, vec![number.to_value()])
     }

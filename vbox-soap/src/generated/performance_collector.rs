@@ -18,11 +18,13 @@ managed_object! {
 
 impl IPerformanceCollector {
     /// Reads the attribute `metricNames`.
+    #[inline]
     pub fn get_metric_names(&self) -> Call<Vec<String>> {
         self.object().call(&GET_METRIC_NAMES, vec![])
     }
 
     /// Calls the method `getMetrics`.
+    #[inline]
     pub fn get_metrics(
         &self,
         metric_names: &[&str],
@@ -32,6 +34,7 @@ impl IPerformanceCollector {
     }
 
     /// Calls the method `setupMetrics`.
+    #[inline]
     pub fn setup_metrics(
         &self,
         metric_names: &[&str],
@@ -46,6 +49,7 @@ impl IPerformanceCollector {
     }
 
     /// Calls the method `enableMetrics`.
+    #[inline]
     pub fn enable_metrics(
         &self,
         metric_names: &[&str],
@@ -55,6 +59,7 @@ impl IPerformanceCollector {
     }
 
     /// Calls the method `disableMetrics`.
+    #[inline]
     pub fn disable_metrics(
         &self,
         metric_names: &[&str],
@@ -64,6 +69,7 @@ impl IPerformanceCollector {
     }
 
     /// Calls the method `queryMetricsData`.
+    #[inline]
     pub fn query_metrics_data(
         &self,
         metric_names: &[&str],

@@ -14,41 +14,49 @@ managed_object! {
 
 impl IPerformanceMetric {
     /// Reads the attribute `metricName`.
+    #[inline]
     pub fn get_metric_name(&self) -> Call<String> {
         self.object().call(&GET_METRIC_NAME, vec![])
     }
 
     /// Reads the attribute `object`.
+    #[inline]
     pub fn get_object(&self) -> Call<ObjectRef> {
         self.object().call(&GET_OBJECT, vec![])
     }
 
     /// Reads the attribute `description`.
+    #[inline]
     pub fn get_description(&self) -> Call<String> {
         self.object().call(&GET_DESCRIPTION, vec![])
     }
 
     /// Reads the attribute `period`.
+    #[inline]
     pub fn get_period(&self) -> Call<u32> {
         self.object().call(&GET_PERIOD, vec![])
     }
 
     /// Reads the attribute `count`.
+    #[inline]
     pub fn get_count(&self) -> Call<u32> {
         self.object().call(&GET_COUNT, vec![])
     }
 
     /// Reads the attribute `unit`.
+    #[inline]
     pub fn get_unit(&self) -> Call<String> {
         self.object().call(&GET_UNIT, vec![])
     }
 
     /// Reads the attribute `minimumValue`.
+    #[inline]
     pub fn get_minimum_value(&self) -> Call<i32> {
         self.object().call(&GET_MINIMUM_VALUE, vec![])
     }
 
     /// Reads the attribute `maximumValue`.
+    #[inline]
     pub fn get_maximum_value(&self) -> Call<i32> {
         self.object().call(&GET_MAXIMUM_VALUE, vec![])
     }

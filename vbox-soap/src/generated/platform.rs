@@ -20,56 +20,67 @@ managed_object! {
 
 impl IPlatform {
     /// Reads the attribute `architecture`.
+    #[inline]
     pub fn get_architecture(&self) -> Call<PlatformArchitecture> {
         self.object().call(&GET_ARCHITECTURE, vec![])
     }
 
     /// Sets the attribute `architecture`.
+    #[inline]
     pub fn set_architecture(&self, architecture: PlatformArchitecture) -> Call<()> {
         self.object().call(&SET_ARCHITECTURE, vec![architecture.to_value()])
     }
 
     /// Reads the attribute `properties`.
+    #[inline]
     pub fn get_properties(&self) -> Call<IPlatformProperties> {
         self.object().call(&GET_PROPERTIES, vec![])
     }
 
     /// Reads the attribute `x86`.
+    #[inline]
     pub fn get_x86(&self) -> Call<IPlatformX86> {
         self.object().call(&GET_X86, vec![])
     }
 
     /// Reads the attribute `ARM`.
+    #[inline]
     pub fn get_arm(&self) -> Call<IPlatformARM> {
         self.object().call(&GET_ARM, vec![])
     }
 
     /// Reads the attribute `chipsetType`.
+    #[inline]
     pub fn get_chipset_type(&self) -> Call<ChipsetType> {
         self.object().call(&GET_CHIPSET_TYPE, vec![])
     }
 
     /// Sets the attribute `chipsetType`.
+    #[inline]
     pub fn set_chipset_type(&self, chipset_type: ChipsetType) -> Call<()> {
         self.object().call(&SET_CHIPSET_TYPE, vec![chipset_type.to_value()])
     }
 
     /// Reads the attribute `iommuType`.
+    #[inline]
     pub fn get_iommu_type(&self) -> Call<IommuType> {
         self.object().call(&GET_IOMMU_TYPE, vec![])
     }
 
     /// Sets the attribute `iommuType`.
+    #[inline]
     pub fn set_iommu_type(&self, iommu_type: IommuType) -> Call<()> {
         self.object().call(&SET_IOMMU_TYPE, vec![iommu_type.to_value()])
     }
 
     /// Reads the attribute `RTCUseUTC`.
+    #[inline]
     pub fn get_rtc_use_utc(&self) -> Call<bool> {
         self.object().call(&GET_RTC_USE_UTC, vec![])
     }
 
     /// Sets the attribute `RTCUseUTC`.
+    #[inline]
     pub fn set_rtc_use_utc(&self, rtc_use_utc: bool) -> Call<()> {
         self.object().call(&SET_RTC_USE_UTC, vec![rtc_use_utc.to_value()])
     }

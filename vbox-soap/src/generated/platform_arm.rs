@@ -14,11 +14,13 @@ managed_object! {
 
 impl IPlatformARM {
     /// Calls the method `getCPUProperty`.
+    #[inline]
     pub fn get_cpu_property(&self, property: CPUPropertyTypeARM) -> Call<bool> {
         self.object().call(&GET_CPU_PROPERTY, vec![property.to_value()])
     }
 
     /// Calls the method `setCPUProperty`.
+    #[inline]
     pub fn set_cpu_property(&self, property: CPUPropertyTypeARM, value: bool) -> Call<()> {
         self.object().call(&SET_CPU_PROPERTY, vec![property.to_value(), value.to_value()])
     }

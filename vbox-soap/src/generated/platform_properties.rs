@@ -32,56 +32,67 @@ managed_object! {
 
 impl IPlatformProperties {
     /// Reads the attribute `rawModeSupported`.
+    #[inline]
     pub fn get_raw_mode_supported(&self) -> Call<bool> {
         self.object().call(&GET_RAW_MODE_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `exclusiveHwVirt`.
+    #[inline]
     pub fn get_exclusive_hw_virt(&self) -> Call<bool> {
         self.object().call(&GET_EXCLUSIVE_HW_VIRT, vec![])
     }
 
     /// Sets the attribute `exclusiveHwVirt`.
+    #[inline]
     pub fn set_exclusive_hw_virt(&self, exclusive_hw_virt: bool) -> Call<()> {
         self.object().call(&SET_EXCLUSIVE_HW_VIRT, vec![exclusive_hw_virt.to_value()])
     }
 
     /// Reads the attribute `serialPortCount`.
+    #[inline]
     pub fn get_serial_port_count(&self) -> Call<u32> {
         self.object().call(&GET_SERIAL_PORT_COUNT, vec![])
     }
 
     /// Reads the attribute `parallelPortCount`.
+    #[inline]
     pub fn get_parallel_port_count(&self) -> Call<u32> {
         self.object().call(&GET_PARALLEL_PORT_COUNT, vec![])
     }
 
     /// Reads the attribute `maxBootPosition`.
+    #[inline]
     pub fn get_max_boot_position(&self) -> Call<u32> {
         self.object().call(&GET_MAX_BOOT_POSITION, vec![])
     }
 
     /// Reads the attribute `supportedParavirtProviders`.
+    #[inline]
     pub fn get_supported_paravirt_providers(&self) -> Call<Vec<ParavirtProvider>> {
         self.object().call(&GET_SUPPORTED_PARAVIRT_PROVIDERS, vec![])
     }
 
     /// Reads the attribute `supportedFirmwareTypes`.
+    #[inline]
     pub fn get_supported_firmware_types(&self) -> Call<Vec<FirmwareType>> {
         self.object().call(&GET_SUPPORTED_FIRMWARE_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedGuestOSTypes`.
+    #[inline]
     pub fn get_supported_guest_os_types(&self) -> Call<Vec<IGuestOSType>> {
         self.object().call(&GET_SUPPORTED_GUEST_OS_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedGfxControllerTypes`.
+    #[inline]
     pub fn get_supported_gfx_controller_types(&self) -> Call<Vec<GraphicsControllerType>> {
         self.object().call(&GET_SUPPORTED_GFX_CONTROLLER_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedNetAdpPromiscModePols`.
+    #[inline]
     pub fn get_supported_net_adp_promisc_mode_pols(
         &self,
     ) -> Call<Vec<NetworkAdapterPromiscModePolicy>> {
@@ -89,61 +100,73 @@ impl IPlatformProperties {
     }
 
     /// Reads the attribute `supportedNetworkAdapterTypes`.
+    #[inline]
     pub fn get_supported_network_adapter_types(&self) -> Call<Vec<NetworkAdapterType>> {
         self.object().call(&GET_SUPPORTED_NETWORK_ADAPTER_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedUartTypes`.
+    #[inline]
     pub fn get_supported_uart_types(&self) -> Call<Vec<UartType>> {
         self.object().call(&GET_SUPPORTED_UART_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedUSBControllerTypes`.
+    #[inline]
     pub fn get_supported_usb_controller_types(&self) -> Call<Vec<USBControllerType>> {
         self.object().call(&GET_SUPPORTED_USB_CONTROLLER_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedAudioControllerTypes`.
+    #[inline]
     pub fn get_supported_audio_controller_types(&self) -> Call<Vec<AudioControllerType>> {
         self.object().call(&GET_SUPPORTED_AUDIO_CONTROLLER_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedBootDevices`.
+    #[inline]
     pub fn get_supported_boot_devices(&self) -> Call<Vec<DeviceType>> {
         self.object().call(&GET_SUPPORTED_BOOT_DEVICES, vec![])
     }
 
     /// Reads the attribute `supportedStorageBuses`.
+    #[inline]
     pub fn get_supported_storage_buses(&self) -> Call<Vec<StorageBus>> {
         self.object().call(&GET_SUPPORTED_STORAGE_BUSES, vec![])
     }
 
     /// Reads the attribute `supportedStorageControllerTypes`.
+    #[inline]
     pub fn get_supported_storage_controller_types(&self) -> Call<Vec<StorageControllerType>> {
         self.object().call(&GET_SUPPORTED_STORAGE_CONTROLLER_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedChipsetTypes`.
+    #[inline]
     pub fn get_supported_chipset_types(&self) -> Call<Vec<ChipsetType>> {
         self.object().call(&GET_SUPPORTED_CHIPSET_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedIommuTypes`.
+    #[inline]
     pub fn get_supported_iommu_types(&self) -> Call<Vec<IommuType>> {
         self.object().call(&GET_SUPPORTED_IOMMU_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedTpmTypes`.
+    #[inline]
     pub fn get_supported_tpm_types(&self) -> Call<Vec<TpmType>> {
         self.object().call(&GET_SUPPORTED_TPM_TYPES, vec![])
     }
 
     /// Calls the method `getMaxNetworkAdapters`.
+    #[inline]
     pub fn get_max_network_adapters(&self, chipset: ChipsetType) -> Call<u32> {
         self.object().call(&GET_MAX_NETWORK_ADAPTERS, vec![chipset.to_value()])
     }
 
     /// Calls the method `getMaxNetworkAdaptersOfType`.
+    #[inline]
     pub fn get_max_network_adapters_of_type(
         &self,
         chipset: ChipsetType,
@@ -154,21 +177,25 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getMaxDevicesPerPortForStorageBus`.
+    #[inline]
     pub fn get_max_devices_per_port_for_storage_bus(&self, bus: StorageBus) -> Call<u32> {
         self.object().call(&GET_MAX_DEVICES_PER_PORT_FOR_STORAGE_BUS, vec![bus.to_value()])
     }
 
     /// Calls the method `getMinPortCountForStorageBus`.
+    #[inline]
     pub fn get_min_port_count_for_storage_bus(&self, bus: StorageBus) -> Call<u32> {
         self.object().call(&GET_MIN_PORT_COUNT_FOR_STORAGE_BUS, vec![bus.to_value()])
     }
 
     /// Calls the method `getMaxPortCountForStorageBus`.
+    #[inline]
     pub fn get_max_port_count_for_storage_bus(&self, bus: StorageBus) -> Call<u32> {
         self.object().call(&GET_MAX_PORT_COUNT_FOR_STORAGE_BUS, vec![bus.to_value()])
     }
 
     /// Calls the method `getMaxInstancesOfStorageBus`.
+    #[inline]
     pub fn get_max_instances_of_storage_bus(
         &self,
         chipset: ChipsetType,
@@ -179,6 +206,7 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getSupportedVRAMRange`.
+    #[inline]
     pub fn get_supported_vram_range(
         &self,
         graphics_controller_type: GraphicsControllerType,
@@ -191,6 +219,7 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getSupportedGfxFeaturesForType`.
+    #[inline]
     pub fn get_supported_gfx_features_for_type(
         &self,
         graphics_controller_type: GraphicsControllerType,
@@ -200,11 +229,13 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getDeviceTypesForStorageBus`.
+    #[inline]
     pub fn get_device_types_for_storage_bus(&self, bus: StorageBus) -> Call<Vec<DeviceType>> {
         self.object().call(&GET_DEVICE_TYPES_FOR_STORAGE_BUS, vec![bus.to_value()])
     }
 
     /// Calls the method `getStorageBusForControllerType`.
+    #[inline]
     pub fn get_storage_bus_for_controller_type(
         &self,
         storage_controller_type: StorageControllerType,
@@ -214,6 +245,7 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getStorageControllerTypesForBus`.
+    #[inline]
     pub fn get_storage_controller_types_for_bus(
         &self,
         storage_bus: StorageBus,
@@ -222,6 +254,7 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getStorageControllerHotplugCapable`.
+    #[inline]
     pub fn get_storage_controller_hotplug_capable(
         &self,
         controller_type: StorageControllerType,
@@ -231,6 +264,7 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getMaxInstancesOfUSBControllerType`.
+    #[inline]
     pub fn get_max_instances_of_usb_controller_type(
         &self,
         chipset: ChipsetType,
@@ -243,6 +277,7 @@ impl IPlatformProperties {
     }
 
     /// Calls the method `getMinGuestRAM`.
+    #[inline]
     pub fn get_min_guest_ram(&self, firmware: FirmwareType) -> Call<u32> {
         self.object().call(&GET_MIN_GUEST_RAM, vec![firmware.to_value()])
     }

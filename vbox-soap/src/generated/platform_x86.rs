@@ -17,26 +17,31 @@ managed_object! {
 
 impl IPlatformX86 {
     /// Reads the attribute `HPETEnabled`.
+    #[inline]
     pub fn get_hpet_enabled(&self) -> Call<bool> {
         self.object().call(&GET_HPET_ENABLED, vec![])
     }
 
     /// Sets the attribute `HPETEnabled`.
+    #[inline]
     pub fn set_hpet_enabled(&self, hpet_enabled: bool) -> Call<()> {
         self.object().call(&SET_HPET_ENABLED, vec![hpet_enabled.to_value()])
     }
 
     /// Calls the method `getCPUProperty`.
+    #[inline]
     pub fn get_cpu_property(&self, property: CPUPropertyTypeX86) -> Call<bool> {
         self.object().call(&GET_CPU_PROPERTY, vec![property.to_value()])
     }
 
     /// Calls the method `setCPUProperty`.
+    #[inline]
     pub fn set_cpu_property(&self, property: CPUPropertyTypeX86, value: bool) -> Call<()> {
         self.object().call(&SET_CPU_PROPERTY, vec![property.to_value(), value.to_value()])
     }
 
     /// Calls the method `getCPUIDLeafByOrdinal`.
+    #[inline]
     pub fn get_cpuid_leaf_by_ordinal(
         &self,
         ordinal: u32,
@@ -45,11 +50,13 @@ impl IPlatformX86 {
     }
 
     /// Calls the method `getCPUIDLeaf`.
+    #[inline]
     pub fn get_cpuid_leaf(&self, idx: u32, idx_sub: u32) -> Call<PlatformX86GetCPUIDLeaf> {
         self.object().call_many(&GET_CPUID_LEAF, vec![idx.to_value(), idx_sub.to_value()])
     }
 
     /// Calls the method `setCPUIDLeaf`.
+    #[inline]
     pub fn set_cpuid_leaf(
         &self,
         idx: u32,
@@ -73,21 +80,25 @@ impl IPlatformX86 {
     }
 
     /// Calls the method `removeCPUIDLeaf`.
+    #[inline]
     pub fn remove_cpuid_leaf(&self, idx: u32, idx_sub: u32) -> Call<()> {
         self.object().call(&REMOVE_CPUID_LEAF, vec![idx.to_value(), idx_sub.to_value()])
     }
 
     /// Calls the method `removeAllCPUIDLeaves`.
+    #[inline]
     pub fn remove_all_cpuid_leaves(&self) -> Call<()> {
         self.object().call(&REMOVE_ALL_CPUID_LEAVES, vec![])
     }
 
     /// Calls the method `getHWVirtExProperty`.
+    #[inline]
     pub fn get_hw_virt_ex_property(&self, property: HWVirtExPropertyType) -> Call<bool> {
         self.object().call(&GET_HW_VIRT_EX_PROPERTY, vec![property.to_value()])
     }
 
     /// Calls the method `setHWVirtExProperty`.
+    #[inline]
     pub fn set_hw_virt_ex_property(&self, property: HWVirtExPropertyType, value: bool) -> Call<()> {
         self.object().call(&SET_HW_VIRT_EX_PROPERTY, vec![property.to_value(), value.to_value()])
     }

@@ -19,51 +19,61 @@ managed_object! {
 
 impl IProcess {
     /// Reads the attribute `arguments`.
+    #[inline]
     pub fn get_arguments(&self) -> Call<Vec<String>> {
         self.object().call(&GET_ARGUMENTS, vec![])
     }
 
     /// Reads the attribute `environment`.
+    #[inline]
     pub fn get_environment(&self) -> Call<Vec<String>> {
         self.object().call(&GET_ENVIRONMENT, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `executablePath`.
+    #[inline]
     pub fn get_executable_path(&self) -> Call<String> {
         self.object().call(&GET_EXECUTABLE_PATH, vec![])
     }
 
     /// Reads the attribute `exitCode`.
+    #[inline]
     pub fn get_exit_code(&self) -> Call<i32> {
         self.object().call(&GET_EXIT_CODE, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `PID`.
+    #[inline]
     pub fn get_pid(&self) -> Call<u32> {
         self.object().call(&GET_PID, vec![])
     }
 
     /// Reads the attribute `status`.
+    #[inline]
     pub fn get_status(&self) -> Call<ProcessStatus> {
         self.object().call(&GET_STATUS, vec![])
     }
 
     /// Calls the method `waitFor`.
+    #[inline]
     pub fn wait_for(&self, wait_for: u32, timeout_ms: u32) -> Call<ProcessWaitResult> {
         self.object().call(&WAIT_FOR, vec![wait_for.to_value(), timeout_ms.to_value()])
     }
 
     /// Calls the method `waitForArray`.
+    #[inline]
     pub fn wait_for_array(
         &self,
         wait_for: &[ProcessWaitForFlag],
@@ -73,12 +83,14 @@ impl IProcess {
     }
 
     /// Calls the method `read`.
+    #[inline]
     pub fn read(&self, handle: u32, to_read: u32, timeout_ms: u32) -> Call<Vec<u8>> {
         self.object()
             .call(&READ, vec![handle.to_value(), to_read.to_value(), timeout_ms.to_value()])
     }
 
     /// Calls the method `write`.
+    #[inline]
     pub fn write(&self, handle: u32, flags: u32, data: &[u8], timeout_ms: u32) -> Call<u32> {
         self.object().call(
             &WRITE,
@@ -87,6 +99,7 @@ impl IProcess {
     }
 
     /// Calls the method `writeArray`.
+    #[inline]
     pub fn write_array(
         &self,
         handle: u32,
@@ -101,6 +114,7 @@ impl IProcess {
     }
 
     /// Calls the method `terminate`.
+    #[inline]
     pub fn terminate(&self) -> Call<()> {
         self.object().call(&TERMINATE, vec![])
     }

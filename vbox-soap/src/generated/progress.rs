@@ -17,107 +17,128 @@ managed_object! {
 
 impl IProgress {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `description`.
+    #[inline]
     pub fn get_description(&self) -> Call<String> {
         self.object().call(&GET_DESCRIPTION, vec![])
     }
 
     /// Reads the attribute `initiator`.
+    #[inline]
     pub fn get_initiator(&self) -> Call<Option<ObjectRef>> {
         self.object().call(&GET_INITIATOR, vec![])
     }
 
     /// Reads the attribute `cancelable`.
+    #[inline]
     pub fn get_cancelable(&self) -> Call<bool> {
         self.object().call(&GET_CANCELABLE, vec![])
     }
 
     /// Reads the attribute `percent`.
+    #[inline]
     pub fn get_percent(&self) -> Call<u32> {
         self.object().call(&GET_PERCENT, vec![])
     }
 
     /// Reads the attribute `timeRemaining`.
+    #[inline]
     pub fn get_time_remaining(&self) -> Call<i32> {
         self.object().call(&GET_TIME_REMAINING, vec![])
     }
 
     /// Reads the attribute `completed`.
+    #[inline]
     pub fn get_completed(&self) -> Call<bool> {
         self.object().call(&GET_COMPLETED, vec![])
     }
 
     /// Reads the attribute `canceled`.
+    #[inline]
     pub fn get_canceled(&self) -> Call<bool> {
         self.object().call(&GET_CANCELED, vec![])
     }
 
     /// Reads the attribute `resultCode`.
+    #[inline]
     pub fn get_result_code(&self) -> Call<i32> {
         self.object().call(&GET_RESULT_CODE, vec![])
     }
 
     /// Reads the attribute `errorInfo`.
+    #[inline]
     pub fn get_error_info(&self) -> Call<Option<IVirtualBoxErrorInfo>> {
         self.object().call(&GET_ERROR_INFO, vec![])
     }
 
     /// Reads the attribute `operationCount`.
+    #[inline]
     pub fn get_operation_count(&self) -> Call<u32> {
         self.object().call(&GET_OPERATION_COUNT, vec![])
     }
 
     /// Reads the attribute `operation`.
+    #[inline]
     pub fn get_operation(&self) -> Call<u32> {
         self.object().call(&GET_OPERATION, vec![])
     }
 
     /// Reads the attribute `operationDescription`.
+    #[inline]
     pub fn get_operation_description(&self) -> Call<String> {
         self.object().call(&GET_OPERATION_DESCRIPTION, vec![])
     }
 
     /// Reads the attribute `operationPercent`.
+    #[inline]
     pub fn get_operation_percent(&self) -> Call<u32> {
         self.object().call(&GET_OPERATION_PERCENT, vec![])
     }
 
     /// Reads the attribute `operationWeight`.
+    #[inline]
     pub fn get_operation_weight(&self) -> Call<u32> {
         self.object().call(&GET_OPERATION_WEIGHT, vec![])
     }
 
     /// Reads the attribute `timeout`.
+    #[inline]
     pub fn get_timeout(&self) -> Call<u32> {
         self.object().call(&GET_TIMEOUT, vec![])
     }
 
     /// Sets the attribute `timeout`.
+    #[inline]
     pub fn set_timeout(&self, timeout: u32) -> Call<()> {
         self.object().call(&SET_TIMEOUT, vec![timeout.to_value()])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Calls the method `waitForCompletion`.
+    #[inline]
     pub fn wait_for_completion(&self, timeout: i32) -> Call<()> {
         self.object().call(&WAIT_FOR_COMPLETION, vec![timeout.to_value()])
     }
 
     /// Calls the method `waitForOperationCompletion`.
+    #[inline]
     pub fn wait_for_operation_completion(&self, operation: u32, timeout: i32) -> Call<()> {
         self.object()
             .call(&WAIT_FOR_OPERATION_COMPLETION, vec![operation.to_value(), timeout.to_value()])
     }
 
     /// Calls the method `cancel`.
+    #[inline]
     pub fn cancel(&self) -> Call<()> {
         self.object().call(&CANCEL, vec![])
     }

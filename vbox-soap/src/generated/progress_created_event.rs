@@ -13,6 +13,7 @@ managed_object! {
 
 impl IProgressCreatedEvent {
     /// Reads the attribute `create`.
+    #[inline]
     pub fn get_create(&self) -> Call<bool> {
         self.object().call(&GET_CREATE, vec![])
     }

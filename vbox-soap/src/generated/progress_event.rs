@@ -13,6 +13,7 @@ managed_object! {
 
 impl IProgressEvent {
     /// Reads the attribute `progressId`.
+    #[inline]
     pub fn get_progress_id(&self) -> Call<String> {
         self.object().call(&GET_PROGRESS_ID, vec![])
     }

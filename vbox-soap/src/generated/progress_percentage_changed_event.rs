@@ -13,6 +13,7 @@ managed_object! {
 
 impl IProgressPercentageChangedEvent {
     /// Reads the attribute `percent`.
+    #[inline]
     pub fn get_percent(&self) -> Call<i32> {
         self.object().call(&GET_PERCENT, vec![])
     }

@@ -16,26 +16,31 @@ managed_object! {
 
 impl IRangedInteger64FormValue {
     /// Reads the attribute `suffix`.
+    #[inline]
     pub fn get_suffix(&self) -> Call<String> {
         self.object().call(&GET_SUFFIX, vec![])
     }
 
     /// Reads the attribute `minimum`.
+    #[inline]
     pub fn get_minimum(&self) -> Call<i64> {
         self.object().call(&GET_MINIMUM, vec![])
     }
 
     /// Reads the attribute `maximum`.
+    #[inline]
     pub fn get_maximum(&self) -> Call<i64> {
         self.object().call(&GET_MAXIMUM, vec![])
     }
 
     /// Calls the method `getInteger`.
+    #[inline]
     pub fn get_integer(&self) -> Call<i64> {
         self.object().call(&GET_INTEGER, vec![])
     }
 
     /// Calls the method `setInteger`.
+    #[inline]
     pub fn set_integer(&self, value: i64) -> Call<IProgress> {
         self.object().call(&SET_INTEGER, vec![value.to_value()])
     }

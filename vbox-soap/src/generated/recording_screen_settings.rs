@@ -20,96 +20,115 @@ managed_object! {
 
 impl IRecordingScreenSettings {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `features`.
+    #[inline]
     pub fn get_features(&self) -> Call<Vec<RecordingFeature>> {
         self.object().call(&GET_FEATURES, vec![])
     }
 
     /// Sets the attribute `features`.
+    #[inline]
     pub fn set_features(&self, features: &[RecordingFeature]) -> Call<()> {
         self.object().call(&SET_FEATURES, vec![features.to_value()])
     }
 
     /// Reads the attribute `destination`.
+    #[inline]
     pub fn get_destination(&self) -> Call<RecordingDestination> {
         self.object().call(&GET_DESTINATION, vec![])
     }
 
     /// Sets the attribute `destination`.
+    #[inline]
     pub fn set_destination(&self, destination: RecordingDestination) -> Call<()> {
         self.object().call(&SET_DESTINATION, vec![destination.to_value()])
     }
 
     /// Reads the attribute `filename`.
+    #[inline]
     pub fn get_filename(&self) -> Call<String> {
         self.object().call(&GET_FILENAME, vec![])
     }
 
     /// Sets the attribute `filename`.
+    #[inline]
     pub fn set_filename(&self, filename: &str) -> Call<()> {
         self.object().call(&SET_FILENAME, vec![filename.to_value()])
     }
 
     /// Reads the attribute `maxTime`.
+    #[inline]
     pub fn get_max_time(&self) -> Call<u32> {
         self.object().call(&GET_MAX_TIME, vec![])
     }
 
     /// Sets the attribute `maxTime`.
+    #[inline]
     pub fn set_max_time(&self, max_time: u32) -> Call<()> {
         self.object().call(&SET_MAX_TIME, vec![max_time.to_value()])
     }
 
     /// Reads the attribute `maxFileSize`.
+    #[inline]
     pub fn get_max_file_size(&self) -> Call<u32> {
         self.object().call(&GET_MAX_FILE_SIZE, vec![])
     }
 
     /// Sets the attribute `maxFileSize`.
+    #[inline]
     pub fn set_max_file_size(&self, max_file_size: u32) -> Call<()> {
         self.object().call(&SET_MAX_FILE_SIZE, vec![max_file_size.to_value()])
     }
 
     /// Reads the attribute `options`.
+    #[inline]
     pub fn get_options(&self) -> Call<String> {
         self.object().call(&GET_OPTIONS, vec![])
     }
 
     /// Sets the attribute `options`.
+    #[inline]
     pub fn set_options(&self, options: &str) -> Call<()> {
         self.object().call(&SET_OPTIONS, vec![options.to_value()])
     }
 
     /// Reads the attribute `audioCodec`.
+    #[inline]
     pub fn get_audio_codec(&self) -> Call<RecordingAudioCodec> {
         self.object().call(&GET_AUDIO_CODEC, vec![])
     }
 
     /// Sets the attribute `audioCodec`.
+    #[inline]
     pub fn set_audio_codec(&self, audio_codec: RecordingAudioCodec) -> Call<()> {
         self.object().call(&SET_AUDIO_CODEC, vec![audio_codec.to_value()])
     }
 
     /// Reads the attribute `audioRateControlMode`.
+    #[inline]
     pub fn get_audio_rate_control_mode(&self) -> Call<RecordingRateControlMode> {
         self.object().call(&GET_AUDIO_RATE_CONTROL_MODE, vec![])
     }
 
     /// Sets the attribute `audioRateControlMode`.
+    #[inline]
     pub fn set_audio_rate_control_mode(
         &self,
         audio_rate_control_mode: RecordingRateControlMode,
@@ -118,101 +137,121 @@ impl IRecordingScreenSettings {
     }
 
     /// Reads the attribute `audioDeadline`.
+    #[inline]
     pub fn get_audio_deadline(&self) -> Call<RecordingCodecDeadline> {
         self.object().call(&GET_AUDIO_DEADLINE, vec![])
     }
 
     /// Sets the attribute `audioDeadline`.
+    #[inline]
     pub fn set_audio_deadline(&self, audio_deadline: RecordingCodecDeadline) -> Call<()> {
         self.object().call(&SET_AUDIO_DEADLINE, vec![audio_deadline.to_value()])
     }
 
     /// Reads the attribute `audioHz`.
+    #[inline]
     pub fn get_audio_hz(&self) -> Call<u32> {
         self.object().call(&GET_AUDIO_HZ, vec![])
     }
 
     /// Sets the attribute `audioHz`.
+    #[inline]
     pub fn set_audio_hz(&self, audio_hz: u32) -> Call<()> {
         self.object().call(&SET_AUDIO_HZ, vec![audio_hz.to_value()])
     }
 
     /// Reads the attribute `audioBits`.
+    #[inline]
     pub fn get_audio_bits(&self) -> Call<u32> {
         self.object().call(&GET_AUDIO_BITS, vec![])
     }
 
     /// Sets the attribute `audioBits`.
+    #[inline]
     pub fn set_audio_bits(&self, audio_bits: u32) -> Call<()> {
         self.object().call(&SET_AUDIO_BITS, vec![audio_bits.to_value()])
     }
 
     /// Reads the attribute `audioChannels`.
+    #[inline]
     pub fn get_audio_channels(&self) -> Call<u32> {
         self.object().call(&GET_AUDIO_CHANNELS, vec![])
     }
 
     /// Sets the attribute `audioChannels`.
+    #[inline]
     pub fn set_audio_channels(&self, audio_channels: u32) -> Call<()> {
         self.object().call(&SET_AUDIO_CHANNELS, vec![audio_channels.to_value()])
     }
 
     /// Reads the attribute `videoCodec`.
+    #[inline]
     pub fn get_video_codec(&self) -> Call<RecordingVideoCodec> {
         self.object().call(&GET_VIDEO_CODEC, vec![])
     }
 
     /// Sets the attribute `videoCodec`.
+    #[inline]
     pub fn set_video_codec(&self, video_codec: RecordingVideoCodec) -> Call<()> {
         self.object().call(&SET_VIDEO_CODEC, vec![video_codec.to_value()])
     }
 
     /// Reads the attribute `videoDeadline`.
+    #[inline]
     pub fn get_video_deadline(&self) -> Call<RecordingCodecDeadline> {
         self.object().call(&GET_VIDEO_DEADLINE, vec![])
     }
 
     /// Sets the attribute `videoDeadline`.
+    #[inline]
     pub fn set_video_deadline(&self, video_deadline: RecordingCodecDeadline) -> Call<()> {
         self.object().call(&SET_VIDEO_DEADLINE, vec![video_deadline.to_value()])
     }
 
     /// Reads the attribute `videoWidth`.
+    #[inline]
     pub fn get_video_width(&self) -> Call<u32> {
         self.object().call(&GET_VIDEO_WIDTH, vec![])
     }
 
     /// Sets the attribute `videoWidth`.
+    #[inline]
     pub fn set_video_width(&self, video_width: u32) -> Call<()> {
         self.object().call(&SET_VIDEO_WIDTH, vec![video_width.to_value()])
     }
 
     /// Reads the attribute `videoHeight`.
+    #[inline]
     pub fn get_video_height(&self) -> Call<u32> {
         self.object().call(&GET_VIDEO_HEIGHT, vec![])
     }
 
     /// Sets the attribute `videoHeight`.
+    #[inline]
     pub fn set_video_height(&self, video_height: u32) -> Call<()> {
         self.object().call(&SET_VIDEO_HEIGHT, vec![video_height.to_value()])
     }
 
     /// Reads the attribute `videoRate`.
+    #[inline]
     pub fn get_video_rate(&self) -> Call<u32> {
         self.object().call(&GET_VIDEO_RATE, vec![])
     }
 
     /// Sets the attribute `videoRate`.
+    #[inline]
     pub fn set_video_rate(&self, video_rate: u32) -> Call<()> {
         self.object().call(&SET_VIDEO_RATE, vec![video_rate.to_value()])
     }
 
     /// Reads the attribute `videoRateControlMode`.
+    #[inline]
     pub fn get_video_rate_control_mode(&self) -> Call<RecordingRateControlMode> {
         self.object().call(&GET_VIDEO_RATE_CONTROL_MODE, vec![])
     }
 
     /// Sets the attribute `videoRateControlMode`.
+    #[inline]
     pub fn set_video_rate_control_mode(
         &self,
         video_rate_control_mode: RecordingRateControlMode,
@@ -221,21 +260,25 @@ impl IRecordingScreenSettings {
     }
 
     /// Reads the attribute `videoFPS`.
+    #[inline]
     pub fn get_video_fps(&self) -> Call<u32> {
         self.object().call(&GET_VIDEO_FPS, vec![])
     }
 
     /// Sets the attribute `videoFPS`.
+    #[inline]
     pub fn set_video_fps(&self, video_fps: u32) -> Call<()> {
         self.object().call(&SET_VIDEO_FPS, vec![video_fps.to_value()])
     }
 
     /// Reads the attribute `videoScalingMode`.
+    #[inline]
     pub fn get_video_scaling_mode(&self) -> Call<RecordingVideoScalingMode> {
         self.object().call(&GET_VIDEO_SCALING_MODE, vec![])
     }
 
     /// Sets the attribute `videoScalingMode`.
+    #[inline]
     pub fn set_video_scaling_mode(
         &self,
         video_scaling_mode: RecordingVideoScalingMode,
@@ -244,6 +287,7 @@ impl IRecordingScreenSettings {
     }
 
     /// Calls the method `isFeatureEnabled`.
+    #[inline]
     pub fn is_feature_enabled(&self, feature: RecordingFeature) -> Call<bool> {
         self.object().call(&IS_FEATURE_ENABLED, vec![feature.to_value()])
     }

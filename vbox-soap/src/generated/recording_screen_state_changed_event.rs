@@ -13,6 +13,7 @@ managed_object! {
 
 impl IRecordingScreenStateChangedEvent {
     /// Reads the attribute `screen`.
+    #[inline]
     pub fn get_screen(&self) -> Call<u32> {
         self.object().call(&GET_SCREEN, vec![])
     }

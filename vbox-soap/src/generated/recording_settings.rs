@@ -16,46 +16,55 @@ managed_object! {
 
 impl IRecordingSettings {
     /// Reads the attribute `paused`.
+    #[inline]
     pub fn get_paused(&self) -> Call<bool> {
         self.object().call(&GET_PAUSED, vec![])
     }
 
     /// Sets the attribute `paused`.
+    #[inline]
     pub fn set_paused(&self, paused: bool) -> Call<()> {
         self.object().call(&SET_PAUSED, vec![paused.to_value()])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `screens`.
+    #[inline]
     pub fn get_screens(&self) -> Call<Vec<IRecordingScreenSettings>> {
         self.object().call(&GET_SCREENS, vec![])
     }
 
     /// Reads the attribute `progress`.
+    #[inline]
     pub fn get_progress(&self) -> Call<IProgress> {
         self.object().call(&GET_PROGRESS, vec![])
     }
 
     /// Calls the method `getScreenSettings`.
+    #[inline]
     pub fn get_screen_settings(&self, screen_id: u32) -> Call<IRecordingScreenSettings> {
         self.object().call(&GET_SCREEN_SETTINGS, vec![screen_id.to_value()])
     }
 
     /// Calls the method `start`.
+    #[inline]
     pub fn start(&self) -> Call<IProgress> {
         self.object().call(&START, vec![])
     }
 
     /// Calls the method `resume`.
+    #[inline]
     pub fn resume(&self) -> Call<()> {
         self.object().call(&RESUME, vec![])
     }

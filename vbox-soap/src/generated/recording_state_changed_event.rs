@@ -16,11 +16,13 @@ managed_object! {
 
 impl IRecordingStateChangedEvent {
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<RecordingState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `error`.
+    #[inline]
     pub fn get_error(&self) -> Call<IVirtualBoxErrorInfo> {
         self.object().call(&GET_ERROR, vec![])
     }

@@ -13,11 +13,13 @@ managed_object! {
 
 impl IReusableEvent {
     /// Reads the attribute `generation`.
+    #[inline]
     pub fn get_generation(&self) -> Call<u32> {
         self.object().call(&GET_GENERATION, vec![])
     }
 
     /// Calls the method `reuse`.
+    #[inline]
     pub fn reuse(&self) -> Call<()> {
         self.object().call(&REUSE, vec![])
     }

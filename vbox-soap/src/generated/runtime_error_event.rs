@@ -13,16 +13,19 @@ managed_object! {
 
 impl IRuntimeErrorEvent {
     /// Reads the attribute `fatal`.
+    #[inline]
     pub fn get_fatal(&self) -> Call<bool> {
         self.object().call(&GET_FATAL, vec![])
     }
 
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `message`.
+    #[inline]
     pub fn get_message(&self) -> Call<String> {
         self.object().call(&GET_MESSAGE, vec![])
     }

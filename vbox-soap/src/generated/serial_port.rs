@@ -15,76 +15,91 @@ managed_object! {
 
 impl ISerialPort {
     /// Reads the attribute `slot`.
+    #[inline]
     pub fn get_slot(&self) -> Call<u32> {
         self.object().call(&GET_SLOT, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `IOAddress`.
+    #[inline]
     pub fn get_io_address(&self) -> Call<u32> {
         self.object().call(&GET_IO_ADDRESS, vec![])
     }
 
     /// Sets the attribute `IOAddress`.
+    #[inline]
     pub fn set_io_address(&self, io_address: u32) -> Call<()> {
         self.object().call(&SET_IO_ADDRESS, vec![io_address.to_value()])
     }
 
     /// Reads the attribute `IRQ`.
+    #[inline]
     pub fn get_irq(&self) -> Call<u32> {
         self.object().call(&GET_IRQ, vec![])
     }
 
     /// Sets the attribute `IRQ`.
+    #[inline]
     pub fn set_irq(&self, irq: u32) -> Call<()> {
         self.object().call(&SET_IRQ, vec![irq.to_value()])
     }
 
     /// Reads the attribute `hostMode`.
+    #[inline]
     pub fn get_host_mode(&self) -> Call<PortMode> {
         self.object().call(&GET_HOST_MODE, vec![])
     }
 
     /// Sets the attribute `hostMode`.
+    #[inline]
     pub fn set_host_mode(&self, host_mode: PortMode) -> Call<()> {
         self.object().call(&SET_HOST_MODE, vec![host_mode.to_value()])
     }
 
     /// Reads the attribute `server`.
+    #[inline]
     pub fn get_server(&self) -> Call<bool> {
         self.object().call(&GET_SERVER, vec![])
     }
 
     /// Sets the attribute `server`.
+    #[inline]
     pub fn set_server(&self, server: bool) -> Call<()> {
         self.object().call(&SET_SERVER, vec![server.to_value()])
     }
 
     /// Reads the attribute `path`.
+    #[inline]
     pub fn get_path(&self) -> Call<String> {
         self.object().call(&GET_PATH, vec![])
     }
 
     /// Sets the attribute `path`.
+    #[inline]
     pub fn set_path(&self, path: &str) -> Call<()> {
         self.object().call(&SET_PATH, vec![path.to_value()])
     }
 
     /// Reads the attribute `uartType`.
+    #[inline]
     pub fn get_uart_type(&self) -> Call<UartType> {
         self.object().call(&GET_UART_TYPE, vec![])
     }
 
     /// Sets the attribute `uartType`.
+    #[inline]
     pub fn set_uart_type(&self, uart_type: UartType) -> Call<()> {
         self.object().call(&SET_UART_TYPE, vec![uart_type.to_value()])
     }

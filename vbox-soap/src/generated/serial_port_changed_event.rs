@@ -15,6 +15,7 @@ managed_object! {
 
 impl ISerialPortChangedEvent {
     /// Reads the attribute `serialPort`.
+    #[inline]
     pub fn get_serial_port(&self) -> Call<ISerialPort> {
         self.object().call(&GET_SERIAL_PORT, vec![])
     }

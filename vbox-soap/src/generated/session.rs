@@ -18,36 +18,43 @@ managed_object! {
 
 impl ISession {
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<SessionState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<SessionType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `machine`.
+    #[inline]
     pub fn get_machine(&self) -> Call<Option<IMachine>> {
         self.object().call(&GET_MACHINE, vec![])
     }
 
     /// Reads the attribute `console`.
+    #[inline]
     pub fn get_console(&self) -> Call<Option<IConsole>> {
         self.object().call(&GET_CONSOLE, vec![])
     }
 
     /// Calls the method `unlockMachine`.
+    #[inline]
     pub fn unlock_machine(&self) -> Call<()> {
         self.object().call(&UNLOCK_MACHINE, vec![])
     }

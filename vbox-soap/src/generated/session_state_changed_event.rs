@@ -14,6 +14,7 @@ managed_object! {
 
 impl ISessionStateChangedEvent {
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<SessionState> {
         self.object().call(&GET_STATE, vec![])
     }

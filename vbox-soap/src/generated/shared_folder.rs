@@ -14,61 +14,73 @@ managed_object! {
 
 impl ISharedFolder {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `hostPath`.
+    #[inline]
     pub fn get_host_path(&self) -> Call<String> {
         self.object().call(&GET_HOST_PATH, vec![])
     }
 
     /// Reads the attribute `accessible`.
+    #[inline]
     pub fn get_accessible(&self) -> Call<bool> {
         self.object().call(&GET_ACCESSIBLE, vec![])
     }
 
     /// Reads the attribute `writable`.
+    #[inline]
     pub fn get_writable(&self) -> Call<bool> {
         self.object().call(&GET_WRITABLE, vec![])
     }
 
     /// Sets the attribute `writable`.
+    #[inline]
     pub fn set_writable(&self, writable: bool) -> Call<()> {
         self.object().call(&SET_WRITABLE, vec![writable.to_value()])
     }
 
     /// Reads the attribute `autoMount`.
+    #[inline]
     pub fn get_auto_mount(&self) -> Call<bool> {
         self.object().call(&GET_AUTO_MOUNT, vec![])
     }
 
     /// Sets the attribute `autoMount`.
+    #[inline]
     pub fn set_auto_mount(&self, auto_mount: bool) -> Call<()> {
         self.object().call(&SET_AUTO_MOUNT, vec![auto_mount.to_value()])
     }
 
     /// Reads the attribute `autoMountPoint`.
+    #[inline]
     pub fn get_auto_mount_point(&self) -> Call<String> {
         self.object().call(&GET_AUTO_MOUNT_POINT, vec![])
     }
 
     /// Sets the attribute `autoMountPoint`.
+    #[inline]
     pub fn set_auto_mount_point(&self, auto_mount_point: &str) -> Call<()> {
         self.object().call(&SET_AUTO_MOUNT_POINT, vec![auto_mount_point.to_value()])
     }
 
     /// Reads the attribute `lastAccessError`.
+    #[inline]
     pub fn get_last_access_error(&self) -> Call<String> {
         self.object().call(&GET_LAST_ACCESS_ERROR, vec![])
     }
 
     /// Reads the attribute `symlinkPolicy`.
+    #[inline]
     pub fn get_symlink_policy(&self) -> Call<SymlinkPolicy> {
         self.object().call(&GET_SYMLINK_POLICY, vec![])
     }
 
     /// Sets the attribute `symlinkPolicy`.
+    #[inline]
     pub fn set_symlink_policy(&self, symlink_policy: SymlinkPolicy) -> Call<()> {
         self.object().call(&SET_SYMLINK_POLICY, vec![symlink_policy.to_value()])
     }

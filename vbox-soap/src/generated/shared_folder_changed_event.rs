@@ -14,6 +14,7 @@ managed_object! {
 
 impl ISharedFolderChangedEvent {
     /// Reads the attribute `scope`.
+    #[inline]
     pub fn get_scope(&self) -> Call<Scope> {
         self.object().call(&GET_SCOPE, vec![])
     }

@@ -14,11 +14,13 @@ managed_object! {
 
 impl IShowWindowEvent {
     /// Reads the attribute `winId`.
+    #[inline]
     pub fn get_win_id(&self) -> Call<i64> {
         self.object().call(&GET_WIN_ID, vec![])
     }
 
     /// Sets the attribute `winId`.
+    #[inline]
     pub fn set_win_id(&self, win_id: i64) -> Call<()> {
         self.object().call(&SET_WIN_ID, vec![win_id.to_value()])
     }

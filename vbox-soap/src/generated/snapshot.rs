@@ -15,56 +15,67 @@ managed_object! {
 
 impl ISnapshot {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `description`.
+    #[inline]
     pub fn get_description(&self) -> Call<String> {
         self.object().call(&GET_DESCRIPTION, vec![])
     }
 
     /// Sets the attribute `description`.
+    #[inline]
     pub fn set_description(&self, description: &str) -> Call<()> {
         self.object().call(&SET_DESCRIPTION, vec![description.to_value()])
     }
 
     /// Reads the attribute `timeStamp`.
+    #[inline]
     pub fn get_time_stamp(&self) -> Call<i64> {
         self.object().call(&GET_TIME_STAMP, vec![])
     }
 
     /// Reads the attribute `online`.
+    #[inline]
     pub fn get_online(&self) -> Call<bool> {
         self.object().call(&GET_ONLINE, vec![])
     }
 
     /// Reads the attribute `machine`.
+    #[inline]
     pub fn get_machine(&self) -> Call<IMachine> {
         self.object().call(&GET_MACHINE, vec![])
     }
 
     /// Reads the attribute `parent`.
+    #[inline]
     pub fn get_parent(&self) -> Call<Option<ISnapshot>> {
         self.object().call(&GET_PARENT, vec![])
     }
 
     /// Reads the attribute `children`.
+    #[inline]
     pub fn get_children(&self) -> Call<Vec<ISnapshot>> {
         self.object().call(&GET_CHILDREN, vec![])
     }
 
     /// Reads the attribute `childrenCount`.
+    #[inline]
     pub fn get_children_count(&self) -> Call<u32> {
         self.object().call(&GET_CHILDREN_COUNT, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl ISnapshotEvent {
     /// Reads the attribute `snapshotId`.
+    #[inline]
     pub fn get_snapshot_id(&self) -> Call<String> {
         self.object().call(&GET_SNAPSHOT_ID, vec![])
     }

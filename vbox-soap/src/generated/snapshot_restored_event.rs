@@ -13,6 +13,7 @@ managed_object! {
 
 impl ISnapshotRestoredEvent {
     /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`.
+    #[inline]
     pub fn get_midl_does_not_like_empty_interfaces(&self) -> Call<bool> {
         self.object().call(&GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES, vec![])
     }

@@ -14,6 +14,7 @@ managed_object! {
 
 impl IStateChangedEvent {
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<MachineState> {
         self.object().call(&GET_STATE, vec![])
     }

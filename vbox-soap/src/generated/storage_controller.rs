@@ -15,76 +15,91 @@ managed_object! {
 
 impl IStorageController {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `maxDevicesPerPortCount`.
+    #[inline]
     pub fn get_max_devices_per_port_count(&self) -> Call<u32> {
         self.object().call(&GET_MAX_DEVICES_PER_PORT_COUNT, vec![])
     }
 
     /// Reads the attribute `minPortCount`.
+    #[inline]
     pub fn get_min_port_count(&self) -> Call<u32> {
         self.object().call(&GET_MIN_PORT_COUNT, vec![])
     }
 
     /// Reads the attribute `maxPortCount`.
+    #[inline]
     pub fn get_max_port_count(&self) -> Call<u32> {
         self.object().call(&GET_MAX_PORT_COUNT, vec![])
     }
 
     /// Reads the attribute `instance`.
+    #[inline]
     pub fn get_instance(&self) -> Call<u32> {
         self.object().call(&GET_INSTANCE, vec![])
     }
 
     /// Sets the attribute `instance`.
+    #[inline]
     pub fn set_instance(&self, instance: u32) -> Call<()> {
         self.object().call(&SET_INSTANCE, vec![instance.to_value()])
     }
 
     /// Reads the attribute `portCount`.
+    #[inline]
     pub fn get_port_count(&self) -> Call<u32> {
         self.object().call(&GET_PORT_COUNT, vec![])
     }
 
     /// Sets the attribute `portCount`.
+    #[inline]
     pub fn set_port_count(&self, port_count: u32) -> Call<()> {
         self.object().call(&SET_PORT_COUNT, vec![port_count.to_value()])
     }
 
     /// Reads the attribute `bus`.
+    #[inline]
     pub fn get_bus(&self) -> Call<StorageBus> {
         self.object().call(&GET_BUS, vec![])
     }
 
     /// Reads the attribute `controllerType`.
+    #[inline]
     pub fn get_controller_type(&self) -> Call<StorageControllerType> {
         self.object().call(&GET_CONTROLLER_TYPE, vec![])
     }
 
     /// Sets the attribute `controllerType`.
+    #[inline]
     pub fn set_controller_type(&self, controller_type: StorageControllerType) -> Call<()> {
         self.object().call(&SET_CONTROLLER_TYPE, vec![controller_type.to_value()])
     }
 
     /// Reads the attribute `useHostIOCache`.
+    #[inline]
     pub fn get_use_host_io_cache(&self) -> Call<bool> {
         self.object().call(&GET_USE_HOST_IO_CACHE, vec![])
     }
 
     /// Sets the attribute `useHostIOCache`.
+    #[inline]
     pub fn set_use_host_io_cache(&self, use_host_io_cache: bool) -> Call<()> {
         self.object().call(&SET_USE_HOST_IO_CACHE, vec![use_host_io_cache.to_value()])
     }
 
     /// Reads the attribute `bootable`.
+    #[inline]
     pub fn get_bootable(&self) -> Call<bool> {
         self.object().call(&GET_BOOTABLE, vec![])
     }

@@ -13,11 +13,13 @@ managed_object! {
 
 impl IStorageControllerChangedEvent {
     /// Reads the attribute `machinId`.
+    #[inline]
     pub fn get_machin_id(&self) -> Call<String> {
         self.object().call(&GET_MACHIN_ID, vec![])
     }
 
     /// Reads the attribute `controllerName`.
+    #[inline]
     pub fn get_controller_name(&self) -> Call<String> {
         self.object().call(&GET_CONTROLLER_NAME, vec![])
     }

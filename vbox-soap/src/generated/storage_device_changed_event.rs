@@ -15,16 +15,19 @@ managed_object! {
 
 impl IStorageDeviceChangedEvent {
     /// Reads the attribute `storageDevice`.
+    #[inline]
     pub fn get_storage_device(&self) -> Call<IMediumAttachment> {
         self.object().call(&GET_STORAGE_DEVICE, vec![])
     }
 
     /// Reads the attribute `removed`.
+    #[inline]
     pub fn get_removed(&self) -> Call<bool> {
         self.object().call(&GET_REMOVED, vec![])
     }
 
     /// Reads the attribute `silent`.
+    #[inline]
     pub fn get_silent(&self) -> Call<bool> {
         self.object().call(&GET_SILENT, vec![])
     }

@@ -12,6 +12,7 @@ managed_object! {
 
 impl IStringArray {
     /// Reads the attribute `values`.
+    #[inline]
     pub fn get_values(&self) -> Call<Vec<String>> {
         self.object().call(&GET_VALUES, vec![])
     }

@@ -16,21 +16,25 @@ managed_object! {
 
 impl IStringFormValue {
     /// Reads the attribute `multiline`.
+    #[inline]
     pub fn get_multiline(&self) -> Call<bool> {
         self.object().call(&GET_MULTILINE, vec![])
     }
 
     /// Reads the attribute `clipboardString`.
+    #[inline]
     pub fn get_clipboard_string(&self) -> Call<String> {
         self.object().call(&GET_CLIPBOARD_STRING, vec![])
     }
 
     /// Calls the method `getString`.
+    #[inline]
     pub fn get_string(&self) -> Call<String> {
         self.object().call(&GET_STRING, vec![])
     }
 
     /// Calls the method `setString`.
+    #[inline]
     pub fn set_string(&self, text: &str) -> Call<IProgress> {
         self.object().call(&SET_STRING, vec![text.to_value()])
     }

@@ -42,101 +42,121 @@ managed_object! {
 
 impl ISystemProperties {
     /// Reads the attribute `platform`.
+    #[inline]
     pub fn get_platform(&self) -> Call<IPlatformProperties> {
         self.object().call(&GET_PLATFORM, vec![])
     }
 
     /// Reads the attribute `minGuestRAM`.
+    #[inline]
     pub fn get_min_guest_ram(&self) -> Call<u32> {
         self.object().call(&GET_MIN_GUEST_RAM, vec![])
     }
 
     /// Reads the attribute `maxGuestRAM`.
+    #[inline]
     pub fn get_max_guest_ram(&self) -> Call<u32> {
         self.object().call(&GET_MAX_GUEST_RAM, vec![])
     }
 
     /// Reads the attribute `minGuestVRAM`.
+    #[inline]
     pub fn get_min_guest_vram(&self) -> Call<u32> {
         self.object().call(&GET_MIN_GUEST_VRAM, vec![])
     }
 
     /// Reads the attribute `maxGuestVRAM`.
+    #[inline]
     pub fn get_max_guest_vram(&self) -> Call<u32> {
         self.object().call(&GET_MAX_GUEST_VRAM, vec![])
     }
 
     /// Reads the attribute `minGuestCPUCount`.
+    #[inline]
     pub fn get_min_guest_cpu_count(&self) -> Call<u32> {
         self.object().call(&GET_MIN_GUEST_CPU_COUNT, vec![])
     }
 
     /// Reads the attribute `maxGuestCPUCount`.
+    #[inline]
     pub fn get_max_guest_cpu_count(&self) -> Call<u32> {
         self.object().call(&GET_MAX_GUEST_CPU_COUNT, vec![])
     }
 
     /// Reads the attribute `maxGuestMonitors`.
+    #[inline]
     pub fn get_max_guest_monitors(&self) -> Call<u32> {
         self.object().call(&GET_MAX_GUEST_MONITORS, vec![])
     }
 
     /// Reads the attribute `infoVDSize`.
+    #[inline]
     pub fn get_info_vd_size(&self) -> Call<i64> {
         self.object().call(&GET_INFO_VD_SIZE, vec![])
     }
 
     /// Reads the attribute `defaultMachineFolder`.
+    #[inline]
     pub fn get_default_machine_folder(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_MACHINE_FOLDER, vec![])
     }
 
     /// Sets the attribute `defaultMachineFolder`.
+    #[inline]
     pub fn set_default_machine_folder(&self, default_machine_folder: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_MACHINE_FOLDER, vec![default_machine_folder.to_value()])
     }
 
     /// Reads the attribute `loggingLevel`.
+    #[inline]
     pub fn get_logging_level(&self) -> Call<String> {
         self.object().call(&GET_LOGGING_LEVEL, vec![])
     }
 
     /// Sets the attribute `loggingLevel`.
+    #[inline]
     pub fn set_logging_level(&self, logging_level: &str) -> Call<()> {
         self.object().call(&SET_LOGGING_LEVEL, vec![logging_level.to_value()])
     }
 
     /// Reads the attribute `mediumFormats`.
+    #[inline]
     pub fn get_medium_formats(&self) -> Call<Vec<IMediumFormat>> {
         self.object().call(&GET_MEDIUM_FORMATS, vec![])
     }
 
     /// Reads the attribute `defaultHardDiskFormat`.
+    #[inline]
     pub fn get_default_hard_disk_format(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_HARD_DISK_FORMAT, vec![])
     }
 
     /// Sets the attribute `defaultHardDiskFormat`.
+    #[inline]
     pub fn set_default_hard_disk_format(&self, default_hard_disk_format: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_HARD_DISK_FORMAT, vec![default_hard_disk_format.to_value()])
     }
 
     /// Reads the attribute `freeDiskSpaceWarning`.
+    #[inline]
     pub fn get_free_disk_space_warning(&self) -> Call<i64> {
         self.object().call(&GET_FREE_DISK_SPACE_WARNING, vec![])
     }
 
     /// Sets the attribute `freeDiskSpaceWarning`.
+    #[inline]
     pub fn set_free_disk_space_warning(&self, free_disk_space_warning: i64) -> Call<()> {
         self.object().call(&SET_FREE_DISK_SPACE_WARNING, vec![free_disk_space_warning.to_value()])
     }
 
     /// Reads the attribute `freeDiskSpacePercentWarning`.
+    #[inline]
     pub fn get_free_disk_space_percent_warning(&self) -> Call<u32> {
         self.object().call(&GET_FREE_DISK_SPACE_PERCENT_WARNING, vec![])
     }
 
     /// Sets the attribute `freeDiskSpacePercentWarning`.
+    #[inline]
     pub fn set_free_disk_space_percent_warning(
         &self,
         free_disk_space_percent_warning: u32,
@@ -148,21 +168,25 @@ impl ISystemProperties {
     }
 
     /// Reads the attribute `freeDiskSpaceError`.
+    #[inline]
     pub fn get_free_disk_space_error(&self) -> Call<i64> {
         self.object().call(&GET_FREE_DISK_SPACE_ERROR, vec![])
     }
 
     /// Sets the attribute `freeDiskSpaceError`.
+    #[inline]
     pub fn set_free_disk_space_error(&self, free_disk_space_error: i64) -> Call<()> {
         self.object().call(&SET_FREE_DISK_SPACE_ERROR, vec![free_disk_space_error.to_value()])
     }
 
     /// Reads the attribute `freeDiskSpacePercentError`.
+    #[inline]
     pub fn get_free_disk_space_percent_error(&self) -> Call<u32> {
         self.object().call(&GET_FREE_DISK_SPACE_PERCENT_ERROR, vec![])
     }
 
     /// Sets the attribute `freeDiskSpacePercentError`.
+    #[inline]
     pub fn set_free_disk_space_percent_error(
         &self,
         free_disk_space_percent_error: u32,
@@ -174,231 +198,277 @@ impl ISystemProperties {
     }
 
     /// Reads the attribute `VRDEAuthLibrary`.
+    #[inline]
     pub fn get_vrde_auth_library(&self) -> Call<String> {
         self.object().call(&GET_VRDE_AUTH_LIBRARY, vec![])
     }
 
     /// Sets the attribute `VRDEAuthLibrary`.
+    #[inline]
     pub fn set_vrde_auth_library(&self, vrde_auth_library: &str) -> Call<()> {
         self.object().call(&SET_VRDE_AUTH_LIBRARY, vec![vrde_auth_library.to_value()])
     }
 
     /// Reads the attribute `webServiceAuthLibrary`.
+    #[inline]
     pub fn get_web_service_auth_library(&self) -> Call<String> {
         self.object().call(&GET_WEB_SERVICE_AUTH_LIBRARY, vec![])
     }
 
     /// Sets the attribute `webServiceAuthLibrary`.
+    #[inline]
     pub fn set_web_service_auth_library(&self, web_service_auth_library: &str) -> Call<()> {
         self.object().call(&SET_WEB_SERVICE_AUTH_LIBRARY, vec![web_service_auth_library.to_value()])
     }
 
     /// Reads the attribute `defaultVRDEExtPack`.
+    #[inline]
     pub fn get_default_vrde_ext_pack(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_VRDE_EXT_PACK, vec![])
     }
 
     /// Sets the attribute `defaultVRDEExtPack`.
+    #[inline]
     pub fn set_default_vrde_ext_pack(&self, default_vrde_ext_pack: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_VRDE_EXT_PACK, vec![default_vrde_ext_pack.to_value()])
     }
 
     /// Reads the attribute `defaultCryptoExtPack`.
+    #[inline]
     pub fn get_default_crypto_ext_pack(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_CRYPTO_EXT_PACK, vec![])
     }
 
     /// Sets the attribute `defaultCryptoExtPack`.
+    #[inline]
     pub fn set_default_crypto_ext_pack(&self, default_crypto_ext_pack: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_CRYPTO_EXT_PACK, vec![default_crypto_ext_pack.to_value()])
     }
 
     /// Reads the attribute `logHistoryCount`.
+    #[inline]
     pub fn get_log_history_count(&self) -> Call<u32> {
         self.object().call(&GET_LOG_HISTORY_COUNT, vec![])
     }
 
     /// Sets the attribute `logHistoryCount`.
+    #[inline]
     pub fn set_log_history_count(&self, log_history_count: u32) -> Call<()> {
         self.object().call(&SET_LOG_HISTORY_COUNT, vec![log_history_count.to_value()])
     }
 
     /// Reads the attribute `defaultAudioDriver`.
+    #[inline]
     pub fn get_default_audio_driver(&self) -> Call<AudioDriverType> {
         self.object().call(&GET_DEFAULT_AUDIO_DRIVER, vec![])
     }
 
     /// Reads the attribute `autostartDatabasePath`.
+    #[inline]
     pub fn get_autostart_database_path(&self) -> Call<String> {
         self.object().call(&GET_AUTOSTART_DATABASE_PATH, vec![])
     }
 
     /// Sets the attribute `autostartDatabasePath`.
+    #[inline]
     pub fn set_autostart_database_path(&self, autostart_database_path: &str) -> Call<()> {
         self.object().call(&SET_AUTOSTART_DATABASE_PATH, vec![autostart_database_path.to_value()])
     }
 
     /// Reads the attribute `defaultAdditionsISO`.
+    #[inline]
     pub fn get_default_additions_iso(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_ADDITIONS_ISO, vec![])
     }
 
     /// Sets the attribute `defaultAdditionsISO`.
+    #[inline]
     pub fn set_default_additions_iso(&self, default_additions_iso: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_ADDITIONS_ISO, vec![default_additions_iso.to_value()])
     }
 
     /// Reads the attribute `defaultFrontend`.
+    #[inline]
     pub fn get_default_frontend(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_FRONTEND, vec![])
     }
 
     /// Sets the attribute `defaultFrontend`.
+    #[inline]
     pub fn set_default_frontend(&self, default_frontend: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_FRONTEND, vec![default_frontend.to_value()])
     }
 
     /// Reads the attribute `screenShotFormats`.
+    #[inline]
     pub fn get_screen_shot_formats(&self) -> Call<Vec<BitmapFormat>> {
         self.object().call(&GET_SCREEN_SHOT_FORMATS, vec![])
     }
 
     /// Reads the attribute `proxyMode`.
+    #[inline]
     pub fn get_proxy_mode(&self) -> Call<ProxyMode> {
         self.object().call(&GET_PROXY_MODE, vec![])
     }
 
     /// Sets the attribute `proxyMode`.
+    #[inline]
     pub fn set_proxy_mode(&self, proxy_mode: ProxyMode) -> Call<()> {
         self.object().call(&SET_PROXY_MODE, vec![proxy_mode.to_value()])
     }
 
     /// Reads the attribute `proxyURL`.
+    #[inline]
     pub fn get_proxy_url(&self) -> Call<String> {
         self.object().call(&GET_PROXY_URL, vec![])
     }
 
     /// Sets the attribute `proxyURL`.
+    #[inline]
     pub fn set_proxy_url(&self, proxy_url: &str) -> Call<()> {
         self.object().call(&SET_PROXY_URL, vec![proxy_url.to_value()])
     }
 
     /// Reads the attribute `supportedPlatformArchitectures`.
+    #[inline]
     pub fn get_supported_platform_architectures(&self) -> Call<Vec<PlatformArchitecture>> {
         self.object().call(&GET_SUPPORTED_PLATFORM_ARCHITECTURES, vec![])
     }
 
     /// Reads the attribute `supportedClipboardModes`.
+    #[inline]
     pub fn get_supported_clipboard_modes(&self) -> Call<Vec<ClipboardMode>> {
         self.object().call(&GET_SUPPORTED_CLIPBOARD_MODES, vec![])
     }
 
     /// Reads the attribute `supportedDnDModes`.
+    #[inline]
     pub fn get_supported_dnd_modes(&self) -> Call<Vec<DnDMode>> {
         self.object().call(&GET_SUPPORTED_DND_MODES, vec![])
     }
 
     /// Reads the attribute `supportedPointingHIDTypes`.
+    #[inline]
     pub fn get_supported_pointing_hid_types(&self) -> Call<Vec<PointingHIDType>> {
         self.object().call(&GET_SUPPORTED_POINTING_HID_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedKeyboardHIDTypes`.
+    #[inline]
     pub fn get_supported_keyboard_hid_types(&self) -> Call<Vec<KeyboardHIDType>> {
         self.object().call(&GET_SUPPORTED_KEYBOARD_HID_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedVFSTypes`.
+    #[inline]
     pub fn get_supported_vfs_types(&self) -> Call<Vec<VFSType>> {
         self.object().call(&GET_SUPPORTED_VFS_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedImportOptions`.
+    #[inline]
     pub fn get_supported_import_options(&self) -> Call<Vec<ImportOptions>> {
         self.object().call(&GET_SUPPORTED_IMPORT_OPTIONS, vec![])
     }
 
     /// Reads the attribute `supportedExportOptions`.
+    #[inline]
     pub fn get_supported_export_options(&self) -> Call<Vec<ExportOptions>> {
         self.object().call(&GET_SUPPORTED_EXPORT_OPTIONS, vec![])
     }
 
     /// Reads the attribute `supportedGraphicsFeatures`.
+    #[inline]
     pub fn get_supported_graphics_features(&self) -> Call<Vec<GraphicsFeature>> {
         self.object().call(&GET_SUPPORTED_GRAPHICS_FEATURES, vec![])
     }
 
     /// Reads the attribute `supportedRecordingFeatures`.
+    #[inline]
     pub fn get_supported_recording_features(&self) -> Call<Vec<RecordingFeature>> {
         self.object().call(&GET_SUPPORTED_RECORDING_FEATURES, vec![])
     }
 
     /// Reads the attribute `supportedRecordingAudioCodecs`.
+    #[inline]
     pub fn get_supported_recording_audio_codecs(&self) -> Call<Vec<RecordingAudioCodec>> {
         self.object().call(&GET_SUPPORTED_RECORDING_AUDIO_CODECS, vec![])
     }
 
     /// Reads the attribute `supportedRecordingVideoCodecs`.
+    #[inline]
     pub fn get_supported_recording_video_codecs(&self) -> Call<Vec<RecordingVideoCodec>> {
         self.object().call(&GET_SUPPORTED_RECORDING_VIDEO_CODECS, vec![])
     }
 
     /// Reads the attribute `supportedRecordingVSModes`.
+    #[inline]
     pub fn get_supported_recording_vs_modes(&self) -> Call<Vec<RecordingVideoScalingMode>> {
         self.object().call(&GET_SUPPORTED_RECORDING_VS_MODES, vec![])
     }
 
     /// Reads the attribute `supportedRecordingARCModes`.
+    #[inline]
     pub fn get_supported_recording_arc_modes(&self) -> Call<Vec<RecordingRateControlMode>> {
         self.object().call(&GET_SUPPORTED_RECORDING_ARC_MODES, vec![])
     }
 
     /// Reads the attribute `supportedRecordingVRCModes`.
+    #[inline]
     pub fn get_supported_recording_vrc_modes(&self) -> Call<Vec<RecordingRateControlMode>> {
         self.object().call(&GET_SUPPORTED_RECORDING_VRC_MODES, vec![])
     }
 
     /// Reads the attribute `supportedCloneOptions`.
+    #[inline]
     pub fn get_supported_clone_options(&self) -> Call<Vec<CloneOptions>> {
         self.object().call(&GET_SUPPORTED_CLONE_OPTIONS, vec![])
     }
 
     /// Reads the attribute `supportedAutostopTypes`.
+    #[inline]
     pub fn get_supported_autostop_types(&self) -> Call<Vec<AutostopType>> {
         self.object().call(&GET_SUPPORTED_AUTOSTOP_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedVMProcPriorities`.
+    #[inline]
     pub fn get_supported_vm_proc_priorities(&self) -> Call<Vec<VMProcPriority>> {
         self.object().call(&GET_SUPPORTED_VM_PROC_PRIORITIES, vec![])
     }
 
     /// Reads the attribute `supportedNetworkAttachmentTypes`.
+    #[inline]
     pub fn get_supported_network_attachment_types(&self) -> Call<Vec<NetworkAttachmentType>> {
         self.object().call(&GET_SUPPORTED_NETWORK_ATTACHMENT_TYPES, vec![])
     }
 
     /// Reads the attribute `supportedPortModes`.
+    #[inline]
     pub fn get_supported_port_modes(&self) -> Call<Vec<PortMode>> {
         self.object().call(&GET_SUPPORTED_PORT_MODES, vec![])
     }
 
     /// Reads the attribute `supportedAudioDriverTypes`.
+    #[inline]
     pub fn get_supported_audio_driver_types(&self) -> Call<Vec<AudioDriverType>> {
         self.object().call(&GET_SUPPORTED_AUDIO_DRIVER_TYPES, vec![])
     }
 
     /// Reads the attribute `languageId`.
+    #[inline]
     pub fn get_language_id(&self) -> Call<String> {
         self.object().call(&GET_LANGUAGE_ID, vec![])
     }
 
     /// Sets the attribute `languageId`.
+    #[inline]
     pub fn set_language_id(&self, language_id: &str) -> Call<()> {
         self.object().call(&SET_LANGUAGE_ID, vec![language_id.to_value()])
     }
 
     /// Calls the method `getDefaultIoCacheSettingForStorageController`.
+    #[inline]
     pub fn get_default_io_cache_setting_for_storage_controller(
         &self,
         controller_type: StorageControllerType,
@@ -410,6 +480,7 @@ impl ISystemProperties {
     }
 
     /// Calls the method `getCPUProfiles`.
+    #[inline]
     pub fn get_cpu_profiles(
         &self,
         architecture: CPUArchitecture,
@@ -420,6 +491,7 @@ impl ISystemProperties {
     }
 
     /// Calls the method `getExecutionEnginesForVmCpuArchitecture`.
+    #[inline]
     pub fn get_execution_engines_for_vm_cpu_architecture(
         &self,
         cpu_architecture: CPUArchitecture,

@@ -12,11 +12,13 @@ managed_object! {
 
 impl IToken {
     /// Calls the method `abandon`.
+    #[inline]
     pub fn abandon(&self) -> Call<()> {
         self.object().call(&ABANDON, vec![])
     }
 
     /// Calls the method `dummy`.
+    #[inline]
     pub fn dummy(&self) -> Call<()> {
         self.object().call(&DUMMY, vec![])
     }

@@ -14,21 +14,25 @@ managed_object! {
 
 impl ITrustedPlatformModule {
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<TpmType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Sets the attribute `type`.
+    #[inline]
     pub fn set_type(&self, r#type: TpmType) -> Call<()> {
         self.object().call(&SET_TYPE, vec![r#type.to_value()])
     }
 
     /// Reads the attribute `location`.
+    #[inline]
     pub fn get_location(&self) -> Call<String> {
         self.object().call(&GET_LOCATION, vec![])
     }
 
     /// Sets the attribute `location`.
+    #[inline]
     pub fn set_location(&self, location: &str) -> Call<()> {
         self.object().call(&SET_LOCATION, vec![location.to_value()])
     }

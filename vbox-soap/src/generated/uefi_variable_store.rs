@@ -17,16 +17,19 @@ managed_object! {
 
 impl IUefiVariableStore {
     /// Reads the attribute `secureBootEnabled`.
+    #[inline]
     pub fn get_secure_boot_enabled(&self) -> Call<bool> {
         self.object().call(&GET_SECURE_BOOT_ENABLED, vec![])
     }
 
     /// Sets the attribute `secureBootEnabled`.
+    #[inline]
     pub fn set_secure_boot_enabled(&self, secure_boot_enabled: bool) -> Call<()> {
         self.object().call(&SET_SECURE_BOOT_ENABLED, vec![secure_boot_enabled.to_value()])
     }
 
     /// Calls the method `addVariable`.
+    #[inline]
     pub fn add_variable(
         &self,
         name: &str,
@@ -41,36 +44,43 @@ impl IUefiVariableStore {
     }
 
     /// Calls the method `deleteVariable`.
+    #[inline]
     pub fn delete_variable(&self, name: &str, owner: &str) -> Call<()> {
         self.object().call(&DELETE_VARIABLE, vec![name.to_value(), owner.to_value()])
     }
 
     /// Calls the method `changeVariable`.
+    #[inline]
     pub fn change_variable(&self, name: &str, data: &[u8]) -> Call<()> {
         self.object().call(&CHANGE_VARIABLE, vec![name.to_value(), data.to_value()])
     }
 
     /// Calls the method `queryVariableByName`.
+    #[inline]
     pub fn query_variable_by_name(&self, name: &str) -> Call<UefiVariableStoreQueryVariableByName> {
         self.object().call_many(&QUERY_VARIABLE_BY_NAME, vec![name.to_value()])
     }
 
     /// Calls the method `queryVariables`.
+    #[inline]
     pub fn query_variables(&self) -> Call<UefiVariableStoreQueryVariables> {
         self.object().call_many(&QUERY_VARIABLES, vec![])
     }
 
     /// Calls the method `enrollOraclePlatformKey`.
+    #[inline]
     pub fn enroll_oracle_platform_key(&self) -> Call<()> {
         self.object().call(&ENROLL_ORACLE_PLATFORM_KEY, vec![])
     }
 
     /// Calls the method `enrollPlatformKey`.
+    #[inline]
     pub fn enroll_platform_key(&self, platform_key: &[u8], owner: &str) -> Call<()> {
         self.object().call(&ENROLL_PLATFORM_KEY, vec![platform_key.to_value(), owner.to_value()])
     }
 
     /// Calls the method `addKek`.
+    #[inline]
     pub fn add_kek(
         &self,
         key_encryption_key: &[u8],
@@ -84,6 +94,7 @@ impl IUefiVariableStore {
     }
 
     /// Calls the method `addSignatureToDb`.
+    #[inline]
     pub fn add_signature_to_db(
         &self,
         signature: &[u8],
@@ -97,6 +108,7 @@ impl IUefiVariableStore {
     }
 
     /// Calls the method `addSignatureToDbx`.
+    #[inline]
     pub fn add_signature_to_dbx(
         &self,
         signature: &[u8],
@@ -110,11 +122,13 @@ impl IUefiVariableStore {
     }
 
     /// Calls the method `enrollDefaultMsSignatures`.
+    #[inline]
     pub fn enroll_default_ms_signatures(&self) -> Call<()> {
         self.object().call(&ENROLL_DEFAULT_MS_SIGNATURES, vec![])
     }
 
     /// Calls the method `addSignatureToMok`.
+    #[inline]
     pub fn add_signature_to_mok(
         &self,
         signature: &[u8],

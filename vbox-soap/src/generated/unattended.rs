@@ -15,217 +15,260 @@ managed_object! {
 
 impl IUnattended {
     /// Reads the attribute `isoPath`.
+    #[inline]
     pub fn get_iso_path(&self) -> Call<String> {
         self.object().call(&GET_ISO_PATH, vec![])
     }
 
     /// Sets the attribute `isoPath`.
+    #[inline]
     pub fn set_iso_path(&self, iso_path: &str) -> Call<()> {
         self.object().call(&SET_ISO_PATH, vec![iso_path.to_value()])
     }
 
     /// Reads the attribute `machine`.
+    #[inline]
     pub fn get_machine(&self) -> Call<IMachine> {
         self.object().call(&GET_MACHINE, vec![])
     }
 
     /// Sets the attribute `machine`.
+    #[inline]
     pub fn set_machine(&self, machine: &IMachine) -> Call<()> {
         self.object().call(&SET_MACHINE, vec![machine.to_value()])
     }
 
     /// Reads the attribute `user`.
+    #[inline]
     pub fn get_user(&self) -> Call<String> {
         self.object().call(&GET_USER, vec![])
     }
 
     /// Sets the attribute `user`.
+    #[inline]
     pub fn set_user(&self, user: &str) -> Call<()> {
         self.object().call(&SET_USER, vec![user.to_value()])
     }
 
     /// Reads the attribute `userPassword`.
+    #[inline]
     pub fn get_user_password(&self) -> Call<String> {
         self.object().call(&GET_USER_PASSWORD, vec![])
     }
 
     /// Sets the attribute `userPassword`.
+    #[inline]
     pub fn set_user_password(&self, user_password: &str) -> Call<()> {
         self.object().call(&SET_USER_PASSWORD, vec![user_password.to_value()])
     }
 
     /// Reads the attribute `adminPassword`.
+    #[inline]
     pub fn get_admin_password(&self) -> Call<String> {
         self.object().call(&GET_ADMIN_PASSWORD, vec![])
     }
 
     /// Sets the attribute `adminPassword`.
+    #[inline]
     pub fn set_admin_password(&self, admin_password: &str) -> Call<()> {
         self.object().call(&SET_ADMIN_PASSWORD, vec![admin_password.to_value()])
     }
 
     /// Reads the attribute `fullUserName`.
+    #[inline]
     pub fn get_full_user_name(&self) -> Call<String> {
         self.object().call(&GET_FULL_USER_NAME, vec![])
     }
 
     /// Sets the attribute `fullUserName`.
+    #[inline]
     pub fn set_full_user_name(&self, full_user_name: &str) -> Call<()> {
         self.object().call(&SET_FULL_USER_NAME, vec![full_user_name.to_value()])
     }
 
     /// Reads the attribute `productKey`.
+    #[inline]
     pub fn get_product_key(&self) -> Call<String> {
         self.object().call(&GET_PRODUCT_KEY, vec![])
     }
 
     /// Sets the attribute `productKey`.
+    #[inline]
     pub fn set_product_key(&self, product_key: &str) -> Call<()> {
         self.object().call(&SET_PRODUCT_KEY, vec![product_key.to_value()])
     }
 
     /// Reads the attribute `additionsIsoPath`.
+    #[inline]
     pub fn get_additions_iso_path(&self) -> Call<String> {
         self.object().call(&GET_ADDITIONS_ISO_PATH, vec![])
     }
 
     /// Sets the attribute `additionsIsoPath`.
+    #[inline]
     pub fn set_additions_iso_path(&self, additions_iso_path: &str) -> Call<()> {
         self.object().call(&SET_ADDITIONS_ISO_PATH, vec![additions_iso_path.to_value()])
     }
 
     /// Reads the attribute `installGuestAdditions`.
+    #[inline]
     pub fn get_install_guest_additions(&self) -> Call<bool> {
         self.object().call(&GET_INSTALL_GUEST_ADDITIONS, vec![])
     }
 
     /// Sets the attribute `installGuestAdditions`.
+    #[inline]
     pub fn set_install_guest_additions(&self, install_guest_additions: bool) -> Call<()> {
         self.object().call(&SET_INSTALL_GUEST_ADDITIONS, vec![install_guest_additions.to_value()])
     }
 
     /// Reads the attribute `productKeyRequired`.
+    #[inline]
     pub fn get_product_key_required(&self) -> Call<bool> {
         self.object().call(&GET_PRODUCT_KEY_REQUIRED, vec![])
     }
 
     /// Reads the attribute `validationKitIsoPath`.
+    #[inline]
     pub fn get_validation_kit_iso_path(&self) -> Call<String> {
         self.object().call(&GET_VALIDATION_KIT_ISO_PATH, vec![])
     }
 
     /// Sets the attribute `validationKitIsoPath`.
+    #[inline]
     pub fn set_validation_kit_iso_path(&self, validation_kit_iso_path: &str) -> Call<()> {
         self.object().call(&SET_VALIDATION_KIT_ISO_PATH, vec![validation_kit_iso_path.to_value()])
     }
 
     /// Reads the attribute `installTestExecService`.
+    #[inline]
     pub fn get_install_test_exec_service(&self) -> Call<bool> {
         self.object().call(&GET_INSTALL_TEST_EXEC_SERVICE, vec![])
     }
 
     /// Sets the attribute `installTestExecService`.
+    #[inline]
     pub fn set_install_test_exec_service(&self, install_test_exec_service: bool) -> Call<()> {
         self.object()
             .call(&SET_INSTALL_TEST_EXEC_SERVICE, vec![install_test_exec_service.to_value()])
     }
 
     /// Reads the attribute `userPayloadIsoPath`.
+    #[inline]
     pub fn get_user_payload_iso_path(&self) -> Call<String> {
         self.object().call(&GET_USER_PAYLOAD_ISO_PATH, vec![])
     }
 
     /// Sets the attribute `userPayloadIsoPath`.
+    #[inline]
     pub fn set_user_payload_iso_path(&self, user_payload_iso_path: &str) -> Call<()> {
         self.object().call(&SET_USER_PAYLOAD_ISO_PATH, vec![user_payload_iso_path.to_value()])
     }
 
     /// Reads the attribute `installUserPayload`.
+    #[inline]
     pub fn get_install_user_payload(&self) -> Call<bool> {
         self.object().call(&GET_INSTALL_USER_PAYLOAD, vec![])
     }
 
     /// Sets the attribute `installUserPayload`.
+    #[inline]
     pub fn set_install_user_payload(&self, install_user_payload: bool) -> Call<()> {
         self.object().call(&SET_INSTALL_USER_PAYLOAD, vec![install_user_payload.to_value()])
     }
 
     /// Reads the attribute `timeZone`.
+    #[inline]
     pub fn get_time_zone(&self) -> Call<String> {
         self.object().call(&GET_TIME_ZONE, vec![])
     }
 
     /// Sets the attribute `timeZone`.
+    #[inline]
     pub fn set_time_zone(&self, time_zone: &str) -> Call<()> {
         self.object().call(&SET_TIME_ZONE, vec![time_zone.to_value()])
     }
 
     /// Reads the attribute `keyboardLayout`.
+    #[inline]
     pub fn get_keyboard_layout(&self) -> Call<String> {
         self.object().call(&GET_KEYBOARD_LAYOUT, vec![])
     }
 
     /// Sets the attribute `keyboardLayout`.
+    #[inline]
     pub fn set_keyboard_layout(&self, keyboard_layout: &str) -> Call<()> {
         self.object().call(&SET_KEYBOARD_LAYOUT, vec![keyboard_layout.to_value()])
     }
 
     /// Reads the attribute `keyboardVariant`.
+    #[inline]
     pub fn get_keyboard_variant(&self) -> Call<String> {
         self.object().call(&GET_KEYBOARD_VARIANT, vec![])
     }
 
     /// Sets the attribute `keyboardVariant`.
+    #[inline]
     pub fn set_keyboard_variant(&self, keyboard_variant: &str) -> Call<()> {
         self.object().call(&SET_KEYBOARD_VARIANT, vec![keyboard_variant.to_value()])
     }
 
     /// Reads the attribute `locale`.
+    #[inline]
     pub fn get_locale(&self) -> Call<String> {
         self.object().call(&GET_LOCALE, vec![])
     }
 
     /// Sets the attribute `locale`.
+    #[inline]
     pub fn set_locale(&self, locale: &str) -> Call<()> {
         self.object().call(&SET_LOCALE, vec![locale.to_value()])
     }
 
     /// Reads the attribute `language`.
+    #[inline]
     pub fn get_language(&self) -> Call<String> {
         self.object().call(&GET_LANGUAGE, vec![])
     }
 
     /// Sets the attribute `language`.
+    #[inline]
     pub fn set_language(&self, language: &str) -> Call<()> {
         self.object().call(&SET_LANGUAGE, vec![language.to_value()])
     }
 
     /// Reads the attribute `country`.
+    #[inline]
     pub fn get_country(&self) -> Call<String> {
         self.object().call(&GET_COUNTRY, vec![])
     }
 
     /// Sets the attribute `country`.
+    #[inline]
     pub fn set_country(&self, country: &str) -> Call<()> {
         self.object().call(&SET_COUNTRY, vec![country.to_value()])
     }
 
     /// Reads the attribute `proxy`.
+    #[inline]
     pub fn get_proxy(&self) -> Call<String> {
         self.object().call(&GET_PROXY, vec![])
     }
 
     /// Sets the attribute `proxy`.
+    #[inline]
     pub fn set_proxy(&self, proxy: &str) -> Call<()> {
         self.object().call(&SET_PROXY, vec![proxy.to_value()])
     }
 
     /// Reads the attribute `packageSelectionAdjustments`.
+    #[inline]
     pub fn get_package_selection_adjustments(&self) -> Call<String> {
         self.object().call(&GET_PACKAGE_SELECTION_ADJUSTMENTS, vec![])
     }
 
     /// Sets the attribute `packageSelectionAdjustments`.
+    #[inline]
     pub fn set_package_selection_adjustments(
         &self,
         package_selection_adjustments: &str,
@@ -237,51 +280,61 @@ impl IUnattended {
     }
 
     /// Reads the attribute `hostname`.
+    #[inline]
     pub fn get_hostname(&self) -> Call<String> {
         self.object().call(&GET_HOSTNAME, vec![])
     }
 
     /// Sets the attribute `hostname`.
+    #[inline]
     pub fn set_hostname(&self, hostname: &str) -> Call<()> {
         self.object().call(&SET_HOSTNAME, vec![hostname.to_value()])
     }
 
     /// Reads the attribute `auxiliaryBasePath`.
+    #[inline]
     pub fn get_auxiliary_base_path(&self) -> Call<String> {
         self.object().call(&GET_AUXILIARY_BASE_PATH, vec![])
     }
 
     /// Sets the attribute `auxiliaryBasePath`.
+    #[inline]
     pub fn set_auxiliary_base_path(&self, auxiliary_base_path: &str) -> Call<()> {
         self.object().call(&SET_AUXILIARY_BASE_PATH, vec![auxiliary_base_path.to_value()])
     }
 
     /// Reads the attribute `imageIndex`.
+    #[inline]
     pub fn get_image_index(&self) -> Call<u32> {
         self.object().call(&GET_IMAGE_INDEX, vec![])
     }
 
     /// Sets the attribute `imageIndex`.
+    #[inline]
     pub fn set_image_index(&self, image_index: u32) -> Call<()> {
         self.object().call(&SET_IMAGE_INDEX, vec![image_index.to_value()])
     }
 
     /// Reads the attribute `scriptTemplatePath`.
+    #[inline]
     pub fn get_script_template_path(&self) -> Call<String> {
         self.object().call(&GET_SCRIPT_TEMPLATE_PATH, vec![])
     }
 
     /// Sets the attribute `scriptTemplatePath`.
+    #[inline]
     pub fn set_script_template_path(&self, script_template_path: &str) -> Call<()> {
         self.object().call(&SET_SCRIPT_TEMPLATE_PATH, vec![script_template_path.to_value()])
     }
 
     /// Reads the attribute `postInstallScriptTemplatePath`.
+    #[inline]
     pub fn get_post_install_script_template_path(&self) -> Call<String> {
         self.object().call(&GET_POST_INSTALL_SCRIPT_TEMPLATE_PATH, vec![])
     }
 
     /// Sets the attribute `postInstallScriptTemplatePath`.
+    #[inline]
     pub fn set_post_install_script_template_path(
         &self,
         post_install_script_template_path: &str,
@@ -293,21 +346,25 @@ impl IUnattended {
     }
 
     /// Reads the attribute `postInstallCommand`.
+    #[inline]
     pub fn get_post_install_command(&self) -> Call<String> {
         self.object().call(&GET_POST_INSTALL_COMMAND, vec![])
     }
 
     /// Sets the attribute `postInstallCommand`.
+    #[inline]
     pub fn set_post_install_command(&self, post_install_command: &str) -> Call<()> {
         self.object().call(&SET_POST_INSTALL_COMMAND, vec![post_install_command.to_value()])
     }
 
     /// Reads the attribute `extraInstallKernelParameters`.
+    #[inline]
     pub fn get_extra_install_kernel_parameters(&self) -> Call<String> {
         self.object().call(&GET_EXTRA_INSTALL_KERNEL_PARAMETERS, vec![])
     }
 
     /// Sets the attribute `extraInstallKernelParameters`.
+    #[inline]
     pub fn set_extra_install_kernel_parameters(
         &self,
         extra_install_kernel_parameters: &str,
@@ -319,77 +376,92 @@ impl IUnattended {
     }
 
     /// Reads the attribute `detectedOSTypeId`.
+    #[inline]
     pub fn get_detected_os_type_id(&self) -> Call<String> {
         self.object().call(&GET_DETECTED_OS_TYPE_ID, vec![])
     }
 
     /// Reads the attribute `detectedOSVersion`.
+    #[inline]
     pub fn get_detected_os_version(&self) -> Call<String> {
         self.object().call(&GET_DETECTED_OS_VERSION, vec![])
     }
 
     /// Reads the attribute `detectedOSFlavor`.
+    #[inline]
     pub fn get_detected_os_flavor(&self) -> Call<String> {
         self.object().call(&GET_DETECTED_OS_FLAVOR, vec![])
     }
 
     /// Reads the attribute `detectedOSLanguages`.
+    #[inline]
     pub fn get_detected_os_languages(&self) -> Call<String> {
         self.object().call(&GET_DETECTED_OS_LANGUAGES, vec![])
     }
 
     /// Reads the attribute `detectedOSHints`.
+    #[inline]
     pub fn get_detected_os_hints(&self) -> Call<String> {
         self.object().call(&GET_DETECTED_OS_HINTS, vec![])
     }
 
     /// Reads the attribute `detectedImageNames`.
+    #[inline]
     pub fn get_detected_image_names(&self) -> Call<Vec<String>> {
         self.object().call(&GET_DETECTED_IMAGE_NAMES, vec![])
     }
 
     /// Reads the attribute `detectedImageIndices`.
+    #[inline]
     pub fn get_detected_image_indices(&self) -> Call<Vec<u32>> {
         self.object().call(&GET_DETECTED_IMAGE_INDICES, vec![])
     }
 
     /// Reads the attribute `isUnattendedInstallSupported`.
+    #[inline]
     pub fn get_is_unattended_install_supported(&self) -> Call<bool> {
         self.object().call(&GET_IS_UNATTENDED_INSTALL_SUPPORTED, vec![])
     }
 
     /// Reads the attribute `avoidUpdatesOverNetwork`.
+    #[inline]
     pub fn get_avoid_updates_over_network(&self) -> Call<bool> {
         self.object().call(&GET_AVOID_UPDATES_OVER_NETWORK, vec![])
     }
 
     /// Sets the attribute `avoidUpdatesOverNetwork`.
+    #[inline]
     pub fn set_avoid_updates_over_network(&self, avoid_updates_over_network: bool) -> Call<()> {
         self.object()
             .call(&SET_AVOID_UPDATES_OVER_NETWORK, vec![avoid_updates_over_network.to_value()])
     }
 
     /// Calls the method `detectIsoOS`.
+    #[inline]
     pub fn detect_iso_os(&self) -> Call<()> {
         self.object().call(&DETECT_ISO_OS, vec![])
     }
 
     /// Calls the method `prepare`.
+    #[inline]
     pub fn prepare(&self) -> Call<()> {
         self.object().call(&PREPARE, vec![])
     }
 
     /// Calls the method `constructMedia`.
+    #[inline]
     pub fn construct_media(&self) -> Call<()> {
         self.object().call(&CONSTRUCT_MEDIA, vec![])
     }
 
     /// Calls the method `reconfigureVM`.
+    #[inline]
     pub fn reconfigure_vm(&self) -> Call<()> {
         self.object().call(&RECONFIGURE_VM, vec![])
     }
 
     /// Calls the method `done`.
+    #[inline]
     pub fn done(&self) -> Call<()> {
         self.object().call(&DONE, vec![])
     }

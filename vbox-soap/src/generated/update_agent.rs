@@ -18,131 +18,157 @@ managed_object! {
 
 impl IUpdateAgent {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `order`.
+    #[inline]
     pub fn get_order(&self) -> Call<u32> {
         self.object().call(&GET_ORDER, vec![])
     }
 
     /// Reads the attribute `dependsOn`.
+    #[inline]
     pub fn get_depends_on(&self) -> Call<Vec<String>> {
         self.object().call(&GET_DEPENDS_ON, vec![])
     }
 
     /// Reads the attribute `version`.
+    #[inline]
     pub fn get_version(&self) -> Call<String> {
         self.object().call(&GET_VERSION, vec![])
     }
 
     /// Reads the attribute `downloadUrl`.
+    #[inline]
     pub fn get_download_url(&self) -> Call<String> {
         self.object().call(&GET_DOWNLOAD_URL, vec![])
     }
 
     /// Reads the attribute `webUrl`.
+    #[inline]
     pub fn get_web_url(&self) -> Call<String> {
         self.object().call(&GET_WEB_URL, vec![])
     }
 
     /// Reads the attribute `releaseNotes`.
+    #[inline]
     pub fn get_release_notes(&self) -> Call<String> {
         self.object().call(&GET_RELEASE_NOTES, vec![])
     }
 
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `hidden`.
+    #[inline]
     pub fn get_hidden(&self) -> Call<bool> {
         self.object().call(&GET_HIDDEN, vec![])
     }
 
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<UpdateState> {
         self.object().call(&GET_STATE, vec![])
     }
 
     /// Reads the attribute `checkFrequency`.
+    #[inline]
     pub fn get_check_frequency(&self) -> Call<u32> {
         self.object().call(&GET_CHECK_FREQUENCY, vec![])
     }
 
     /// Sets the attribute `checkFrequency`.
+    #[inline]
     pub fn set_check_frequency(&self, check_frequency: u32) -> Call<()> {
         self.object().call(&SET_CHECK_FREQUENCY, vec![check_frequency.to_value()])
     }
 
     /// Reads the attribute `channel`.
+    #[inline]
     pub fn get_channel(&self) -> Call<UpdateChannel> {
         self.object().call(&GET_CHANNEL, vec![])
     }
 
     /// Sets the attribute `channel`.
+    #[inline]
     pub fn set_channel(&self, channel: UpdateChannel) -> Call<()> {
         self.object().call(&SET_CHANNEL, vec![channel.to_value()])
     }
 
     /// Reads the attribute `repositoryURL`.
+    #[inline]
     pub fn get_repository_url(&self) -> Call<String> {
         self.object().call(&GET_REPOSITORY_URL, vec![])
     }
 
     /// Sets the attribute `repositoryURL`.
+    #[inline]
     pub fn set_repository_url(&self, repository_url: &str) -> Call<()> {
         self.object().call(&SET_REPOSITORY_URL, vec![repository_url.to_value()])
     }
 
     /// Reads the attribute `lastCheckDate`.
+    #[inline]
     pub fn get_last_check_date(&self) -> Call<String> {
         self.object().call(&GET_LAST_CHECK_DATE, vec![])
     }
 
     /// Reads the attribute `checkCount`.
+    #[inline]
     pub fn get_check_count(&self) -> Call<u32> {
         self.object().call(&GET_CHECK_COUNT, vec![])
     }
 
     /// Reads the attribute `isCheckNeeded`.
+    #[inline]
     pub fn get_is_check_needed(&self) -> Call<bool> {
         self.object().call(&GET_IS_CHECK_NEEDED, vec![])
     }
 
     /// Reads the attribute `supportedChannels`.
+    #[inline]
     pub fn get_supported_channels(&self) -> Call<Vec<UpdateChannel>> {
         self.object().call(&GET_SUPPORTED_CHANNELS, vec![])
     }
 
     /// Calls the method `checkFor`.
+    #[inline]
     pub fn check_for(&self) -> Call<IProgress> {
         self.object().call(&CHECK_FOR, vec![])
     }
 
     /// Calls the method `download`.
+    #[inline]
     pub fn download(&self) -> Call<IProgress> {
         self.object().call(&DOWNLOAD, vec![])
     }
 
     /// Calls the method `install`.
+    #[inline]
     pub fn install(&self) -> Call<IProgress> {
         self.object().call(&INSTALL, vec![])
     }
 
     /// Calls the method `rollback`.
+    #[inline]
     pub fn rollback(&self) -> Call<()> {
         self.object().call(&ROLLBACK, vec![])
     }

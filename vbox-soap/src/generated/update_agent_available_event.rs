@@ -15,31 +15,37 @@ managed_object! {
 
 impl IUpdateAgentAvailableEvent {
     /// Reads the attribute `version`.
+    #[inline]
     pub fn get_version(&self) -> Call<String> {
         self.object().call(&GET_VERSION, vec![])
     }
 
     /// Reads the attribute `channel`.
+    #[inline]
     pub fn get_channel(&self) -> Call<UpdateChannel> {
         self.object().call(&GET_CHANNEL, vec![])
     }
 
     /// Reads the attribute `severity`.
+    #[inline]
     pub fn get_severity(&self) -> Call<UpdateSeverity> {
         self.object().call(&GET_SEVERITY, vec![])
     }
 
     /// Reads the attribute `downloadURL`.
+    #[inline]
     pub fn get_download_url(&self) -> Call<String> {
         self.object().call(&GET_DOWNLOAD_URL, vec![])
     }
 
     /// Reads the attribute `webURL`.
+    #[inline]
     pub fn get_web_url(&self) -> Call<String> {
         self.object().call(&GET_WEB_URL, vec![])
     }
 
     /// Reads the attribute `releaseNotes`.
+    #[inline]
     pub fn get_release_notes(&self) -> Call<String> {
         self.object().call(&GET_RELEASE_NOTES, vec![])
     }

@@ -15,6 +15,7 @@ managed_object! {
 
 impl IUpdateAgentEvent {
     /// Reads the attribute `agent`.
+    #[inline]
     pub fn get_agent(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_AGENT, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IUpdateAgentSettingsChangedEvent {
     /// Reads the attribute `attributeHint`.
+    #[inline]
     pub fn get_attribute_hint(&self) -> Call<String> {
         self.object().call(&GET_ATTRIBUTE_HINT, vec![])
     }

@@ -14,6 +14,7 @@ managed_object! {
 
 impl IUpdateAgentStateChangedEvent {
     /// Reads the attribute `state`.
+    #[inline]
     pub fn get_state(&self) -> Call<UpdateState> {
         self.object().call(&GET_STATE, vec![])
     }

@@ -14,26 +14,31 @@ managed_object! {
 
 impl IUSBController {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<USBControllerType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Sets the attribute `type`.
+    #[inline]
     pub fn set_type(&self, r#type: USBControllerType) -> Call<()> {
         self.object().call(&SET_TYPE, vec![r#type.to_value()])
     }
 
     /// Reads the attribute `USBStandard`.
+    #[inline]
     pub fn get_usb_standard(&self) -> Call<u16> {
         self.object().call(&GET_USB_STANDARD, vec![])
     }

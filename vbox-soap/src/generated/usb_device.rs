@@ -13,76 +13,91 @@ managed_object! {
 
 impl IUSBDevice {
     /// Reads the attribute `id`.
+    #[inline]
     pub fn get_id(&self) -> Call<String> {
         self.object().call(&GET_ID, vec![])
     }
 
     /// Reads the attribute `vendorId`.
+    #[inline]
     pub fn get_vendor_id(&self) -> Call<u16> {
         self.object().call(&GET_VENDOR_ID, vec![])
     }
 
     /// Reads the attribute `productId`.
+    #[inline]
     pub fn get_product_id(&self) -> Call<u16> {
         self.object().call(&GET_PRODUCT_ID, vec![])
     }
 
     /// Reads the attribute `revision`.
+    #[inline]
     pub fn get_revision(&self) -> Call<u16> {
         self.object().call(&GET_REVISION, vec![])
     }
 
     /// Reads the attribute `manufacturer`.
+    #[inline]
     pub fn get_manufacturer(&self) -> Call<String> {
         self.object().call(&GET_MANUFACTURER, vec![])
     }
 
     /// Reads the attribute `product`.
+    #[inline]
     pub fn get_product(&self) -> Call<String> {
         self.object().call(&GET_PRODUCT, vec![])
     }
 
     /// Reads the attribute `serialNumber`.
+    #[inline]
     pub fn get_serial_number(&self) -> Call<String> {
         self.object().call(&GET_SERIAL_NUMBER, vec![])
     }
 
     /// Reads the attribute `address`.
+    #[inline]
     pub fn get_address(&self) -> Call<String> {
         self.object().call(&GET_ADDRESS, vec![])
     }
 
     /// Reads the attribute `port`.
+    #[inline]
     pub fn get_port(&self) -> Call<u16> {
         self.object().call(&GET_PORT, vec![])
     }
 
     /// Reads the attribute `portPath`.
+    #[inline]
     pub fn get_port_path(&self) -> Call<String> {
         self.object().call(&GET_PORT_PATH, vec![])
     }
 
     /// Reads the attribute `version`.
+    #[inline]
     pub fn get_version(&self) -> Call<u16> {
         self.object().call(&GET_VERSION, vec![])
     }
 
     /// Reads the attribute `speed`.
+    #[inline]
     pub fn get_speed(&self) -> Call<USBConnectionSpeed> {
         self.object().call(&GET_SPEED, vec![])
     }
 
     /// Reads the attribute `remote`.
+    #[inline]
     pub fn get_remote(&self) -> Call<bool> {
         self.object().call(&GET_REMOTE, vec![])
     }
 
     /// Reads the attribute `deviceInfo`.
+    #[inline]
     pub fn get_device_info(&self) -> Call<Vec<String>> {
         self.object().call(&GET_DEVICE_INFO, vec![])
     }
 
     /// Reads the attribute `backend`.
+    #[inline]
     pub fn get_backend(&self) -> Call<String> {
         self.object().call(&GET_BACKEND, vec![])
     }

@@ -13,111 +13,133 @@ managed_object! {
 
 impl IUSBDeviceFilter {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Sets the attribute `name`.
+    #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
     }
 
     /// Reads the attribute `active`.
+    #[inline]
     pub fn get_active(&self) -> Call<bool> {
         self.object().call(&GET_ACTIVE, vec![])
     }
 
     /// Sets the attribute `active`.
+    #[inline]
     pub fn set_active(&self, active: bool) -> Call<()> {
         self.object().call(&SET_ACTIVE, vec![active.to_value()])
     }
 
     /// Reads the attribute `vendorId`.
+    #[inline]
     pub fn get_vendor_id(&self) -> Call<String> {
         self.object().call(&GET_VENDOR_ID, vec![])
     }
 
     /// Sets the attribute `vendorId`.
+    #[inline]
     pub fn set_vendor_id(&self, vendor_id: &str) -> Call<()> {
         self.object().call(&SET_VENDOR_ID, vec![vendor_id.to_value()])
     }
 
     /// Reads the attribute `productId`.
+    #[inline]
     pub fn get_product_id(&self) -> Call<String> {
         self.object().call(&GET_PRODUCT_ID, vec![])
     }
 
     /// Sets the attribute `productId`.
+    #[inline]
     pub fn set_product_id(&self, product_id: &str) -> Call<()> {
         self.object().call(&SET_PRODUCT_ID, vec![product_id.to_value()])
     }
 
     /// Reads the attribute `revision`.
+    #[inline]
     pub fn get_revision(&self) -> Call<String> {
         self.object().call(&GET_REVISION, vec![])
     }
 
     /// Sets the attribute `revision`.
+    #[inline]
     pub fn set_revision(&self, revision: &str) -> Call<()> {
         self.object().call(&SET_REVISION, vec![revision.to_value()])
     }
 
     /// Reads the attribute `manufacturer`.
+    #[inline]
     pub fn get_manufacturer(&self) -> Call<String> {
         self.object().call(&GET_MANUFACTURER, vec![])
     }
 
     /// Sets the attribute `manufacturer`.
+    #[inline]
     pub fn set_manufacturer(&self, manufacturer: &str) -> Call<()> {
         self.object().call(&SET_MANUFACTURER, vec![manufacturer.to_value()])
     }
 
     /// Reads the attribute `product`.
+    #[inline]
     pub fn get_product(&self) -> Call<String> {
         self.object().call(&GET_PRODUCT, vec![])
     }
 
     /// Sets the attribute `product`.
+    #[inline]
     pub fn set_product(&self, product: &str) -> Call<()> {
         self.object().call(&SET_PRODUCT, vec![product.to_value()])
     }
 
     /// Reads the attribute `serialNumber`.
+    #[inline]
     pub fn get_serial_number(&self) -> Call<String> {
         self.object().call(&GET_SERIAL_NUMBER, vec![])
     }
 
     /// Sets the attribute `serialNumber`.
+    #[inline]
     pub fn set_serial_number(&self, serial_number: &str) -> Call<()> {
         self.object().call(&SET_SERIAL_NUMBER, vec![serial_number.to_value()])
     }
 
     /// Reads the attribute `port`.
+    #[inline]
     pub fn get_port(&self) -> Call<String> {
         self.object().call(&GET_PORT, vec![])
     }
 
     /// Sets the attribute `port`.
+    #[inline]
     pub fn set_port(&self, port: &str) -> Call<()> {
         self.object().call(&SET_PORT, vec![port.to_value()])
     }
 
     /// Reads the attribute `remote`.
+    #[inline]
     pub fn get_remote(&self) -> Call<String> {
         self.object().call(&GET_REMOTE, vec![])
     }
 
     /// Sets the attribute `remote`.
+    #[inline]
     pub fn set_remote(&self, remote: &str) -> Call<()> {
         self.object().call(&SET_REMOTE, vec![remote.to_value()])
     }
 
     /// Reads the attribute `maskedInterfaces`.
+    #[inline]
     pub fn get_masked_interfaces(&self) -> Call<u32> {
         self.object().call(&GET_MASKED_INTERFACES, vec![])
     }
 
     /// Sets the attribute `maskedInterfaces`.
+    #[inline]
     pub fn set_masked_interfaces(&self, masked_interfaces: u32) -> Call<()> {
         self.object().call(&SET_MASKED_INTERFACES, vec![masked_interfaces.to_value()])
     }

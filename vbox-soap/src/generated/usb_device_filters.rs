@@ -15,21 +15,25 @@ managed_object! {
 
 impl IUSBDeviceFilters {
     /// Reads the attribute `deviceFilters`.
+    #[inline]
     pub fn get_device_filters(&self) -> Call<Vec<IUSBDeviceFilter>> {
         self.object().call(&GET_DEVICE_FILTERS, vec![])
     }
 
     /// Calls the method `createDeviceFilter`.
+    #[inline]
     pub fn create_device_filter(&self, name: &str) -> Call<IUSBDeviceFilter> {
         self.object().call(&CREATE_DEVICE_FILTER, vec![name.to_value()])
     }
 
     /// Calls the method `insertDeviceFilter`.
+    #[inline]
     pub fn insert_device_filter(&self, position: u32, filter: &IUSBDeviceFilter) -> Call<()> {
         self.object().call(&INSERT_DEVICE_FILTER, vec![position.to_value(), filter.to_value()])
     }
 
     /// Calls the method `removeDeviceFilter`.
+    #[inline]
     pub fn remove_device_filter(&self, position: u32) -> Call<IUSBDeviceFilter> {
         self.object().call(&REMOVE_DEVICE_FILTER, vec![position.to_value()])
     }

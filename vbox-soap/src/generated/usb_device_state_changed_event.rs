@@ -16,16 +16,19 @@ managed_object! {
 
 impl IUSBDeviceStateChangedEvent {
     /// Reads the attribute `device`.
+    #[inline]
     pub fn get_device(&self) -> Call<Option<IUSBDevice>> {
         self.object().call(&GET_DEVICE, vec![])
     }
 
     /// Reads the attribute `attached`.
+    #[inline]
     pub fn get_attached(&self) -> Call<bool> {
         self.object().call(&GET_ATTACHED, vec![])
     }
 
     /// Reads the attribute `error`.
+    #[inline]
     pub fn get_error(&self) -> Call<Option<IVirtualBoxErrorInfo>> {
         self.object().call(&GET_ERROR, vec![])
     }

@@ -12,11 +12,13 @@ managed_object! {
 
 impl IUSBProxyBackend {
     /// Reads the attribute `name`.
+    #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<String> {
         self.object().call(&GET_TYPE, vec![])
     }

@@ -13,6 +13,7 @@ managed_object! {
 
 impl IVBoxSVCAvailabilityChangedEvent {
     /// Reads the attribute `available`.
+    #[inline]
     pub fn get_available(&self) -> Call<bool> {
         self.object().call(&GET_AVAILABLE, vec![])
     }

@@ -14,31 +14,37 @@ managed_object! {
 
 impl IVetoEvent {
     /// Calls the method `addVeto`.
+    #[inline]
     pub fn add_veto(&self, reason: &str) -> Call<()> {
         self.object().call(&ADD_VETO, vec![reason.to_value()])
     }
 
     /// Calls the method `isVetoed`.
+    #[inline]
     pub fn is_vetoed(&self) -> Call<bool> {
         self.object().call(&IS_VETOED, vec![])
     }
 
     /// Calls the method `getVetos`.
+    #[inline]
     pub fn get_vetos(&self) -> Call<Vec<String>> {
         self.object().call(&GET_VETOS, vec![])
     }
 
     /// Calls the method `addApproval`.
+    #[inline]
     pub fn add_approval(&self, reason: &str) -> Call<()> {
         self.object().call(&ADD_APPROVAL, vec![reason.to_value()])
     }
 
     /// Calls the method `isApproved`.
+    #[inline]
     pub fn is_approved(&self) -> Call<bool> {
         self.object().call(&IS_APPROVED, vec![])
     }
 
     /// Calls the method `getApprovals`.
+    #[inline]
     pub fn get_approvals(&self) -> Call<Vec<String>> {
         self.object().call(&GET_APPROVALS, vec![])
     }

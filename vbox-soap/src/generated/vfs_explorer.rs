@@ -18,41 +18,49 @@ managed_object! {
 
 impl IVFSExplorer {
     /// Reads the attribute `path`.
+    #[inline]
     pub fn get_path(&self) -> Call<String> {
         self.object().call(&GET_PATH, vec![])
     }
 
     /// Reads the attribute `type`.
+    #[inline]
     pub fn get_type(&self) -> Call<VFSType> {
         self.object().call(&GET_TYPE, vec![])
     }
 
     /// Calls the method `update`.
+    #[inline]
     pub fn update(&self) -> Call<IProgress> {
         self.object().call(&UPDATE, vec![])
     }
 
     /// Calls the method `cd`.
+    #[inline]
     pub fn cd(&self, dir: &str) -> Call<IProgress> {
         self.object().call(&CD, vec![dir.to_value()])
     }
 
     /// Calls the method `cdUp`.
+    #[inline]
     pub fn cd_up(&self) -> Call<IProgress> {
         self.object().call(&CD_UP, vec![])
     }
 
     /// Calls the method `entryList`.
+    #[inline]
     pub fn entry_list(&self) -> Call<VFSExplorerEntryList> {
         self.object().call_many(&ENTRY_LIST, vec![])
     }
 
     /// Calls the method `exists`.
+    #[inline]
     pub fn exists(&self, names: &[&str]) -> Call<Vec<String>> {
         self.object().call(&EXISTS, vec![names.to_value()])
     }
 
     /// Calls the method `remove`.
+    #[inline]
     pub fn remove(&self, names: &[&str]) -> Call<IProgress> {
         self.object().call(&REMOVE, vec![names.to_value()])
     }

@@ -40,146 +40,175 @@ managed_object! {
 
 impl IVirtualBox {
     /// Reads the attribute `version`.
+    #[inline]
     pub fn get_version(&self) -> Call<String> {
         self.object().call(&GET_VERSION, vec![])
     }
 
     /// Reads the attribute `versionNormalized`.
+    #[inline]
     pub fn get_version_normalized(&self) -> Call<String> {
         self.object().call(&GET_VERSION_NORMALIZED, vec![])
     }
 
     /// Reads the attribute `revision`.
+    #[inline]
     pub fn get_revision(&self) -> Call<u32> {
         self.object().call(&GET_REVISION, vec![])
     }
 
     /// Reads the attribute `packageType`.
+    #[inline]
     pub fn get_package_type(&self) -> Call<String> {
         self.object().call(&GET_PACKAGE_TYPE, vec![])
     }
 
     /// Reads the attribute `APIVersion`.
+    #[inline]
     pub fn get_api_version(&self) -> Call<String> {
         self.object().call(&GET_API_VERSION, vec![])
     }
 
     /// Reads the attribute `APIRevision`.
+    #[inline]
     pub fn get_api_revision(&self) -> Call<i64> {
         self.object().call(&GET_API_REVISION, vec![])
     }
 
     /// Reads the attribute `homeFolder`.
+    #[inline]
     pub fn get_home_folder(&self) -> Call<String> {
         self.object().call(&GET_HOME_FOLDER, vec![])
     }
 
     /// Reads the attribute `settingsFilePath`.
+    #[inline]
     pub fn get_settings_file_path(&self) -> Call<String> {
         self.object().call(&GET_SETTINGS_FILE_PATH, vec![])
     }
 
     /// Reads the attribute `host`.
+    #[inline]
     pub fn get_host(&self) -> Call<IHost> {
         self.object().call(&GET_HOST, vec![])
     }
 
     /// Reads the attribute `systemProperties`.
+    #[inline]
     pub fn get_system_properties(&self) -> Call<ISystemProperties> {
         self.object().call(&GET_SYSTEM_PROPERTIES, vec![])
     }
 
     /// Reads the attribute `machines`.
+    #[inline]
     pub fn get_machines(&self) -> Call<Vec<IMachine>> {
         self.object().call(&GET_MACHINES, vec![])
     }
 
     /// Reads the attribute `machineGroups`.
+    #[inline]
     pub fn get_machine_groups(&self) -> Call<Vec<String>> {
         self.object().call(&GET_MACHINE_GROUPS, vec![])
     }
 
     /// Reads the attribute `hardDisks`.
+    #[inline]
     pub fn get_hard_disks(&self) -> Call<Vec<IMedium>> {
         self.object().call(&GET_HARD_DISKS, vec![])
     }
 
     /// Reads the attribute `DVDImages`.
+    #[inline]
     pub fn get_dvd_images(&self) -> Call<Vec<IMedium>> {
         self.object().call(&GET_DVD_IMAGES, vec![])
     }
 
     /// Reads the attribute `floppyImages`.
+    #[inline]
     pub fn get_floppy_images(&self) -> Call<Vec<IMedium>> {
         self.object().call(&GET_FLOPPY_IMAGES, vec![])
     }
 
     /// Reads the attribute `progressOperations`.
+    #[inline]
     pub fn get_progress_operations(&self) -> Call<Vec<IProgress>> {
         self.object().call(&GET_PROGRESS_OPERATIONS, vec![])
     }
 
     /// Reads the attribute `guestOSTypes`.
+    #[inline]
     pub fn get_guest_os_types(&self) -> Call<Vec<IGuestOSType>> {
         self.object().call(&GET_GUEST_OS_TYPES, vec![])
     }
 
     /// Reads the attribute `guestOSFamilies`.
+    #[inline]
     pub fn get_guest_os_families(&self) -> Call<Vec<String>> {
         self.object().call(&GET_GUEST_OS_FAMILIES, vec![])
     }
 
     /// Reads the attribute `sharedFolders`.
+    #[inline]
     pub fn get_shared_folders(&self) -> Call<Vec<ISharedFolder>> {
         self.object().call(&GET_SHARED_FOLDERS, vec![])
     }
 
     /// Reads the attribute `performanceCollector`.
+    #[inline]
     pub fn get_performance_collector(&self) -> Call<IPerformanceCollector> {
         self.object().call(&GET_PERFORMANCE_COLLECTOR, vec![])
     }
 
     /// Reads the attribute `DHCPServers`.
+    #[inline]
     pub fn get_dhcp_servers(&self) -> Call<Vec<IDHCPServer>> {
         self.object().call(&GET_DHCP_SERVERS, vec![])
     }
 
     /// Reads the attribute `NATNetworks`.
+    #[inline]
     pub fn get_nat_networks(&self) -> Call<Vec<INATNetwork>> {
         self.object().call(&GET_NAT_NETWORKS, vec![])
     }
 
     /// Reads the attribute `eventSource`.
+    #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
     /// Reads the attribute `internalNetworks`.
+    #[inline]
     pub fn get_internal_networks(&self) -> Call<Vec<String>> {
         self.object().call(&GET_INTERNAL_NETWORKS, vec![])
     }
 
     /// Reads the attribute `hostOnlyNetworks`.
+    #[inline]
     pub fn get_host_only_networks(&self) -> Call<Vec<IHostOnlyNetwork>> {
         self.object().call(&GET_HOST_ONLY_NETWORKS, vec![])
     }
 
     /// Reads the attribute `genericNetworkDrivers`.
+    #[inline]
     pub fn get_generic_network_drivers(&self) -> Call<Vec<String>> {
         self.object().call(&GET_GENERIC_NETWORK_DRIVERS, vec![])
     }
 
     /// Reads the attribute `cloudNetworks`.
+    #[inline]
     pub fn get_cloud_networks(&self) -> Call<Vec<ICloudNetwork>> {
         self.object().call(&GET_CLOUD_NETWORKS, vec![])
     }
 
     /// Reads the attribute `cloudProviderManager`.
+    #[inline]
     pub fn get_cloud_provider_manager(&self) -> Call<ICloudProviderManager> {
         self.object().call(&GET_CLOUD_PROVIDER_MANAGER, vec![])
     }
 
     /// Calls the method `composeMachineFilename`.
+    #[inline]
     pub fn compose_machine_filename(
         &self,
         name: &str,
@@ -199,6 +228,7 @@ impl IVirtualBox {
     }
 
     /// Calls the method `getPlatformProperties`.
+    #[inline]
     pub fn get_platform_properties(
         &self,
         architecture: PlatformArchitecture,
@@ -207,6 +237,7 @@ impl IVirtualBox {
     }
 
     /// Calls the method `createMachine`.
+    #[inline]
     pub fn create_machine(
         &self,
         settings_file: &str,
@@ -236,41 +267,49 @@ impl IVirtualBox {
     }
 
     /// Calls the method `openMachine`.
+    #[inline]
     pub fn open_machine(&self, settings_file: &str, password: &str) -> Call<IMachine> {
         self.object().call(&OPEN_MACHINE, vec![settings_file.to_value(), password.to_value()])
     }
 
     /// Calls the method `registerMachine`.
+    #[inline]
     pub fn register_machine(&self, machine: &IMachine) -> Call<()> {
         self.object().call(&REGISTER_MACHINE, vec![machine.to_value()])
     }
 
     /// Calls the method `findMachine`.
+    #[inline]
     pub fn find_machine(&self, name_or_id: &str) -> Call<IMachine> {
         self.object().call(&FIND_MACHINE, vec![name_or_id.to_value()])
     }
 
     /// Calls the method `getMachinesByGroups`.
+    #[inline]
     pub fn get_machines_by_groups(&self, groups: &[&str]) -> Call<Vec<IMachine>> {
         self.object().call(&GET_MACHINES_BY_GROUPS, vec![groups.to_value()])
     }
 
     /// Calls the method `getMachineStates`.
+    #[inline]
     pub fn get_machine_states(&self, machines: &[IMachine]) -> Call<Vec<MachineState>> {
         self.object().call(&GET_MACHINE_STATES, vec![machines.to_value()])
     }
 
     /// Calls the method `createAppliance`.
+    #[inline]
     pub fn create_appliance(&self) -> Call<IAppliance> {
         self.object().call(&CREATE_APPLIANCE, vec![])
     }
 
     /// Calls the method `createUnattendedInstaller`.
+    #[inline]
     pub fn create_unattended_installer(&self) -> Call<IUnattended> {
         self.object().call(&CREATE_UNATTENDED_INSTALLER, vec![])
     }
 
     /// Calls the method `createMedium`.
+    #[inline]
     pub fn create_medium(
         &self,
         format: &str,
@@ -290,6 +329,7 @@ impl IVirtualBox {
     }
 
     /// Calls the method `openMedium`.
+    #[inline]
     pub fn open_medium(
         &self,
         location: &str,
@@ -309,21 +349,25 @@ impl IVirtualBox {
     }
 
     /// Calls the method `getGuestOSType`.
+    #[inline]
     pub fn get_guest_os_type(&self, id: &str) -> Call<IGuestOSType> {
         self.object().call(&GET_GUEST_OS_TYPE, vec![id.to_value()])
     }
 
     /// Calls the method `getGuestOSSubtypesByFamilyId`.
+    #[inline]
     pub fn get_guest_os_subtypes_by_family_id(&self, family: &str) -> Call<Vec<String>> {
         self.object().call(&GET_GUEST_OS_SUBTYPES_BY_FAMILY_ID, vec![family.to_value()])
     }
 
     /// Calls the method `getGuestOSDescsBySubtype`.
+    #[inline]
     pub fn get_guest_os_descs_by_subtype(&self, os_subtype: &str) -> Call<Vec<String>> {
         self.object().call(&GET_GUEST_OS_DESCS_BY_SUBTYPE, vec![os_subtype.to_value()])
     }
 
     /// Calls the method `createSharedFolder`.
+    #[inline]
     pub fn create_shared_folder(
         &self,
         name: &str,
@@ -345,96 +389,115 @@ impl IVirtualBox {
     }
 
     /// Calls the method `removeSharedFolder`.
+    #[inline]
     pub fn remove_shared_folder(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_SHARED_FOLDER, vec![name.to_value()])
     }
 
     /// Calls the method `getExtraDataKeys`.
+    #[inline]
     pub fn get_extra_data_keys(&self) -> Call<Vec<String>> {
         self.object().call(&GET_EXTRA_DATA_KEYS, vec![])
     }
 
     /// Calls the method `getExtraData`.
+    #[inline]
     pub fn get_extra_data(&self, key: &str) -> Call<String> {
         self.object().call(&GET_EXTRA_DATA, vec![key.to_value()])
     }
 
     /// Calls the method `setExtraData`.
+    #[inline]
     pub fn set_extra_data(&self, key: &str, value: &str) -> Call<()> {
         self.object().call(&SET_EXTRA_DATA, vec![key.to_value(), value.to_value()])
     }
 
     /// Calls the method `setSettingsSecret`.
+    #[inline]
     pub fn set_settings_secret(&self, password: &str) -> Call<()> {
         self.object().call(&SET_SETTINGS_SECRET, vec![password.to_value()])
     }
 
     /// Calls the method `createDHCPServer`.
+    #[inline]
     pub fn create_dhcp_server(&self, name: &str) -> Call<IDHCPServer> {
         self.object().call(&CREATE_DHCP_SERVER, vec![name.to_value()])
     }
 
     /// Calls the method `findDHCPServerByNetworkName`.
+    #[inline]
     pub fn find_dhcp_server_by_network_name(&self, name: &str) -> Call<IDHCPServer> {
         self.object().call(&FIND_DHCP_SERVER_BY_NETWORK_NAME, vec![name.to_value()])
     }
 
     /// Calls the method `removeDHCPServer`.
+    #[inline]
     pub fn remove_dhcp_server(&self, server: &IDHCPServer) -> Call<()> {
         self.object().call(&REMOVE_DHCP_SERVER, vec![server.to_value()])
     }
 
     /// Calls the method `createNATNetwork`.
+    #[inline]
     pub fn create_nat_network(&self, network_name: &str) -> Call<INATNetwork> {
         self.object().call(&CREATE_NAT_NETWORK, vec![network_name.to_value()])
     }
 
     /// Calls the method `findNATNetworkByName`.
+    #[inline]
     pub fn find_nat_network_by_name(&self, network_name: &str) -> Call<INATNetwork> {
         self.object().call(&FIND_NAT_NETWORK_BY_NAME, vec![network_name.to_value()])
     }
 
     /// Calls the method `removeNATNetwork`.
+    #[inline]
     pub fn remove_nat_network(&self, network: &INATNetwork) -> Call<()> {
         self.object().call(&REMOVE_NAT_NETWORK, vec![network.to_value()])
     }
 
     /// Calls the method `createHostOnlyNetwork`.
+    #[inline]
     pub fn create_host_only_network(&self, network_name: &str) -> Call<IHostOnlyNetwork> {
         self.object().call(&CREATE_HOST_ONLY_NETWORK, vec![network_name.to_value()])
     }
 
     /// Calls the method `findHostOnlyNetworkByName`.
+    #[inline]
     pub fn find_host_only_network_by_name(&self, network_name: &str) -> Call<IHostOnlyNetwork> {
         self.object().call(&FIND_HOST_ONLY_NETWORK_BY_NAME, vec![network_name.to_value()])
     }
 
     /// Calls the method `findHostOnlyNetworkById`.
+    #[inline]
     pub fn find_host_only_network_by_id(&self, id: &str) -> Call<IHostOnlyNetwork> {
         self.object().call(&FIND_HOST_ONLY_NETWORK_BY_ID, vec![id.to_value()])
     }
 
     /// Calls the method `removeHostOnlyNetwork`.
+    #[inline]
     pub fn remove_host_only_network(&self, network: &IHostOnlyNetwork) -> Call<()> {
         self.object().call(&REMOVE_HOST_ONLY_NETWORK, vec![network.to_value()])
     }
 
     /// Calls the method `createCloudNetwork`.
+    #[inline]
     pub fn create_cloud_network(&self, network_name: &str) -> Call<ICloudNetwork> {
         self.object().call(&CREATE_CLOUD_NETWORK, vec![network_name.to_value()])
     }
 
     /// Calls the method `findCloudNetworkByName`.
+    #[inline]
     pub fn find_cloud_network_by_name(&self, network_name: &str) -> Call<ICloudNetwork> {
         self.object().call(&FIND_CLOUD_NETWORK_BY_NAME, vec![network_name.to_value()])
     }
 
     /// Calls the method `removeCloudNetwork`.
+    #[inline]
     pub fn remove_cloud_network(&self, network: &ICloudNetwork) -> Call<()> {
         self.object().call(&REMOVE_CLOUD_NETWORK, vec![network.to_value()])
     }
 
     /// Calls the method `checkFirmwarePresent`.
+    #[inline]
     pub fn check_firmware_present(
         &self,
         platform_architecture: PlatformArchitecture,
@@ -448,16 +511,19 @@ impl IVirtualBox {
     }
 
     /// Calls the method `findProgressById`.
+    #[inline]
     pub fn find_progress_by_id(&self, id: &str) -> Call<IProgress> {
         self.object().call(&FIND_PROGRESS_BY_ID, vec![id.to_value()])
     }
 
     /// Calls the method `getTrackedObject`.
+    #[inline]
     pub fn get_tracked_object(&self, tr_obj_id: &str) -> Call<VirtualBoxGetTrackedObject> {
         self.object().call_many(&GET_TRACKED_OBJECT, vec![tr_obj_id.to_value()])
     }
 
     /// Calls the method `getTrackedObjectIds`.
+    #[inline]
     pub fn get_tracked_object_ids(&self, name: &str) -> Call<Vec<String>> {
         self.object().call(&GET_TRACKED_OBJECT_IDS, vec![name.to_value()])
     }

@@ -13,31 +13,37 @@ managed_object! {
 
 impl IVirtualBoxErrorInfo {
     /// Reads the attribute `resultCode`.
+    #[inline]
     pub fn get_result_code(&self) -> Call<i32> {
         self.object().call(&GET_RESULT_CODE, vec![])
     }
 
     /// Reads the attribute `resultDetail`.
+    #[inline]
     pub fn get_result_detail(&self) -> Call<i32> {
         self.object().call(&GET_RESULT_DETAIL, vec![])
     }
 
     /// Reads the attribute `interfaceID`.
+    #[inline]
     pub fn get_interface_id(&self) -> Call<String> {
         self.object().call(&GET_INTERFACE_ID, vec![])
     }
 
     /// Reads the attribute `component`.
+    #[inline]
     pub fn get_component(&self) -> Call<String> {
         self.object().call(&GET_COMPONENT, vec![])
     }
 
     /// Reads the attribute `text`.
+    #[inline]
     pub fn get_text(&self) -> Call<String> {
         self.object().call(&GET_TEXT, vec![])
     }
 
     /// Reads the attribute `next`.
+    #[inline]
     pub fn get_next(&self) -> Call<Option<IVirtualBoxErrorInfo>> {
         self.object().call(&GET_NEXT, vec![])
     }

@@ -17,16 +17,19 @@ managed_object! {
 
 impl IVirtualSystemDescription {
     /// Reads the attribute `count`.
+    #[inline]
     pub fn get_count(&self) -> Call<u32> {
         self.object().call(&GET_COUNT, vec![])
     }
 
     /// Calls the method `getDescription`.
+    #[inline]
     pub fn get_description(&self) -> Call<VirtualSystemDescriptionGetDescription> {
         self.object().call_many(&GET_DESCRIPTION, vec![])
     }
 
     /// Calls the method `getDescriptionByType`.
+    #[inline]
     pub fn get_description_by_type(
         &self,
         r#type: VirtualSystemDescriptionType,
@@ -35,11 +38,13 @@ impl IVirtualSystemDescription {
     }
 
     /// Calls the method `removeDescriptionByType`.
+    #[inline]
     pub fn remove_description_by_type(&self, r#type: VirtualSystemDescriptionType) -> Call<()> {
         self.object().call(&REMOVE_DESCRIPTION_BY_TYPE, vec![r#type.to_value()])
     }
 
     /// Calls the method `getValuesByType`.
+    #[inline]
     pub fn get_values_by_type(
         &self,
         r#type: VirtualSystemDescriptionType,
@@ -49,6 +54,7 @@ impl IVirtualSystemDescription {
     }
 
     /// Calls the method `setFinalValues`.
+    #[inline]
     pub fn set_final_values(
         &self,
         enabled: &[bool],
@@ -62,6 +68,7 @@ impl IVirtualSystemDescription {
     }
 
     /// Calls the method `addDescription`.
+    #[inline]
     pub fn add_description(
         &self,
         r#type: VirtualSystemDescriptionType,

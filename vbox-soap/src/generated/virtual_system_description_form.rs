@@ -15,6 +15,7 @@ managed_object! {
 
 impl IVirtualSystemDescriptionForm {
     /// Calls the method `getVirtualSystemDescription`.
+    #[inline]
     pub fn get_virtual_system_description(&self) -> Call<IVirtualSystemDescription> {
         self.object().call(&GET_VIRTUAL_SYSTEM_DESCRIPTION, vec![])
     }

@@ -14,86 +14,103 @@ managed_object! {
 
 impl IVRDEServer {
     /// Reads the attribute `enabled`.
+    #[inline]
     pub fn get_enabled(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED, vec![])
     }
 
     /// Sets the attribute `enabled`.
+    #[inline]
     pub fn set_enabled(&self, enabled: bool) -> Call<()> {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
     /// Reads the attribute `authType`.
+    #[inline]
     pub fn get_auth_type(&self) -> Call<AuthType> {
         self.object().call(&GET_AUTH_TYPE, vec![])
     }
 
     /// Sets the attribute `authType`.
+    #[inline]
     pub fn set_auth_type(&self, auth_type: AuthType) -> Call<()> {
         self.object().call(&SET_AUTH_TYPE, vec![auth_type.to_value()])
     }
 
     /// Reads the attribute `authTimeout`.
+    #[inline]
     pub fn get_auth_timeout(&self) -> Call<u32> {
         self.object().call(&GET_AUTH_TIMEOUT, vec![])
     }
 
     /// Sets the attribute `authTimeout`.
+    #[inline]
     pub fn set_auth_timeout(&self, auth_timeout: u32) -> Call<()> {
         self.object().call(&SET_AUTH_TIMEOUT, vec![auth_timeout.to_value()])
     }
 
     /// Reads the attribute `allowMultiConnection`.
+    #[inline]
     pub fn get_allow_multi_connection(&self) -> Call<bool> {
         self.object().call(&GET_ALLOW_MULTI_CONNECTION, vec![])
     }
 
     /// Sets the attribute `allowMultiConnection`.
+    #[inline]
     pub fn set_allow_multi_connection(&self, allow_multi_connection: bool) -> Call<()> {
         self.object().call(&SET_ALLOW_MULTI_CONNECTION, vec![allow_multi_connection.to_value()])
     }
 
     /// Reads the attribute `reuseSingleConnection`.
+    #[inline]
     pub fn get_reuse_single_connection(&self) -> Call<bool> {
         self.object().call(&GET_REUSE_SINGLE_CONNECTION, vec![])
     }
 
     /// Sets the attribute `reuseSingleConnection`.
+    #[inline]
     pub fn set_reuse_single_connection(&self, reuse_single_connection: bool) -> Call<()> {
         self.object().call(&SET_REUSE_SINGLE_CONNECTION, vec![reuse_single_connection.to_value()])
     }
 
     /// Reads the attribute `VRDEExtPack`.
+    #[inline]
     pub fn get_vrde_ext_pack(&self) -> Call<String> {
         self.object().call(&GET_VRDE_EXT_PACK, vec![])
     }
 
     /// Sets the attribute `VRDEExtPack`.
+    #[inline]
     pub fn set_vrde_ext_pack(&self, vrde_ext_pack: &str) -> Call<()> {
         self.object().call(&SET_VRDE_EXT_PACK, vec![vrde_ext_pack.to_value()])
     }
 
     /// Reads the attribute `authLibrary`.
+    #[inline]
     pub fn get_auth_library(&self) -> Call<String> {
         self.object().call(&GET_AUTH_LIBRARY, vec![])
     }
 
     /// Sets the attribute `authLibrary`.
+    #[inline]
     pub fn set_auth_library(&self, auth_library: &str) -> Call<()> {
         self.object().call(&SET_AUTH_LIBRARY, vec![auth_library.to_value()])
     }
 
     /// Reads the attribute `VRDEProperties`.
+    #[inline]
     pub fn get_vrde_properties(&self) -> Call<Vec<String>> {
         self.object().call(&GET_VRDE_PROPERTIES, vec![])
     }
 
     /// Calls the method `setVRDEProperty`.
+    #[inline]
     pub fn set_vrde_property(&self, key: &str, value: &str) -> Call<()> {
         self.object().call(&SET_VRDE_PROPERTY, vec![key.to_value(), value.to_value()])
     }
 
     /// Calls the method `getVRDEProperty`.
+    #[inline]
     pub fn get_vrde_property(&self, key: &str) -> Call<String> {
         self.object().call(&GET_VRDE_PROPERTY, vec![key.to_value()])
     }

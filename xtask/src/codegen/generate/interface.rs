@@ -117,9 +117,11 @@ impl File<'_> {
             self.imports.extend(import_of(self.api, &parameter.ty)?);
         }
         let (result, call) = self.result(operation, member)?;
+        // `inline` leaves machine code to the crates that call a method, and only for what they call: building
+        // all of it here would take most of the crate's build time.
         let _ = writeln!(
             self.methods,
-            "\n{}pub fn {}(&self{parameters}) -> Call<{result}> {{\n        self.object().{call}(&{}, vec![{}])\n    }}",
+            "\n{}#[inline]\n    pub fn {}(&self{parameters}) -> Call<{result}> {{\n        self.object().{call}(&{}, vec![{}])\n    }}",
             documentation(operation),
             names::identifier(&wire_name),
             names::constant(&wire_name),
