@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use pallet_core::action::Mode;
-use pallet_core::engine::Timeouts;
+use pallet_core::engine::Connector;
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::report::Report;
@@ -74,7 +74,8 @@ async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, C
         &infrastructure.base,
     )
     .await?;
-    let timeouts = Timeouts { connect: job.limits.connect_timeout, ..Timeouts::default() };
+    let mut connector = Connector::default();
+    connector.ssh.connect_timeout = job.limits.connect_timeout;
     Ok(Fleet {
         services,
         default_service,
@@ -83,10 +84,10 @@ async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, C
             None => Login::new(current_user()?),
         },
         environment: infrastructure.environment,
+        connector,
         options: RunOptions {
             mode: job.mode,
             parallel: job.limits.parallel.get(),
-            timeouts,
             ready: job.limits.ready_timeout,
         },
         events,

@@ -62,8 +62,28 @@ mod tests {
     #[test]
     fn bash_reads_back_what_was_quoted() {
         let hostile = [
-            "plain", "", " ", "'", "''", "a'b\"c", "$HOME", "`id`", "$(id)", "\\", "a\nb", "\t*?[]",
-            "~root", "=x", "a=b", "-n", "!", "#x", "é ü 漢", "EOF\n", "{a,b}", "a;b&c|d<e>f(g)",
+            "plain",
+            "",
+            " ",
+            "'",
+            "''",
+            "a'b\"c",
+            "$HOME",
+            "`id`",
+            "$(id)",
+            "\\",
+            "a\nb",
+            "\t*?[]",
+            "~root",
+            "=x",
+            "a=b",
+            "-n",
+            "!",
+            "#x",
+            "é ü 漢",
+            "EOF\n",
+            "{a,b}",
+            "a;b&c|d<e>f(g)",
         ];
         for word in hostile {
             let output = std::process::Command::new("bash")

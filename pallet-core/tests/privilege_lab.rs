@@ -1,13 +1,19 @@
 //! Becoming root on real nodes: every way that sudo can answer.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[path = "engine/actions.rs"]
 mod actions;
 
 use actions::Run;
 use pallet_core::action::Mode;
-use pallet_core::engine::{Connection, ConnectionError, PhaseRun, Reach, Timeouts, run_phase};
+use pallet_core::engine::{Connection, ConnectionError, Connector, PhaseRun, Reach, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::plan::{PlannedAction, Scene, Target, compile};
@@ -26,7 +32,7 @@ async fn connect(node: &Node, login: &Login) -> Result<Connection, ConnectionErr
         endpoint: Some(Endpoint { host: node.address.to_string(), port: node.port }),
         host_keys: HostKeys::Pinned { keys: vec![node.host_key.clone()] },
     };
-    Connection::open(&reach, login, Timeouts::default()).await
+    Connector::default().connect(&reach, login).await
 }
 
 /// The output of one script, run as `user`.

@@ -18,25 +18,94 @@ pub struct Reach {
     pub host_keys: HostKeys,
 }
 
-/// How long single waits may take. They bound waiting for a node, not its work.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// The TCP connection. Default: 10 s.
-    pub connect: Duration,
-    /// The SSH handshake, and the login. Default: 60 s each; a guest that is interpreted may take
-    /// 25 s for the key exchange alone.
-    pub handshake: Duration,
-    /// Starting a session: the login's shell, sudo, bash. Default: 60 s.
-    pub session: Duration,
+/// How nodes are connected to. Keep one for all nodes of a program: clones share the private keys
+/// that were read.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// How long starting a session may take: the login's shell, sudo, bash. Default: 60 s.
+    pub session_timeout: Duration,
+    /// Settings of SSH connections. Default: those of [`SshOptions`], but 60 s for the handshake,
+    /// since the key exchange alone may take 25 s on an emulated machine.
+    ///
+    /// [`SshOptions`]: crate::transport::ssh::SshOptions
+    #[cfg(feature = "ssh")]
+    pub ssh: crate::transport::ssh::SshOptions,
 }
 
-impl Default for Timeouts {
+impl Default for Connector {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
-            handshake: Duration::from_secs(60),
-            session: Duration::from_secs(60),
+            session_timeout: Duration::from_secs(60),
+            #[cfg(feature = "ssh")]
+            ssh: crate::transport::ssh::SshOptions {
+                handshake_timeout: Duration::from_secs(60),
+                ..Default::default()
+            },
         }
+    }
+}
+
+impl Connector {
+    /// Connects, starts a session as root and reads the facts.
+    ///
+    /// # Errors
+    /// [`ConnectionError`], after bounded waits.
+    pub async fn connect(
+        &self,
+        reach: &Reach,
+        login: &Login,
+    ) -> Result<Connection, ConnectionError> {
+        let Some(endpoint) = &reach.endpoint else {
+            return self.work_over(Arc::new(LocalTransport), login.clone()).await;
+        };
+        let (transport, accepted) = self.transport(endpoint, login, &reach.host_keys).await?;
+        let connection = self.work_over(transport, login.clone()).await?;
+        Ok(Connection { accepted_host_key: accepted, ..connection })
+    }
+
+    /// Works over a transport that is there already.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when no session as root can be started.
+    pub async fn work_over(
+        &self,
+        transport: Arc<dyn Transport>,
+        login: Login,
+    ) -> Result<Connection, ConnectionError> {
+        let timeout = self.session_timeout;
+        let session = Session::open(transport.as_ref(), &login, None, timeout).await?;
+        Ok(Connection {
+            facts: session.facts().clone(),
+            sessions: HashMap::from([(None, session)]),
+            transport,
+            login,
+            session_timeout: timeout,
+            accepted_host_key: None,
+        })
+    }
+
+    #[cfg(feature = "ssh")]
+    async fn transport(
+        &self,
+        endpoint: &Endpoint,
+        login: &Login,
+        host_keys: &HostKeys,
+    ) -> Result<(Arc<dyn Transport>, Option<String>), ConnectionError> {
+        use crate::transport::ssh::SshTransport;
+
+        let (transport, connected) =
+            SshTransport::connect(endpoint, login, host_keys, &self.ssh).await?;
+        Ok((Arc::new(transport), connected.accepted_host_key))
+    }
+
+    #[cfg(not(feature = "ssh"))]
+    async fn transport(
+        &self,
+        endpoint: &Endpoint,
+        _login: &Login,
+        _host_keys: &HostKeys,
+    ) -> Result<(Arc<dyn Transport>, Option<String>), ConnectionError> {
+        Err(ConnectionError::NoSsh { endpoint: endpoint.clone() })
     }
 }
 
@@ -44,7 +113,7 @@ impl Default for Timeouts {
 pub struct Connection {
     transport: Arc<dyn Transport>,
     login: Login,
-    timeouts: Timeouts,
+    session_timeout: Duration,
     facts: Facts,
     sessions: HashMap<Option<String>, Session>,
     accepted_host_key: Option<String>,
@@ -79,41 +148,6 @@ impl ConnectionError {
 }
 
 impl Connection {
-    /// Connects, starts a session as root and reads the facts.
-    ///
-    /// # Errors
-    /// [`ConnectionError`], each wait bounded by `timeouts`.
-    pub async fn open(
-        reach: &Reach,
-        login: &Login,
-        timeouts: Timeouts,
-    ) -> Result<Self, ConnectionError> {
-        let (transport, accepted_host_key) = transport(reach, login, timeouts).await?;
-        Self::over(transport, login.clone(), timeouts)
-            .await
-            .map(|connection| Self { accepted_host_key, ..connection })
-    }
-
-    /// Works over a transport that is there already.
-    ///
-    /// # Errors
-    /// [`ConnectionError`] when no session as root can be started.
-    pub async fn over(
-        transport: Arc<dyn Transport>,
-        login: Login,
-        timeouts: Timeouts,
-    ) -> Result<Self, ConnectionError> {
-        let session = Session::open(transport.as_ref(), &login, None, timeouts.session).await?;
-        Ok(Self {
-            facts: session.facts().clone(),
-            sessions: HashMap::from([(None, session)]),
-            transport,
-            login,
-            timeouts,
-            accepted_host_key: None,
-        })
-    }
-
     /// What the node is.
     pub fn facts(&self) -> &Facts {
         &self.facts
@@ -139,7 +173,7 @@ impl Connection {
             Entry::Occupied(there) => Ok(there.into_mut()),
             Entry::Vacant(place) => {
                 let transport = self.transport.as_ref();
-                let opened = Session::open(transport, &self.login, user, self.timeouts.session);
+                let opened = Session::open(transport, &self.login, user, self.session_timeout);
                 Ok(place.insert(opened.await?))
             }
         }
@@ -155,39 +189,5 @@ impl Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection").field("login", &self.login.username).finish_non_exhaustive()
-    }
-}
-
-type Reached = (Arc<dyn Transport>, Option<String>);
-
-#[cfg(feature = "ssh")]
-async fn transport(
-    reach: &Reach,
-    login: &Login,
-    timeouts: Timeouts,
-) -> Result<Reached, ConnectionError> {
-    use crate::transport::ssh::{SshOptions, SshTransport};
-
-    let Some(endpoint) = &reach.endpoint else { return Ok((Arc::new(LocalTransport), None)) };
-    let options = SshOptions {
-        connect_timeout: timeouts.connect,
-        handshake_timeout: timeouts.handshake,
-        login_timeout: timeouts.handshake,
-        ..SshOptions::default()
-    };
-    let (transport, connected) =
-        SshTransport::connect(endpoint, login, &reach.host_keys, &options).await?;
-    Ok((Arc::new(transport), connected.accepted_host_key))
-}
-
-#[cfg(not(feature = "ssh"))]
-async fn transport(
-    reach: &Reach,
-    _login: &Login,
-    _timeouts: Timeouts,
-) -> Result<Reached, ConnectionError> {
-    match &reach.endpoint {
-        None => Ok((Arc::new(LocalTransport), None)),
-        Some(endpoint) => Err(ConnectionError::NoSsh { endpoint: endpoint.clone() }),
     }
 }

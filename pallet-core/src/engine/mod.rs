@@ -10,5 +10,5 @@ mod output;
 mod phase;
 mod wave;
 
-pub use connection::{Connection, ConnectionError, Reach, Timeouts};
+pub use connection::{Connection, ConnectionError, Connector, Reach};
 pub use phase::{PhaseRun, run_phase};

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::RunOptions;
 use crate::compute::{ComputeService, Node};
-use crate::engine::{Connection, ConnectionError, Reach};
+use crate::engine::{Connection, ConnectionError, Connector, Reach};
 use crate::event::{Event, Events};
 use crate::login::Login;
 use crate::plan::Target;
@@ -44,7 +43,7 @@ impl Member {
     }
 
     /// Connects as `login`, unless that is connected already or something has failed.
-    pub async fn connect(&mut self, login: &Login, options: &RunOptions, events: &Events) {
+    pub async fn connect(&mut self, login: &Login, connector: &Connector, events: &Events) {
         if self.is_failed() {
             return;
         }
@@ -60,7 +59,7 @@ impl Member {
         events.send(Event::Connecting { node: self.node.name.clone(), address });
         let reach =
             Reach { endpoint: self.node.endpoint.clone(), host_keys: self.node.host_keys.clone() };
-        match Connection::open(&reach, login, options.timeouts).await {
+        match connector.connect(&reach, login).await {
             Ok(connection) => {
                 if let Some(fingerprint) = connection.accepted_host_key() {
                     events.send(Event::HostKeyAccepted {

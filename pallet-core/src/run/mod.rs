@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::action::Mode;
 use crate::compute::{ComputeError, ComputeService, Node};
-use crate::engine::Timeouts;
+use crate::engine::Connector;
 use crate::event::Events;
 use crate::login::Login;
 use crate::spec::GroupSpec;
@@ -42,6 +42,8 @@ pub struct Fleet {
     pub admin: Login,
     /// Values for plan functions and templates that do not depend on a node.
     pub environment: Map<String, Value>,
+    /// How nodes are connected to.
+    pub connector: Connector,
     /// Limits and mode.
     pub options: RunOptions,
     /// Who is told what happens.
@@ -55,20 +57,13 @@ pub struct RunOptions {
     pub mode: Mode,
     /// How many nodes are worked on at the same time. Default: 64.
     pub parallel: usize,
-    /// Bounds of single waits.
-    pub timeouts: Timeouts,
     /// How long a created or started node may take until it answers. Default: 5 minutes.
     pub ready: Duration,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self {
-            mode: Mode::Apply,
-            parallel: 64,
-            timeouts: Timeouts::default(),
-            ready: Duration::from_secs(300),
-        }
+        Self { mode: Mode::Apply, parallel: 64, ready: Duration::from_secs(300) }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Fleet;
 use super::member::Member;
 use crate::action::Mode;
-use crate::engine::{PhaseRun, run_phase};
+use crate::engine::{Connector, PhaseRun, run_phase};
 use crate::plan::{Compiled, PlanError, Scene, compile};
 use crate::report::{Failure, Report};
 use crate::spec::Phase;
@@ -36,7 +36,7 @@ impl Fleet {
                 let image_user =
                     member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
                 let login = image_user.as_ref().unwrap_or(&admin);
-                member.connect(login, &fleet.options, &fleet.events).await;
+                member.connect(login, &fleet.connector, &fleet.events).await;
                 member
             }
         })
@@ -74,7 +74,7 @@ impl Fleet {
                     if member.is_failed() || fleet.options.mode == Mode::Check {
                         return member;
                     }
-                    member.connect(&admin, &fleet.options, &fleet.events).await;
+                    member.connect(&admin, &fleet.connector, &fleet.events).await;
                     if member.is_failed() {
                         return member;
                     }
@@ -146,7 +146,11 @@ impl Fleet {
         W: Future<Output = R> + Send + 'static,
     {
         let gate = Arc::new(Semaphore::new(self.options.parallel.max(1)));
-        let shared = Shared { options: self.options, events: self.events.clone() };
+        let shared = Shared {
+            connector: Arc::new(self.connector.clone()),
+            options: self.options,
+            events: self.events.clone(),
+        };
         let mut tasks = JoinSet::new();
         for (position, item) in items.into_iter().enumerate() {
             let (gate, job) = (gate.clone(), work(item, shared.clone()));
@@ -164,6 +168,7 @@ impl Fleet {
 /// What tasks of one node need of the fleet.
 #[derive(Clone)]
 pub(super) struct Shared {
+    pub connector: Arc<Connector>,
     pub options: super::RunOptions,
     pub events: crate::event::Events,
 }

@@ -117,6 +117,7 @@ mod tests {
         Fleet {
             services: BTreeMap::from([("rack".to_owned(), service)]),
             default_service: None,
+            connector: Default::default(),
             admin: Login::new("root"),
             environment: Default::default(),
             options: RunOptions::default(),

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pallet_core::action::Mode;
-use pallet_core::engine::{Connection, PhaseRun, Timeouts, run_phase};
+use pallet_core::engine::{Connection, Connector, PhaseRun, run_phase};
 use pallet_core::event::{Event, Events};
 use pallet_core::login::Login;
 use pallet_core::plan::{Scene, Target, compile};
@@ -27,7 +27,7 @@ use pallet_core::transport::LocalTransport;
 /// This machine, worked on as the user who runs the tests.
 pub async fn this_machine() -> Connection {
     let login = Login { no_sudo: true, ..Login::new("tester") };
-    Connection::over(Arc::new(LocalTransport), login, Timeouts::default()).await.unwrap()
+    Connector::default().work_over(Arc::new(LocalTransport), login).await.unwrap()
 }
 
 /// Carries out a phase and gives the report with the number of programs that were exchanged.
