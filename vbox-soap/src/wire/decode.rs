@@ -144,3 +144,70 @@ pub(crate) trait Reference: Decode {}
 
 impl Reference for ObjectRef {}
 impl<T: ManagedObject> Reference for T {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{IMachine, MachineState};
+    use crate::wire::xml;
+
+    fn decode<T: Decode>(content: &str) -> Result<T, String> {
+        let root = xml::parse(&format!("<r>{content}</r>")).unwrap();
+        T::decode_all(&mut root.children_called("v"), &References::default())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn basic_values() {
+        assert_eq!(decode("<v>-5</v>"), Ok(-5i32));
+        assert_eq!(decode("<v> 4294967295 </v>"), Ok(u32::MAX));
+        assert_eq!(decode("<v>-9223372036854775808</v>"), Ok(i64::MIN));
+        assert_eq!((decode("<v>true</v>"), decode("<v>0</v>")), (Ok(true), Ok(false)));
+        assert_eq!(decode("<v> a &amp; b </v>"), Ok(" a & b ".to_owned()));
+        assert_eq!(decode("<v/>"), Ok(String::new()));
+        assert_eq!(decode("<v>Zm9v</v>"), Ok(b"foo".to_vec()));
+        assert_eq!(decode("<other/>"), Ok(()));
+    }
+
+    #[test]
+    fn arrays_are_all_elements_of_the_name() {
+        assert_eq!(decode("<v>1</v><w>9</w><v>2</v>"), Ok(vec![1u16, 2]));
+        assert_eq!(decode("<w>9</w>"), Ok(Vec::<String>::new()));
+        assert_eq!(decode("<v>a</v><v></v>"), Ok(vec!["a".to_owned(), String::new()]));
+    }
+
+    #[test]
+    fn enumerations_are_open() {
+        assert_eq!(decode("<v>Running</v>"), Ok(MachineState::Running));
+        let unknown = decode::<MachineState>("<v>Dreaming</v>").unwrap();
+        assert_eq!(unknown, MachineState::Unknown("Dreaming".to_owned()));
+        assert_eq!(unknown.as_str(), "Dreaming");
+        assert_eq!(MachineState::from("Running").to_string(), "Running");
+    }
+
+    #[test]
+    fn references_that_are_null_or_strange_never_become_handles() {
+        assert_eq!(decode::<Option<IMachine>>("<v/>"), Ok(None));
+        assert_eq!(decode::<Option<IMachine>>(""), Ok(None));
+        assert_eq!(decode::<IMachine>("<v> </v>").unwrap_err(), "a null reference");
+        assert_eq!(decode::<Vec<IMachine>>("<v/>").unwrap_err(), "a null reference");
+        assert!(
+            decode::<IMachine>("<v>x</v>").unwrap_err().contains("`x` is not an object reference")
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for error in [
+            decode::<i32>("<v>2147483648</v>").unwrap_err(),
+            decode::<u32>("<v>-1</v>").unwrap_err(),
+            decode::<i64>("<v></v>").unwrap_err(),
+            decode::<u16>("<v>1.0</v>").unwrap_err(),
+        ] {
+            assert!(error.contains("is not a number"), "{error}");
+        }
+        assert!(decode::<bool>("<v>yes</v>").unwrap_err().contains("is not a truth value"));
+        assert!(decode::<Vec<u8>>("<v>*</v>").unwrap_err().contains("is not base64"));
+        assert_eq!(decode::<String>("").unwrap_err(), "it is missing");
+    }
+}

@@ -190,4 +190,22 @@ mod tests {
         let fits = format!("{}{}", "<a>".repeat(MAX_DEPTH), "</a>".repeat(MAX_DEPTH));
         assert!(parse(&fits).is_ok());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "(<[/!?]?[a-z:]{0,3}( [a-z]=\"[^\"]{0,3}\")?/?>?|&#?[a-z0-9]{0,4};?|\\PC|\n){0,40}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn a_damaged_envelope_makes_it_no_panic_either(position in 0..200usize, with in "\\PC{0,3}") {
+            let mut text = String::from(
+                "<?xml version=\"1.0\"?><S:Envelope xmlns:S=\"s\"><S:Body><v:XResponse><returnval>1 &lt; &#50;\
+                 </returnval><returnval><![CDATA[x]]></returnval></v:XResponse></S:Body></S:Envelope>",
+            );
+            let position = position.min(text.len());
+            text.replace_range(position..(position + 1).min(text.len()), &with);
+            let _ = parse(&text);
+        }
+    }
 }
