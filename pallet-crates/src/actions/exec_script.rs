@@ -249,7 +249,8 @@ impl Action for ExecScript {
         if self.script.trim().is_empty() {
             return Err(ActionError::new("the script is empty"));
         }
-        if self.script.contains('\0') {
+        let texts = [Some(&self.script), self.unless.as_ref(), self.only_if.as_ref()];
+        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
             return Err(ActionError::new(
                 "the script contains a NUL byte, at which bash would stop",
             ));

@@ -386,7 +386,7 @@ impl Action for User {
     }
 
     fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
-        let is_unfit = |text: &str| text.contains([':', '\n']);
+        let is_unfit = |text: &str| text.contains([':', '\n', '\0']);
         let fields = [
             ("comment", self.comment.as_deref()),
             ("home", self.home.as_ref().map(RemotePath::as_str)),
@@ -394,7 +394,7 @@ impl Action for User {
         ];
         if let Some((field, _)) = fields.iter().find(|(_, text)| text.is_some_and(is_unfit)) {
             return Err(ActionError::new(format!(
-                "`{field}` contains a colon or a line break, which no account can hold"
+                "`{field}` contains a colon, a line break or a NUL byte, which no account can hold"
             )));
         }
         let describes = fields.iter().any(|(_, text)| text.is_some())
