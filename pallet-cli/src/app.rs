@@ -42,24 +42,33 @@ fn start(cli: Cli, output: &Output) -> Result<Ended, CliError> {
     ended
 }
 
-/// What our own libraries have to say goes to standard error; others are heard only when they
-/// warn, and everything from `-vvv` on.
+/// What libraries have to say goes to standard error: warnings of ours always, everything of ours
+/// with `-vv`, and that of others, too, with `-vvv`.
 fn log(global: &Global) {
     let level = match global.verbose {
-        // Below `-v` what matters is in the report.
-        0 => return,
+        0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let others = if global.verbose > 2 { LevelFilter::DEBUG } else { LevelFilter::WARN };
+    let others = match global.verbose {
+        0 | 1 => LevelFilter::OFF,
+        2 => LevelFilter::WARN,
+        _ => LevelFilter::DEBUG,
+    };
     let targets = ["pallet_core", "pallet_crates", "vmfest", "vbox_soap"]
         .into_iter()
         .fold(Targets::new().with_default(others), |targets, ours| {
             targets.with_target(ours, level)
         });
-    let format = tracing_subscriber::fmt::layer()
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(global.color.applies_to(&std::io::stderr()));
-    tracing_subscriber::registry().with(format).with(targets).init();
+    let logs = tracing_subscriber::registry().with(targets);
+    if global.verbose > 1 {
+        logs.with(layer).init();
+    } else {
+        // Between lines for people times and modules are noise.
+        logs.with(layer.without_time().with_target(false)).init();
+    }
 }

@@ -158,6 +158,9 @@ impl Progress {
                 }
             }));
         }
+        if is_verbose {
+            lines.extend(visible(&report.output).lines().map(|line| format!("    | {line}")));
+        }
         lines
     }
 
@@ -232,7 +235,7 @@ mod tests {
                 status,
                 details: vec!["mode 0600 -> 0644".to_owned()],
                 diff: Some("-a\n+b\n".to_owned()),
-                output: String::new(),
+                output: "done\n".to_owned(),
                 duration: Duration::from_millis(12),
             },
         }
@@ -257,7 +260,7 @@ mod tests {
         let line = "web-1  configure  remote-file /etc/motd  changed  12 ms";
         assert_eq!(progress(0, Mode::Apply).lines(finished(Status::Changed)), [line]);
         assert!(progress(0, Mode::Apply).lines(finished(Status::Unchanged)).is_empty());
-        assert_eq!(progress(1, Mode::Apply).lines(finished(Status::Unchanged)).len(), 4);
+        assert_eq!(progress(1, Mode::Apply).lines(finished(Status::Unchanged)).len(), 5);
         let reason = "it runs each time".to_owned();
         let dry = progress(0, Mode::Check).lines(finished(Status::MayChange { reason }));
         let first = "web-1  configure  remote-file /etc/motd  may change: it runs each time";
