@@ -156,6 +156,7 @@ impl Build<'_> {
             environment: vec![format!("VBOX_USER_HOME={}/home", folder.display())],
         }
         .run(&script, &self.log)?;
+        debian::set_mode(&folder.join("guest.vdi"), 0o644)?;
         for scrap in ["root", "files", "home", "guest.raw", "bzImage"] {
             debian::remove_root(&folder.join(scrap))?;
         }

@@ -25,13 +25,14 @@ pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
         refuse_foreign_subnet(lab)?;
         say(format_args!("making the bridge {bridge} for {}", lab.subnet()));
         ip(&["link", "add", &bridge, "type", "bridge"])?;
-        let gateway = format!("{}/24", lab.address(1));
-        ip(&["address", "add", &gateway, "dev", &bridge])?;
-        let owner = owner_mark(lab);
-        ip(&["link", "set", "dev", &bridge, "alias", &owner, "up"])?;
-        for cable in cables(lab) {
-            ip(&["link", "set", "dev", &cable, "master", &bridge])?;
-        }
+    }
+    // Every time: an earlier start may have been interrupted.
+    let gateway = format!("{}/24", lab.address(1));
+    ip(&["address", "replace", &gateway, "dev", &bridge])?;
+    let owner = owner_mark(lab);
+    ip(&["link", "set", "dev", &bridge, "alias", &owner, "up"])?;
+    for cable in cables(lab) {
+        ip(&["link", "set", "dev", &cable, "master", &bridge])?;
     }
     let before = fs::read_to_string(FORWARDING).unwrap_or_default();
     let remembered = remembered_forwarding(lab);
@@ -58,11 +59,12 @@ fn owner_mark(lab: &Lab) -> String {
     lab.dir().display().to_string()
 }
 
-/// The other lab that the bridge of this number belongs to, if it does.
+/// The other lab that the bridge of this number belongs to, if it does. One without a mark was left
+/// by an interrupted start.
 fn foreign_owner(lab: &Lab) -> Option<String> {
     let alias = format!("/sys/class/net/{}/ifalias", lab.bridge());
     let owner = fs::read_to_string(alias).ok()?.trim().to_owned();
-    (owner != owner_mark(lab)).then_some(owner)
+    (!owner.is_empty() && owner != owner_mark(lab)).then_some(owner)
 }
 
 /// Takes everything down again and checks that it is gone.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::mounts;
-use super::namespace::Root;
+use super::namespace::{Root, in_private_namespaces};
 use super::prerequisites::retry;
 use super::tool::Tool;
 
@@ -40,9 +40,9 @@ impl Recipe<'_> {
         let mirror = Mirror::of_this_machine();
         retry("debootstrap", || {
             remove_root(folder)?;
-            // In a mount namespace, since debootstrap mounts /proc in the root while it works.
-            Tool::new("unshare")
-                .args(["--mount", "--", "debootstrap", "--variant=minbase"])
+            // debootstrap mounts /proc in the root while it works.
+            in_private_namespaces()
+                .args(["debootstrap", "--variant=minbase"])
                 .arg("--keyring=/usr/share/keyrings/debian-archive-keyring.gpg")
                 .arg(format!("--components={}", self.components))
                 .arg(format!("--include={}", self.packages.join(",")))

@@ -58,18 +58,25 @@ impl Root<'_> {
 
     /// Runs a shell script as root inside, to its end.
     pub(crate) fn run(&self, script: &str, log: &Path) -> anyhow::Result<()> {
-        Tool::new("unshare")
-            .args(["--mount", "--pid", "--ipc", "--fork", "--kill-child"])
-            .args(self.arguments(script))
-            .log(log)
-            .run()
-            .map(drop)
+        in_private_namespaces().args(self.arguments(script)).log(log).run().map(drop)
     }
 
     /// Starts a shell script as the first process of namespaces of its own and lets it run.
     pub(crate) fn start(&self, script: &str, log: &Path) -> anyhow::Result<Holder> {
         start_namespaces(&["--mount", "--pid", "--ipc"], None, &self.arguments(script), log)
     }
+}
+
+/// A tool, still to be told its command, that runs the command in mount and pid namespaces of its
+/// own. Everything in them ends with this program, even if that is killed.
+pub(crate) fn in_private_namespaces() -> Tool {
+    Tool::new("setpriv").args(["--pdeathsig", "KILL", "unshare"]).args([
+        "--mount",
+        "--pid",
+        "--mount-proc",
+        "--fork",
+        "--kill-child",
+    ])
 }
 
 /// Starts `arguments` as the first process of the new namespaces `kinds` (which include

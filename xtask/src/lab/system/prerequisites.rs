@@ -12,12 +12,13 @@ use super::tool::Tool;
 use crate::lab::layout::Lab;
 
 /// Programs the lab calls, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("debootstrap", "debootstrap"),
     ("ssh-keygen", "openssh-client"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("unshare", "util-linux"),
+    ("setpriv", "util-linux"),
     ("mount", "mount"),
     ("xz", "xz-utils"),
     ("gcc", "gcc"),
