@@ -8,10 +8,9 @@
     clippy::indexing_slicing
 )]
 
-#[path = "engine/actions.rs"]
-mod actions;
+#[path = "engine/script.rs"]
+mod script;
 
-use actions::Run;
 use pallet_core::action::Mode;
 use pallet_core::engine::{Connection, ConnectionError, Connector, PhaseRun, Reach, run_phase};
 use pallet_core::event::Events;
@@ -21,6 +20,7 @@ use pallet_core::secret::Secret;
 use pallet_core::session::SessionError;
 use pallet_core::spec::{Phase, Step};
 use pallet_core::transport::{Endpoint, HostKeys};
+use script::Run;
 use xtask::lab::{Node, NodeKind, PWSUDO_PASSWORD, State};
 
 fn login(node: &Node, username: &str) -> Login {

@@ -83,6 +83,18 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// A view of what probes have seen, with nothing predicted: for testing an action by itself.
+    ///
+    /// ```
+    /// use pallet_core::action::{Knowledge, Mode, View};
+    /// use pallet_core::facts::Facts;
+    /// let (facts, known) = (Facts::default(), Knowledge::new());
+    /// assert_eq!(View::new(&facts, Mode::Apply, &known).mode(), Mode::Apply);
+    /// ```
+    pub fn new(facts: &'a Facts, mode: Mode, known: &'a Knowledge) -> Self {
+        Self { facts, mode, known, predicted: known, written: &[] }
+    }
+
     /// The node's facts.
     pub fn facts(&self) -> &'a Facts {
         self.facts

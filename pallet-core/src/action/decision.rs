@@ -81,6 +81,16 @@ impl Effects {
         Self { writes: writes.into_iter().collect(), predicted: Knowledge::new() }
     }
 
+    /// The keys that are written.
+    pub fn writes(&self) -> &[Key] {
+        &self.writes
+    }
+
+    /// What probes would answer afterwards, as far as it is known.
+    pub fn predicted(&self) -> &Knowledge {
+        &self.predicted
+    }
+
     /// Says what a probe would answer after the change.
     pub fn predict<K: ProbeKind>(&mut self, request: K::Request, answer: K::Answer) {
         self.predicted.insert::<K>(request, answer);

@@ -27,8 +27,10 @@ impl Program {
         let mut program = Self::default();
         for (section, fragment) in fragments.into_iter().enumerate() {
             let code = fragment.code();
+            // A service that it starts need not hold the payloads of others open.
+            let close = if fragment.payloads().is_empty() { " 4<&-" } else { "" };
             program.code.push_str(&format!(
-                "pallet_mark begin {section}\n(\nset -e\n{code}) 2>&1\npallet_end {section} $?\n"
+                "pallet_mark begin {section}\n(\nset -e\n{code}) 2>&1{close}\npallet_end {section} $?\n"
             ));
             fragment.payloads().iter().for_each(|bytes| program.payload.extend_from_slice(bytes));
         }

@@ -1,4 +1,4 @@
-//! Small actions for tests: a file with content, and a script.
+//! Small actions for tests: a file with content, and the need for a file.
 
 use pallet_core::action::{
     Action, ActionError, Change, Decision, Fragment, Key, ProbeKind, ProbeSet, View,
@@ -113,35 +113,5 @@ impl Action for Need {
             Some(_) => Ok(Decision::Unchanged),
             None => Err(ActionError::new(format!("{} is missing", self.path)).help("make it")),
         }
-    }
-}
-
-/// Runs a script, which may change everything.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Run {
-    pub script: String,
-}
-
-impl Run {
-    pub fn new(script: impl Into<String>) -> Self {
-        Self { script: script.into() }
-    }
-}
-
-impl Action for Run {
-    const NAME: &'static str = "run";
-    const SUMMARY: &'static str = "Runs a script.";
-    const EXAMPLE: &'static str = "{ run = { script = \"true\" } }";
-
-    fn subject(&self) -> String {
-        self.script.chars().take(20).collect()
-    }
-
-    fn probe(&self, _view: &View<'_>, _wanted: &mut ProbeSet) {}
-
-    fn decide(&self, _view: &View<'_>) -> Result<Decision, ActionError> {
-        let mut fragment = Fragment::new();
-        fragment.line(&self.script);
-        Ok(Decision::Change(Change::new(fragment, [Key::Everything])))
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod script;
 mod waves;
 mod wire;
 
@@ -81,7 +82,7 @@ async fn events_tell_what_happens_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let phase = Phase::new()
         .action(actions::Put::new(path(folder.path(), "a"), "1"))
-        .action(actions::Run::new("exit 7"));
+        .action(script::Run::new("exit 7"));
     let (events, mut heard) = Events::channel();
     let mut here = this_machine().await;
     run_told(&mut here, &phase, Mode::Apply, &events).await;

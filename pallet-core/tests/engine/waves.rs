@@ -5,7 +5,8 @@ use std::fs;
 use pallet_core::action::Mode;
 use pallet_core::spec::{Phase, Step};
 
-use crate::actions::{Need, Put, Run};
+use crate::actions::{Need, Put};
+use crate::script::Run;
 use crate::{path, run, statuses, this_machine};
 
 #[tokio::test]
