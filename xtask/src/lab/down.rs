@@ -103,9 +103,9 @@ fn roots(lab: &Lab) -> Vec<PathBuf> {
 fn remove_run_dir(lab: &Lab) -> anyhow::Result<()> {
     for entry in fs::read_dir(lab.run_dir()).into_iter().flatten().flatten() {
         if entry.file_name() != "log" {
-            debian::remove_root(&entry.path())?;
+            debian::remove(&entry.path())?;
         }
     }
     // Machines live with the VirtualBox that knew them.
-    debian::remove_root(&lab.shared_dir())
+    debian::remove(&lab.shared_dir())
 }

@@ -27,7 +27,7 @@ pub(super) fn build(lab: &Lab, folder: &Path) -> anyhow::Result<()> {
         step("making the guest's disk", || build.make_disk(partial))
     })?;
     // The kernel stays: it is small, and took longest.
-    debian::remove_root(&build.builder())
+    debian::remove(&build.builder())
 }
 
 struct Build<'a> {
@@ -158,7 +158,7 @@ impl Build<'_> {
         .run(&script, &self.log)?;
         debian::set_mode(&folder.join("guest.vdi"), 0o644)?;
         for scrap in ["root", "files", "home", "guest.raw", "bzImage"] {
-            debian::remove_root(&folder.join(scrap))?;
+            debian::remove(&folder.join(scrap))?;
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ fn fill(folder: &Path, disk: &Path, key: &Path) -> anyhow::Result<()> {
         .arg(&keys)
         .run()?;
     take_key_pair(&keys, folder)?;
-    debian::remove_root(&keys)
+    debian::remove(&keys)
 }
 
 /// Finds the key pair among the unpacked files: whatever has a `.pub` beside it.

@@ -135,7 +135,7 @@ fn boot(lab: &Lab, node: &Node, mtu: u32) -> anyhow::Result<Holder> {
     let disk = lab.node_dir(&node.name).join("disk");
     write_identity(lab, node)?;
     // The overlay's scratch folder never outlives its mount; a left-over one would be refused.
-    debian::remove_root(&disk.join("work"))?;
+    debian::remove(&disk.join("work"))?;
     for folder in ["work", "root"] {
         fs::create_dir_all(disk.join(folder))
             .with_context(|| format!("could not make {}", disk.join(folder).display()))?;
@@ -283,7 +283,7 @@ pub(crate) fn reset_all(nodes: &[&Node]) -> anyhow::Result<()> {
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     stop_all(&lab, &names)?;
     for name in names {
-        debian::remove_root(&lab.node_dir(name).join("disk"))?;
+        debian::remove(&lab.node_dir(name).join("disk"))?;
     }
     start_all(&lab, nodes)
 }

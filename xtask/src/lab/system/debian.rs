@@ -39,7 +39,7 @@ impl Recipe<'_> {
     pub(crate) fn bootstrap(&self, folder: &Path, log: &Path) -> anyhow::Result<()> {
         let mirror = Mirror::of_this_machine();
         retry("debootstrap", || {
-            remove_root(folder)?;
+            remove(folder)?;
             // debootstrap mounts /proc in the root while it works.
             in_private_namespaces()
                 .args(["debootstrap", "--variant=minbase"])
@@ -115,7 +115,7 @@ pub(crate) fn make_once(
         return Ok(());
     }
     let partial = partial_of(folder);
-    remove_root(&partial)?;
+    remove(&partial)?;
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)
             .with_context(|| format!("could not make the folder {}", parent.display()))?;
@@ -132,8 +132,8 @@ pub(crate) fn partial_of(folder: &Path) -> PathBuf {
     folder.with_file_name(name)
 }
 
-/// Removes a root, after making sure that nothing is mounted in it.
-pub(crate) fn remove_root(folder: &Path) -> anyhow::Result<()> {
+/// Removes a root, or any other folder or file, after making sure that nothing is mounted in it.
+pub(crate) fn remove(folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
         return Ok(());
     }
