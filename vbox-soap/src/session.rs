@@ -216,6 +216,8 @@ impl Session {
     }
 
     /// A new session object, to lock a machine with. Each can lock one machine at a time.
+    ///
+    /// When its last handle is dropped, the lock is given back. A machine that was started with it goes on running.
     pub async fn session_object(&self) -> Result<ISession, Error> {
         let arguments = vec![self.virtual_box.to_value()];
         engine::perform_global(self.alive.clone(), &GET_SESSION_OBJECT, arguments).await

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lab_support::{Scratch, client, create_machine, destroy, known_to_server, lab, log_on};
 use vbox_soap::api::{
-    AccessMode, DeviceType, IProgress, LockType, MachineState, MediumVariant, SessionState,
+    AccessMode, BitmapFormat, DeviceType, IProgress, LockType, MachineState, MediumVariant,
+    SessionState,
 };
 use vbox_soap::{Client, ComCode, Error, ManagedObject, Settings};
 
@@ -396,4 +397,36 @@ async fn a_client_can_be_shared_and_each_logon_is_a_session_of_its_own() {
     let (one, other) = (client.logon("", "").await.unwrap(), client.logon("", "").await.unwrap());
     one.logoff().await.unwrap();
     other.virtual_box().get_version().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_running_machine_outlives_the_session_object_that_started_it() {
+    let session = log_on().await;
+    let machine = create_machine(&session, "run").await;
+    let lock = session.session_object().await.unwrap();
+    let error = machine.launch_vm_process(&lock, "no-such-frontend", &[]).await.unwrap_err();
+    assert!(error.to_string().contains("no-such-frontend"), "{error}");
+    let progress = machine.launch_vm_process(&lock, "headless", &[]).await.unwrap();
+    // Even while it is being started.
+    drop(lock);
+    progress.wait(SOON).await.unwrap();
+    assert_eq!(machine.get_state().await.unwrap(), MachineState::Running);
+
+    let lock = session.session_object().await.unwrap();
+    machine.lock_machine(&lock, LockType::Shared).await.unwrap();
+    let console = lock.get_console().await.unwrap().unwrap();
+    let display = console.get_display().await.unwrap();
+    let picture = display.take_screen_shot_to_array(0, 64, 48, BitmapFormat::PNG).await.unwrap();
+    assert!(picture.starts_with(b"\x89PNG"), "{} bytes", picture.len());
+    console.power_down().await.unwrap().wait(SOON).await.unwrap();
+    drop((display, console, lock, progress));
+    for _ in 0..200 {
+        if machine.get_session_state().await.unwrap() == SessionState::Unlocked {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    destroy(machine).await;
+    session.settle().await;
+    assert_eq!(known_to_server(&session).await.len(), 1);
 }
