@@ -23,7 +23,8 @@ pub struct Settings {
     /// How long making a connection may take: 5 s.
     pub connect_timeout: Duration,
     /// How long a call may take: 120 s. What takes longer in VirtualBox gives a progress to wait for, see
-    /// [`crate::api::IProgress::wait`].
+    /// [`crate::api::IProgress::wait`]. Objects in an answer that comes too late stay on the server until
+    /// the session is logged off.
     pub request_timeout: Duration,
     /// How many calls a session has under way at the same time, each on a connection of its own: 8. Further calls wait.
     pub connections: usize,
@@ -61,8 +62,11 @@ impl Client {
     /// Logs on. Identity and credential are a user's name and password on the server's machine, unless the
     /// server is set up to check something else, or nothing.
     pub async fn logon(&self, identity: &str, credential: &str) -> Result<Session, Error> {
-        let pool = Pool::new(self.address.clone(), self.settings.clone());
-        session::logon(Arc::new(pool), identity, credential).await
+        session::logon(Arc::new(self.pool()), identity, credential).await
+    }
+
+    pub(crate) fn pool(&self) -> Pool {
+        Pool::new(self.address.clone(), self.settings.clone())
     }
 }
 

@@ -92,10 +92,11 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The object is gone, or the web session is: it ended, timed out, or the server was started again.
+    /// The object is gone, or the web session is (it ended, timed out, or the server was started again), or the object
+    /// was cast to an interface that it does not have.
     #[error(
-        "{operation}: the server does not know the object {reference} (any longer); log on again and \
-         fetch it anew (an idle web session ends after 300 s unless vboxwebsrv runs with `--timeout 0`)"
+        "{operation}: the server does not know {reference} (any longer) as an object of this kind; log on again and fetch \
+         it anew (an idle web session ends after 300 s unless vboxwebsrv runs with `--timeout 0`)"
     )]
     InvalidObject {
         /// The operation.

@@ -42,7 +42,7 @@ impl ObjectRef {
     /// This object through another interface, without asking the server whether it has it.
     ///
     /// Right where VirtualBox says so by other means: `IEvent::get_type` names the event's own interface.
-    /// If the object does not have the interface, calls through it fail with a fault.
+    /// If the object does not have the interface, calls through it fail with [`crate::Error::InvalidObject`].
     pub fn cast<T: ManagedObject>(&self) -> T {
         T::from_object(self.clone())
     }

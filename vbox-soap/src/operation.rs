@@ -39,9 +39,13 @@ impl Operation {
 
     /// The versions that have it, for people: `4.1 to 4.3, 7.2`.
     pub(crate) fn versions(&self) -> String {
+        self.versions_of(API_VERSIONS)
+    }
+
+    fn versions_of(&self, known: &[ApiVersion]) -> String {
         let mut ranges: Vec<(ApiVersion, ApiVersion)> = vec![];
         let mut continued = false;
-        for (position, version) in API_VERSIONS.iter().enumerate() {
+        for (position, version) in known.iter().enumerate() {
             let exists = self.exists_in(position);
             match ranges.last_mut() {
                 Some(range) if exists && continued => range.1 = *version,
@@ -65,5 +69,35 @@ impl Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [ApiVersion; 4] = [
+        ApiVersion::new(4, 3),
+        ApiVersion::new(5, 0),
+        ApiVersion::new(6, 1),
+        ApiVersion::new(7, 2),
+    ];
+
+    #[test]
+    fn versions_are_told_as_ranges_with_gaps() {
+        for (versions, text) in
+            [(0b1111, "4.3 to 7.2"), (0b1011, "4.3 to 5.0, 7.2"), (0b0100, "6.1"), (0, "")]
+        {
+            let operation = Operation {
+                name: "IMachine_get",
+                parameters: &[],
+                output: "returnval",
+                references: &[],
+                versions,
+            };
+            assert_eq!(operation.versions_of(&KNOWN), text);
+            assert_eq!(operation.exists_in(3), versions & 0b1000 != 0);
+            assert!(!operation.exists_in(16));
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! Which calls those are is known by *family*: the root of the returned interface's line of descent (nothing for
 //! "any interface"). While references of a family are being released, calls that return that family wait;
 //! that is less than a millisecond or so each. If a family never comes to rest, so that what is to be
-//! released piles up, new calls wait until it has.
+//! released piles up, new calls wait until all of it is gone.
 
 use std::collections::HashMap;
 
@@ -51,6 +51,8 @@ struct Family {
     idle: Vec<Box<str>>,
     /// Releases under way.
     releasing: usize,
+    /// So many are idle that new calls wait until all are released.
+    draining: bool,
 }
 
 /// A reference to be released.
@@ -75,7 +77,7 @@ impl RefTable {
     fn must_wait(&self, family: &str) -> bool {
         self.families.iter().any(|(name, other)| {
             let conflict = *name == family || *name == ANY || family == ANY;
-            conflict && (other.releasing > 0 || other.idle.len() >= BACKLOG)
+            conflict && (other.releasing > 0 || other.draining)
         })
     }
 
@@ -112,7 +114,9 @@ impl RefTable {
         if entry.handles > 0 || entry.state != State::Known {
             return false;
         }
-        self.families.entry(entry.family).or_default().idle.push(id.into());
+        let family = self.families.entry(entry.family).or_default();
+        family.idle.push(id.into());
+        family.draining |= family.idle.len() >= BACKLOG;
         true
     }
 
@@ -138,6 +142,9 @@ impl RefTable {
                 entry.state = State::Releasing;
                 family.releasing += 1;
                 taken.push(Release { id, family: name });
+            }
+            if family.idle.is_empty() {
+                family.draining = false;
             }
         }
         taken

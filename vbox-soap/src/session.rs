@@ -269,4 +269,24 @@ mod tests {
         assert_eq!(position_of("4_0"), None);
         assert_eq!(position_of("nonsense"), None);
     }
+
+    #[test]
+    fn an_operation_that_the_server_does_not_have_is_refused_with_both_versions() {
+        let client = crate::Client::new("http://localhost/").unwrap();
+        let shared = Shared::new(Arc::new(client.pool()));
+        let operation = Operation {
+            name: "IMachine_fly",
+            parameters: &[],
+            output: "returnval",
+            references: &[],
+            versions: 0b1,
+        };
+        shared.check_version(&operation).unwrap();
+        shared.api_position.set((ApiVersion::new(7, 1), 1)).unwrap();
+        let error = shared.check_version(&operation).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "IMachine_fly: the server has API version 7.1, the operation exists in 7.2"
+        );
+    }
 }

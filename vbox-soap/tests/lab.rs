@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use lab_support::{Scratch, client, create_machine, destroy, known_to_server, lab, log_on};
 use vbox_soap::api::{
-    AccessMode, BitmapFormat, DeviceType, IProgress, LockType, MachineState, MediumVariant,
-    SessionState,
+    AccessMode, BitmapFormat, DeviceType, IMachineRegisteredEvent, IProgress, LockType,
+    MachineState, MediumVariant, SessionState, VBoxEventType,
 };
 use vbox_soap::{Client, ComCode, Error, ManagedObject, Settings};
 
@@ -199,6 +199,34 @@ async fn null_references_are_none_where_they_may_be_and_an_error_elsewhere() {
     events.register_listener(&listener, &[], false).await.unwrap();
     assert_eq!(events.get_event(&listener, 0).await.unwrap(), None);
     events.unregister_listener(&listener).await.unwrap();
+    destroy(machine).await;
+}
+
+#[tokio::test]
+async fn an_event_can_be_used_through_its_own_interface() {
+    let session = log_on().await;
+    let events = session.virtual_box().get_event_source().await.unwrap();
+    let listener = events.create_listener().await.unwrap();
+    let kinds = [VBoxEventType::OnMachineRegistered];
+    events.register_listener(&listener, &kinds, false).await.unwrap();
+    let machine = create_machine(&session, "event").await;
+    let id = machine.get_id().await.unwrap();
+    // Others may register machines too.
+    loop {
+        let event = events.get_event(&listener, 5000).await.unwrap().unwrap();
+        assert_eq!(event.get_type().await.unwrap(), VBoxEventType::OnMachineRegistered);
+        let registered: IMachineRegisteredEvent = event.cast();
+        let of = registered.get_machine_id().await.unwrap();
+        assert!(registered.get_registered().await.is_ok());
+        // The interface that it extends.
+        assert!(!registered.get_waitable().await.unwrap());
+        events.event_processed(&listener, &event).await.unwrap();
+        if of == id {
+            break;
+        }
+    }
+    let wrong = machine.cast::<vbox_soap::api::IMedium>().get_location().await.unwrap_err();
+    assert!(matches!(wrong, Error::InvalidObject { .. }), "{wrong}");
     destroy(machine).await;
 }
 

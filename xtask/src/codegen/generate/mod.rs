@@ -52,6 +52,8 @@ enum Kind<'a> {
 
 impl<'a> Api<'a> {
     fn new(model: &'a Model) -> anyhow::Result<Self> {
+        // A descriptor has one bit for each version.
+        ensure!(model.versions.len() <= 16, "more than 16 API versions");
         let mut kinds: HashMap<&str, Kind> =
             BASIC_TYPES.iter().map(|name| (*name, Kind::Basic)).collect();
         kinds.insert(ANY_OBJECT, Kind::AnyObject);
