@@ -11,8 +11,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::output::Output;
 use crate::text::{Paint, count, duration, visible};
 
-/// An action that takes longer than this is told of before it ends.
+/// What takes longer than this is told of before it ends.
 const LONG: Duration = Duration::from_secs(5);
+
+/// Waiting for nodes, connecting to them and logging in.
+const CONNECT: &str = "connect";
 
 /// Turns events into lines, and remembers what is going on.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub struct Progress {
     paint: Paint,
     mode: Mode,
     going_on: BTreeMap<String, Step>,
-    /// Nodes that were created or started in this run; only those are worth waiting for.
+    /// Nodes that were created or started in this run; others should answer at once.
     fresh: BTreeSet<String>,
     node_width: usize,
     phase_width: usize,
@@ -33,7 +36,7 @@ struct Step {
     phase: String,
     what: String,
     since: Instant,
-    /// Only actions are timed: between phases a node may wait for others.
+    /// An action, and not the time around it.
     is_action: bool,
     is_told: bool,
 }
@@ -90,7 +93,7 @@ impl Progress {
             }
             Event::Waiting { node } => {
                 let is_fresh = self.fresh.contains(&node);
-                let lines = self.begins(&node, "connect", "waiting until it answers");
+                let lines = self.begins(&node, CONNECT, "waiting until it answers");
                 if is_fresh { lines } else { Vec::new() }
             }
             Event::Destroying { node } => self.begins(&node, "destroy", "destroying"),
@@ -99,14 +102,16 @@ impl Progress {
                 vec![self.line(&node, "destroy", &self.paint.yellow("destroyed"))]
             }
             Event::Connecting { node, address } => {
-                let lines = self.begins(&node, "connect", &format!("connecting to {address}"));
+                let lines = self.begins(&node, CONNECT, &format!("connecting to {address}"));
                 self.if_verbose(lines)
             }
             Event::HostKeyAccepted { node, fingerprint } => {
                 let what = format!("accepted the host key {fingerprint} on first contact");
-                vec![self.line(&node, "connect", &what)]
+                vec![self.line(&node, CONNECT, &what)]
             }
             Event::PhaseStarted { node, phase, actions } => {
+                // Phases begin when all nodes are connected.
+                self.going_on.retain(|_, step| step.phase != CONNECT);
                 let lines = self.begins(&node, &phase, &count(actions, "action"));
                 self.if_verbose(lines)
             }
@@ -174,20 +179,36 @@ impl Progress {
         vec![self.line(node, &failure.phase, &what)]
     }
 
-    /// Actions that have been running for long and have not been told of.
+    /// What has been going on for long and has not been told of.
     fn long_ones(&mut self) -> Vec<String> {
-        let mut long = Vec::new();
+        let mut waiting = Vec::new();
+        let mut actions = Vec::new();
         for (node, step) in &mut self.going_on {
-            if step.is_action && !step.is_told && step.since.elapsed() >= LONG {
-                step.is_told = true;
-                long.push((node.clone(), step.phase.clone(), step.what.clone()));
+            let is_long = step.since.elapsed() >= LONG && !step.is_told;
+            if is_long && step.is_action {
+                actions.push((node.clone(), step.phase.clone(), step.what.clone()));
+            } else if is_long && step.phase == CONNECT {
+                waiting.push(node.clone());
+            } else {
+                continue;
+            }
+            step.is_told = true;
+        }
+        let mut lines = Vec::new();
+        // Which of them have answered is not known before all have.
+        match waiting.as_slice() {
+            [] => {}
+            [node] => lines.push(self.line(node, CONNECT, &self.paint.dim("no answer yet"))),
+            nodes => {
+                let what = format!("not all of {} have answered yet", nodes.len());
+                lines.push(self.line("-", CONNECT, &self.paint.dim(&what)));
             }
         }
-        let line = |(node, phase, what): (String, String, String)| {
+        lines.extend(actions.into_iter().map(|(node, phase, what)| {
             let what = format!("{}  {}", visible(&what), self.paint.dim("still running"));
             self.line(&node, &phase, &what)
-        };
-        long.into_iter().map(line).collect()
+        }));
+        lines
     }
 
     fn begins(&mut self, node: &str, phase: &str, what: &str) -> Vec<String> {
@@ -246,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn only_nodes_that_were_created_or_started_are_seen_to_be_waited_for() {
+    fn waiting_is_told_at_once_where_it_is_expected_to_last() {
         let mut progress = progress(0, Mode::Apply);
         let waiting = |node: &str| Event::Waiting { node: node.to_owned() };
         let created = progress.lines(Event::Creating { node: "web-2".to_owned() });
@@ -265,6 +286,38 @@ mod tests {
         let dry = progress(0, Mode::Check).lines(finished(Status::MayChange { reason }));
         let first = "web-1  configure  remote-file /etc/motd  may change: it runs each time";
         assert_eq!(dry, [first, "    mode 0600 -> 0644", "    -a", "    +b"]);
+    }
+
+    #[test]
+    fn what_takes_long_is_told_once() {
+        let mut progress = progress(0, Mode::Apply);
+        let long_ago = |progress: &mut Progress| {
+            for step in progress.going_on.values_mut() {
+                step.since = step.since.checked_sub(LONG).unwrap();
+            }
+        };
+        let waiting = |node: &str| Event::Waiting { node: node.to_owned() };
+        progress.lines(waiting("web-1"));
+        assert!(progress.long_ones().is_empty());
+        long_ago(&mut progress);
+        assert_eq!(progress.long_ones(), ["web-1  connect  no answer yet"]);
+        assert!(progress.long_ones().is_empty());
+        progress.lines(waiting("web-1"));
+        progress.lines(waiting("web-2"));
+        long_ago(&mut progress);
+        assert_eq!(progress.long_ones(), ["-      connect  not all of 2 have answered yet"]);
+
+        let (node, phase) = ("web-1".to_owned(), "configure".to_owned());
+        progress.lines(Event::PhaseStarted {
+            node: node.clone(),
+            phase: phase.clone(),
+            actions: 1,
+        });
+        assert_eq!(progress.unfinished(), ["web-1  configure  1 action"]);
+        let (action, subject) = ("exec-script".to_owned(), "make".to_owned());
+        progress.lines(Event::ActionStarted { node, phase, action, subject });
+        long_ago(&mut progress);
+        assert_eq!(progress.long_ones(), ["web-1  configure  exec-script make  still running"]);
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub async fn run(
             work(fleet).await
         })
         .await;
+    if done.is_none() {
+        output.progress("interrupted; tidying up (another Ctrl-C ends at once)");
+    }
     if let Some(fleet) = fleet {
         fleet.close().await;
     }
