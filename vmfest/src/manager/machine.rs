@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::task::JoinSet;
 use vbox_soap::api::IMachine;
 
 use super::Manager;
@@ -25,13 +26,19 @@ impl Manager {
     /// All machines of ours that have the role. Inaccessible ones count as instances.
     pub(crate) async fn own_machines(&self, role: Role) -> Result<Vec<Machine>, Error> {
         let doing = || "list the VMs".to_owned();
-        let mut own = Vec::new();
+        let mut looks = JoinSet::new();
         for handle in self.vbox().get_machines().await.doing(doing)? {
-            match self.as_own(handle, role).await {
-                Ok(machine) => own.extend(machine),
+            let manager = self.clone();
+            looks.spawn(async move { manager.as_own(handle, role).await });
+        }
+        let mut own = Vec::new();
+        while let Some(look) = looks.join_next().await {
+            match look {
+                Ok(Ok(machine)) => own.extend(machine),
                 // Somebody removed it while the list was read.
-                Err(e) if fault::is_gone(&e) => {}
-                Err(e) => return Err(e).doing(doing),
+                Ok(Err(e)) if fault::is_gone(&e) => {}
+                Ok(Err(e)) => return Err(e).doing(doing),
+                Err(_) => return Err(Error::Interrupted { doing: doing() }),
             }
         }
         Ok(own)

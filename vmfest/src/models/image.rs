@@ -168,7 +168,7 @@ fn resolve_storage(controllers: &mut [StorageController], folder: &Path) {
 }
 
 fn resolve(path: &Path, folder: &Path) -> PathBuf {
-    crate::paths::expand_home(path).map_or_else(|| folder.join(path), |expanded| expanded)
+    crate::paths::expand_home(path).unwrap_or_else(|| folder.join(path))
 }
 
 #[cfg(test)]

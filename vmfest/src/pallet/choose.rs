@@ -59,6 +59,11 @@ fn choose_image<'a>(
             .help("leave one of them out")),
         };
     }
+    if *spec == ImageSpec::default() && models.images().len() > 1 {
+        let names: Vec<_> = models.images().keys().map(String::as_str).collect();
+        return Err(ComputeError::input("the node-spec names no image, and there are several")
+            .help(format!("choose one with image-id: {}", names.join(", "))));
+    }
     let all = models.images().iter();
     let best = all.filter(|(_, image)| mismatch(image, spec).is_none()).min_by(|a, b| {
         // The newest version, and of these the first by name.
@@ -216,7 +221,7 @@ mod tests {
             (json!({"image-id": "ubu"}), Ok("ubu")),
             (json!({"os-family": "debian"}), Ok("deb-12")),
             (json!({"os-family": "debian", "os-version": "9.13"}), Ok("deb-9")),
-            (json!({}), Ok("deb-12")),
+            (json!({}), Err("names no image, and there are several")),
             (json!({"os-family": "centos"}), Err("no image model has os-family centos")),
             (json!({"image-id": "ubuu"}), Err("did you mean ubu?")),
             (json!({"image-id": "ubu", "os-family": "debian"}), Err("does not have the os-family")),
@@ -237,7 +242,8 @@ mod tests {
     #[test]
     fn hardware_and_network() {
         let Setting { models, _folder } = setting();
-        let made = |value: Value| {
+        let made = |mut value: Value| {
+            value["image"] = json!({"image-id": "ubu"});
             let choice = choose(&models, &spec(value))?;
             Ok::<_, ComputeError>(choice.image.effective_hardware(&choice.hardware))
         };

@@ -77,16 +77,23 @@ impl ComputeService for VirtualBoxService {
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, ComputeError> {
-        let models = self.models()?;
-        let mut nodes = Vec::new();
+        let models = Arc::new(self.models()?);
+        let mut looks = JoinSet::new();
         for instance in self.manager.instances().await.map_err(|e| failed(&e))? {
-            match describe(&instance, &models).await {
-                Ok(node) => nodes.extend(node),
+            let models = Arc::clone(&models);
+            looks.spawn(async move { describe(&instance, &models).await });
+        }
+        let mut nodes = Vec::new();
+        while let Some(look) = looks.join_next().await {
+            match look {
+                Ok(Ok(node)) => nodes.extend(node),
                 // Destroyed by somebody since the list was made.
-                Err(Error::Gone { .. }) => {}
-                Err(error) => return Err(failed(&error)),
+                Ok(Err(Error::Gone { .. })) => {}
+                Ok(Err(error)) => return Err(failed(&error)),
+                Err(error) => return Err(ComputeError::failed(format!("cannot list: {error}"))),
             }
         }
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(nodes)
     }
 

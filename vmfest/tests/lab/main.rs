@@ -1,8 +1,14 @@
 //! Against a real VirtualBox: `cargo xtask lab up`, then
 //! `cargo nextest run -p vmfest --features lab-tests`.
 
+// In a test, a failed expectation is what a panic is for; helpers count as library code to clippy.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 mod boot;
 mod create;
 mod destroy;
 mod images;
+mod restart;
+#[cfg(feature = "pallet")]
+mod service;
 mod support;

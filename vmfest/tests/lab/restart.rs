@@ -1,0 +1,131 @@
+//! VirtualBox ends and starts again: what it forgets, and what it cannot read any more.
+//!
+//! This needs a VirtualBox that no other test uses, which is started here beside the lab's.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use vmfest::{Error, ImageFile, Location, Manager, Server, State};
+use xtask::lab::Vbox;
+
+use crate::support::{Stage, digest, text, tiny};
+
+/// A VirtualBox with settings and web service of its own.
+struct Private<'a> {
+    vbox: &'a Vbox,
+    folder: PathBuf,
+    port: u16,
+}
+
+const PROGRAMS: &str = "/usr/lib/virtualbox";
+
+impl Private<'_> {
+    fn mark(&self) -> String {
+        format!("vmfest-test-{}", self.port)
+    }
+
+    fn start(&self) {
+        let home = text(&self.folder.join("home"));
+        let log = text(&self.folder.join("vboxwebsrv.log"));
+        let (mark, port) = (self.mark(), self.port);
+        let script = format!(
+            "export VBOX_USER_HOME={home} VBOX_IPC_SOCKETID={mark}\n\
+             {PROGRAMS}/VBoxManage setproperty websrvauthlibrary null >/dev/null 2>&1 </dev/null\n\
+             setsid {PROGRAMS}/vboxwebsrv -H 127.0.0.1 -p {port} -t 0 >{log} 2>&1 </dev/null &"
+        );
+        self.vbox.run(&["sh", "-c", &script]).expect("starts");
+    }
+
+    /// Ends all processes of this VirtualBox, and no other's.
+    fn stop(&self) {
+        let mark = self.mark();
+        let script = format!(
+            "for signal in TERM KILL; do\n\
+               pids=$(grep -lzs '^VBOX_IPC_SOCKETID={mark}$' /proc/[0-9]*/environ | cut -d/ -f3)\n\
+               [ -z \"$pids\" ] || kill -$signal $pids || :\n\
+               sleep 0.5\n\
+             done"
+        );
+        self.vbox.run(&["sh", "-c", &script]).expect("ends");
+    }
+
+    async fn connect(&self) -> Manager {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        for _ in 0..200 {
+            let location = Location::new(self.folder.join("models"), self.folder.join("nodes"));
+            match Manager::connect(&Server::new(&url), location).await {
+                Ok(manager) => return manager,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        panic!("the private VirtualBox does not answer");
+    }
+}
+
+impl Drop for Private<'_> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn virtualbox_starts_again() {
+    let stage = Stage::new("restart").await;
+    let image = stage.image("model.vdi").await;
+    let before = digest(&image.path);
+    let port = free_port();
+    let private = Private { vbox: stage.vbox(), folder: stage.folder.clone(), port };
+    private.start();
+    let manager = private.connect().await;
+    let [a, b, c] = ["a", "b", "c"].map(|suffix| stage.name(suffix));
+    for name in [&a, &b, &c] {
+        manager.instance(name, &image, &tiny()).await.expect("created");
+    }
+    drop(manager);
+    private.stop();
+
+    // The settings of one are lost, those of another broken.
+    let settings = |name: &str| stage.folder.join("nodes").join(name).join(format!("{name}.vbox"));
+    std::fs::remove_file(settings(&a)).expect("removed");
+    std::fs::write(settings(&b), "<VirtualBox").expect("written");
+    private.start();
+    let manager = private.connect().await;
+    let instances = manager.instances().await.expect("lists");
+    let names: Vec<_> = instances.iter().map(vmfest::Instance::name).collect();
+    assert_eq!(names, [&a, &b, &c]);
+    assert_eq!(instances[0].state().await.expect("a state"), State::Inaccessible);
+    assert_eq!(instances[1].state().await.expect("a state"), State::Inaccessible);
+    assert_eq!(instances[2].state().await.expect("a state"), State::PoweredOff);
+    let error = manager.instance(&a, &image, &tiny()).await.expect_err("the name is taken");
+    assert!(matches!(error, Error::NameTaken { .. }), "{error}");
+    assert!(matches!(instances[0].start().await, Err(Error::WrongState { .. })));
+
+    // The image is still held, and can be used at once.
+    let d = stage.name("d");
+    let fourth = manager.instance(&d, &image, &tiny()).await.expect("created");
+    fourth.destroy().await.expect("destroyed");
+
+    manager.destroy(&a).await.expect("destroyed");
+    manager.find(&b).await.expect("looks").expect("found").destroy().await.expect("destroyed");
+    manager.destroy(&b).await.expect("destroying what is gone is fine");
+    manager.destroy(&c).await.expect("destroyed");
+    assert!(manager.instances().await.expect("lists").is_empty());
+    assert_eq!(folders(&stage.folder.join("nodes")), Vec::<String>::new());
+    assert_eq!(digest(&image.path), before);
+
+    manager.remove_model(&image, ImageFile::Keep).await.expect("nothing uses it any more");
+    manager.close().await.expect("logs off");
+    drop(private);
+    stage.end(&[]).await;
+}
+
+fn folders(parent: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(parent).expect("reads").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}

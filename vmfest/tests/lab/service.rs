@@ -1,0 +1,94 @@
+//! VirtualBox as a compute service.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pallet_core::compute::{CreateNode, NodeState, Provider, ProviderContext};
+use pallet_core::spec::NodeSpec;
+use pallet_core::transport::HostKeys;
+use serde_json::json;
+use vmfest::pallet::{VirtualBox, VirtualBoxConfig};
+
+use crate::support::{Stage, digest};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_come_and_go() {
+    let stage = Stage::new("service").await;
+    let mut image = stage.image("model.vdi").await;
+    let before = digest(&image.path);
+    image.username = Some("pallet-admin".to_owned());
+    image.os_family = Some("debian".to_owned());
+    let config = VirtualBoxConfig {
+        url: Some(stage.vbox().url.clone()),
+        model_path: Some("models".into()),
+        node_path: Some("nodes".into()),
+        images: BTreeMap::from([("deb".to_owned(), image.clone())]),
+        ..VirtualBoxConfig::default()
+    };
+    let context = ProviderContext { service: "vbox".to_owned(), base: stage.folder.clone() };
+    let service = VirtualBox::open(config, context).await.expect("opens");
+    assert_eq!(service.name(), "vbox");
+
+    let spec = |value| serde_json::from_value::<NodeSpec>(value).expect("a spec");
+    let good = spec(
+        json!({ "image": { "os-family": "debian" }, "hardware": { "hardware-model": { "memory-size": 16 } } }),
+    );
+    let bad = spec(json!({ "image": { "os-family": "centos" } }));
+    service.check(&good).await.expect("can be made");
+    let error = service.check(&bad).await.expect_err("cannot be made");
+    assert!(error.is_input && error.help.is_some(), "{error}");
+
+    let group = stage.name("web");
+    let request = |n: u32, spec: &NodeSpec| CreateNode {
+        name: format!("{group}-{n}"),
+        group: group.clone(),
+        spec: spec.clone(),
+    };
+    let made = service
+        .create(vec![request(1, &good), request(2, &bad), request(3, &good), request(1, &good)])
+        .await;
+    let outcome: Vec<_> = made.iter().map(Result::is_ok).collect();
+    assert!(!outcome[1] && outcome[2], "{made:?}");
+    assert!(outcome[0] ^ outcome[3], "one of two with the same name: {made:?}");
+
+    let ours = || async {
+        let nodes = service.nodes().await.expect("lists");
+        nodes.into_iter().filter(|node| node.group == group).collect::<Vec<_>>()
+    };
+    let nodes = ours().await;
+    let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, [format!("{group}-1"), format!("{group}-3")]);
+    for node in &nodes {
+        assert_eq!(node.state, NodeState::Running);
+        assert!(node.endpoint.is_some());
+        assert_eq!(node.host_keys, HostKeys::Pinned { keys: vec![] }, "nobody is trusted yet");
+        assert_eq!(node.image_user.as_ref().expect("a user").username, "pallet-admin");
+        assert_eq!(node.properties["os-family"], "debian");
+        assert!(!node.bootstrapped);
+    }
+    service.set_bootstrapped(&nodes[0]).await.expect("noted");
+    assert!(ours().await[0].bootstrapped);
+    let error = service.ready(&nodes[0], Duration::from_secs(1)).await.expect_err("no guest");
+    assert!(error.message.contains("no SSH host key in 1 s"), "{error}");
+
+    stage
+        .manager
+        .find(&nodes[0].name)
+        .await
+        .expect("looks")
+        .expect("found")
+        .power_down()
+        .await
+        .expect("off");
+    assert_eq!(ours().await[0].state, NodeState::Stopped);
+    service.stop(&nodes[0]).await.expect("it is off already");
+    service.start(&nodes[0]).await.expect("starts");
+    for node in &nodes {
+        service.destroy(node).await.expect("destroyed");
+        service.destroy(node).await.expect("destroying what is gone is fine");
+    }
+    assert!(ours().await.is_empty());
+    assert_eq!(digest(&image.path), before);
+    service.close().await;
+    stage.end(&[&image]).await;
+}
