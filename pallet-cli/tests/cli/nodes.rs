@@ -1,5 +1,7 @@
 //! The list of nodes.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use crate::support::Folder;
@@ -47,4 +49,18 @@ fn a_service_that_fails_hides_no_other() {
     let json = folder.pallet(&["nodes", "--output", "json"]).code(2).json();
     assert_eq!(json["errors"][0]["service"], "twice");
     assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_virtualbox_that_does_not_run() {
+    // A port that was free a moment ago refuses connections.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = Folder::with(&format!(
+        "[service.vbox]\nprovider = \"virtualbox\"\nurl = \"http://127.0.0.1:{port}\"\n\
+         [group-spec.web]\ncount = 1\n[group-spec.web.node-spec]\nservice = \"vbox\"\n"
+    ));
+    for command in ["nodes", "converge"] {
+        let ran = folder.pallet(&[command]).code(1);
+        ran.says(&["error: service `vbox`: ", "no vboxwebsrv is running at", &port.to_string()]);
+    }
 }
