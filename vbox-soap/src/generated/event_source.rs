@@ -91,7 +91,7 @@ static REGISTER_LISTENER: Operation = Operation {
     versions: 0b1,
 };
 
-static UNREGISTER_LISTENER: Operation = Operation {
+pub(crate) static UNREGISTER_LISTENER: Operation = Operation {
     name: "IEventSource_unregisterListener",
     parameters: &["listener"],
     output: "returnval",
@@ -115,7 +115,7 @@ static GET_EVENT: Operation = Operation {
     versions: 0b1,
 };
 
-static EVENT_PROCESSED: Operation = Operation {
+pub(crate) static EVENT_PROCESSED: Operation = Operation {
     name: "IEventSource_eventProcessed",
     parameters: &["listener", "event"],
     output: "returnval",

@@ -18,7 +18,7 @@ impl IManagedObjectRef {
     }
 }
 
-static GET_INTERFACE_NAME: Operation = Operation {
+pub(crate) static GET_INTERFACE_NAME: Operation = Operation {
     name: "IManagedObjectRef_getInterfaceName",
     parameters: &[],
     output: "returnval",

@@ -53,7 +53,7 @@ mod emulated_usb;
 mod enums;
 mod event;
 mod event_listener;
-mod event_source;
+pub(crate) mod event_source;
 mod event_source_changed_event;
 mod ext_pack_installed_event;
 mod ext_pack_uninstalled_event;

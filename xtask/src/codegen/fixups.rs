@@ -62,7 +62,12 @@ pub const NULLABLE_PARAMETERS: [&str; 5] = [
 pub const RUNTIME_ONLY: [&str; 1] = ["IManagedObjectRef.release"];
 
 /// Operations that the runtime calls too: `Interface.member`. Their descriptors are visible to it.
-pub const ALSO_FOR_RUNTIME: [&str; 2] = [
+pub const ALSO_FOR_RUNTIME: [&str; 5] = [
+    // Asking whether a web session still lives, and keeping it alive.
+    "IManagedObjectRef.getInterfaceName",
+    // Giving back the listener of events that were dropped.
+    "IEventSource.eventProcessed",
+    "IEventSource.unregisterListener",
     // Giving back the lock of a session object that was dropped.
     "ISession.state",
     "ISession.unlockMachine",
