@@ -1,6 +1,6 @@
 //! Connecting to the web service, and parting from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
@@ -34,7 +34,8 @@ impl Manager {
             });
         }
         let turns = Semaphore::new(CONCURRENT);
-        Ok(Self { inner: Arc::new(Inner { session, location, turns }) })
+        let os_types = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { session, location, turns, os_types }) })
     }
 
     /// Logs off, which makes the web service forget all that was handed out. Clones of this

@@ -1,6 +1,7 @@
 //! Creating instances.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use tokio::sync::oneshot;
 use vbox_soap::api::{IMachine, PlatformArchitecture};
@@ -101,9 +102,17 @@ impl Manager {
 
     /// VirtualBox itself makes a VM of any type, even one that does not exist.
     async fn check_os_type(&self, id: &str) -> Result<(), Error> {
+        let known = || self.inner.os_types.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each question takes VirtualBox some ten milliseconds, so it is asked once for each type.
+        if known().contains(id) {
+            return Ok(());
+        }
         let doing = || format!("look for the guest type {id}");
         match self.vbox().get_guest_os_type(id).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                known().insert(id.to_owned());
+                return Ok(());
+            }
             Err(e) if fault::is_not_found(&e) => {}
             Err(e) => return Err(e).doing(doing),
         }

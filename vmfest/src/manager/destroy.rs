@@ -161,7 +161,7 @@ impl Manager {
             return Ok(media);
         }
         let doing = || "look at the disks of a VM".to_owned();
-        let images = self.image_files().await?;
+        let images = self.listed_images();
         let mut own = Vec::new();
         for medium in media {
             let location = PathBuf::from(medium.get_location().await.doing(doing)?);
@@ -179,14 +179,12 @@ impl Manager {
         Ok(own)
     }
 
-    /// All files that are known to be images.
-    async fn image_files(&self) -> Result<BTreeSet<PathBuf>, Error> {
-        let held = self.held_images().await?;
+    /// The files of the image models that meta files list.
+    fn listed_images(&self) -> BTreeSet<PathBuf> {
         // A mistake in a meta file must not keep a VM from being destroyed: the disk's own
         // properties protect an image too.
         let models = self.models().unwrap_or_default();
-        let listed = models.images().values().map(|image| &image.path);
-        Ok(held.iter().chain(listed).map(|path| same_file(path)).collect())
+        models.images().values().map(|image| same_file(&image.path)).collect()
     }
 
     /// Deletes what a machine of ours leaves in its folder, file by file; what we do not know
@@ -201,11 +199,14 @@ impl Manager {
         if !folder.exists() {
             return Ok(());
         }
-        let images = self.image_files().await?;
-        for file in own_files(name, folder) {
-            if images.contains(&same_file(&file)) {
-                continue;
-            }
+        let files = own_files(name, folder);
+        let mut images = BTreeSet::new();
+        // VirtualBox has deleted the disks already, unless it could not read the machine.
+        if files.iter().any(|file| is_disk(file)) {
+            images = self.listed_images();
+            images.extend(self.held_images().await?.iter().map(|path| same_file(path)));
+        }
+        for file in files.into_iter().filter(|file| !images.contains(&same_file(file))) {
             match std::fs::remove_file(&file) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     return Err(Error::io("delete the file", file, e));
@@ -283,11 +284,20 @@ fn own_files(name: &str, folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+const DISK_FORMATS: [&str; 3] = ["vdi", "vmdk", "vhd"];
+
+fn is_disk(file: &Path) -> bool {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| DISK_FORMATS.contains(&extension))
+}
+
 /// `{6d46…}.vdi`, a differencing disk; `2026-…Z.sav`, a saved state.
 fn is_snapshot_file(file: &str) -> bool {
     let Some((stem, extension)) = file.rsplit_once('.') else { return false };
     match extension {
-        "vdi" | "vmdk" | "vhd" => stem.starts_with('{') && stem.ends_with('}') && stem.len() == 38,
+        _ if DISK_FORMATS.contains(&extension) => {
+            stem.starts_with('{') && stem.ends_with('}') && stem.len() == 38
+        }
         "sav" => stem.starts_with(|c: char| c.is_ascii_digit()),
         _ => false,
     }

@@ -15,6 +15,7 @@ use vbox_soap::api::{
 
 use super::{Machine, Manager};
 use crate::error::{Doing, Error};
+use crate::fault;
 use crate::lock::MachineLock;
 use crate::models::ImageModel;
 use crate::tag::{self, MachineId, Role};
@@ -107,10 +108,23 @@ impl Manager {
             .doing(|| format!("open the image {path}"))
     }
 
+    /// Whether instances can share the medium as it is. Asked before each creation, so it makes do
+    /// with few calls.
     async fn is_held(&self, medium: &IMedium) -> Result<bool, Error> {
-        let kind = medium.get_type().await.doing(|| "read an image's type".to_owned())?;
-        Ok(kind == MediumType::MultiAttach
-            && self.holder_of(medium).await?.is_some_and(|holder| holder.accessible))
+        let held = async {
+            if medium.get_type().await? != MediumType::MultiAttach {
+                return Ok(false);
+            }
+            let holder = holder_name(&medium.get_id().await?);
+            match self.vbox().find_machine(&holder).await {
+                Ok(holder) => {
+                    Ok(tag::is_marked(&holder.get_id().await?) && holder.get_accessible().await?)
+                }
+                Err(e) if fault::is_not_found(&e) => Ok(false),
+                Err(e) => Err(e),
+            }
+        };
+        held.await.doing(|| "find out whether an image is held".to_owned())
     }
 
     async fn holder_of(&self, medium: &IMedium) -> Result<Option<Machine>, Error> {

@@ -8,8 +8,8 @@ mod machine;
 mod media;
 mod settings;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 use vbox_soap::api::{ISession, IVirtualBox};
@@ -38,6 +38,8 @@ struct Inner {
     session: vbox_soap::Session,
     location: Location,
     turns: Semaphore,
+    /// Guest types that VirtualBox is known to know.
+    os_types: Mutex<BTreeSet<String>>,
 }
 
 impl Manager {
