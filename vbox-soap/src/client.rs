@@ -14,6 +14,8 @@ use crate::session::{self, Session};
 pub struct Client {
     address: Address,
     settings: Settings,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Tls>,
 }
 
 /// How a client talks to its server.
@@ -30,6 +32,12 @@ pub struct Settings {
     pub connections: usize,
     /// The size of the largest answer that is accepted: 64 MiB.
     pub max_response_bytes: usize,
+    /// After how long without a call a session asks the server for something small, so that the server does not
+    /// end it: 60 s. The server's patience is 300 s unless it was started with `--timeout`.
+    pub keep_alive: Option<Duration>,
+    /// How a server at an `https` address proves that it is the right one.
+    #[cfg(feature = "tls")]
+    pub trust: crate::tls::Trust,
 }
 
 impl Default for Settings {
@@ -39,6 +47,9 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(120),
             connections: 8,
             max_response_bytes: 64 << 20,
+            keep_alive: Some(Duration::from_secs(60)),
+            #[cfg(feature = "tls")]
+            trust: crate::tls::Trust::default(),
         }
     }
 }
@@ -51,7 +62,16 @@ impl Client {
 
     /// For the server at `url`, with other settings than usual.
     pub fn with_settings(url: &str, settings: Settings) -> Result<Self, Error> {
-        Ok(Self { address: Address::parse(url)?, settings })
+        let address = Address::parse(url)?;
+        Ok(Self {
+            #[cfg(feature = "tls")]
+            tls: address
+                .secure
+                .then(|| crate::tls::Tls::new(&address, &settings.trust))
+                .transpose()?,
+            address,
+            settings,
+        })
     }
 
     /// The server's address.
@@ -66,7 +86,12 @@ impl Client {
     }
 
     pub(crate) fn pool(&self) -> Pool {
-        Pool::new(self.address.clone(), self.settings.clone())
+        Pool::new(
+            self.address.clone(),
+            self.settings.clone(),
+            #[cfg(feature = "tls")]
+            self.tls.clone(),
+        )
     }
 }
 
@@ -77,6 +102,8 @@ pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) path: String,
+    /// Whether the server is spoken to through TLS.
+    pub(crate) secure: bool,
 }
 
 /// The port that vboxwebsrv listens on if it is not told otherwise.
@@ -87,12 +114,17 @@ impl Address {
         let invalid =
             |reason: &str| Error::InvalidUrl { url: url.to_owned(), reason: reason.to_owned() };
         let uri: Uri = url.trim().parse().map_err(|_| invalid("it is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(invalid("HTTPS is not supported; use an SSH tunnel")),
+        let secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") if cfg!(feature = "tls") => true,
+            Some("https") => {
+                let reason = "this program was built without HTTPS: build it with vbox-soap's feature `tls`, or use \
+                              an SSH tunnel";
+                return Err(invalid(reason));
+            }
             Some(_) => return Err(invalid("its scheme is not http")),
             None => return Err(invalid("it does not begin with http://")),
-        }
+        };
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| invalid("it has no host"))?;
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -104,6 +136,7 @@ impl Address {
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: uri.port_u16().unwrap_or(DEFAULT_PORT),
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            secure,
         })
     }
 
@@ -118,7 +151,8 @@ impl Address {
 
     /// The whole address.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}{}", self.authority(), self.path)
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.path)
     }
 }
 
@@ -140,11 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn https_needs_the_feature() {
+        let made = Client::new("https://box/");
+        if cfg!(feature = "tls") {
+            assert_eq!(made.unwrap().url(), "https://box:18083/");
+        } else {
+            assert!(made.unwrap_err().to_string().contains("feature `tls`"));
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_with_the_reason() {
         for (url, reason) in [
             ("", "not a URL"),
             ("localhost:18083", "not begin with http://"),
-            ("https://localhost:18083/", "HTTPS"),
             ("ftp://localhost/", "scheme"),
             ("http://user:secret@host/", "for the logon"),
             ("http://ho st/", "not a URL"),

@@ -17,6 +17,7 @@ use crate::error_info;
 use crate::generated::managed_object_ref::RELEASE;
 use crate::generated::websession_manager::LOGON;
 use crate::http::Pool;
+use crate::liveness;
 use crate::object::{ManagedObject, ObjectRef};
 use crate::operation::Operation;
 use crate::reaper;
@@ -87,9 +88,7 @@ async fn run(
     explain: bool,
 ) -> Result<Reply, Error> {
     let shared = alive.shared();
-    if shared.is_closed() {
-        return Err(Error::LoggedOff { operation: operation.name });
-    }
+    shared.check_open(operation)?;
     shared.check_version(operation)?;
     check_owner(&alive, operation, &arguments)?;
     let body = encode(operation, target.as_ref().map(ObjectRef::id), &arguments)?;
@@ -113,6 +112,10 @@ async fn run(
                 Err(Error::Fault(Box::new(fault)))
             }
             Ok(Outcome::Unsent) => return,
+            // Either the object alone is gone, or the whole session.
+            Err(Error::InvalidObject { .. }) if !liveness::check(alive.shared()).await => {
+                Err(alive.shared().lost(operation))
+            }
             Err(error) => Err(error),
         };
         // A reply that nobody waits for is dropped, and its references with it.
@@ -179,7 +182,7 @@ impl<'a> UnderWay<'a> {
             let mut released = pin!(shared.released.notified());
             released.as_mut().enable();
             // A session that ends releases nothing more, so nothing is worth waiting for.
-            if shared.references().begin(operation) || shared.is_closed() {
+            if shared.references().begin(operation) || shared.is_over() {
                 return Self { shared, operation };
             }
             released.await;

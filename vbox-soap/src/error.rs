@@ -92,17 +92,39 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The object is gone, or the web session is (it ended, timed out, or the server was started again), or the object
-    /// was cast to an interface that it does not have.
+    /// The object is gone while the web session lives, or it was cast to an interface that it does not have.
     #[error(
-        "{operation}: the server does not know {reference} (any longer) as an object of this kind; log on again and fetch \
-         it anew (an idle web session ends after 300 s unless vboxwebsrv runs with `--timeout 0`)"
+        "{operation}: the server does not know {reference} (any longer) as an object of this kind; fetch it anew"
     )]
     InvalidObject {
         /// The operation.
         operation: &'static str,
         /// The reference that the server does not have.
         reference: String,
+    },
+    /// The web session is over: it was idle for longer than the server allows, or the server was started again. All
+    /// its objects are gone with it, and every later call in it fails in this way without being sent.
+    #[error(
+        "{operation}: the web session at {url} is over: the server was started again, or it ends sessions sooner than \
+         this client keeps them alive (`vboxwebsrv --timeout`, `Settings::keep_alive`); \
+         log on again with the same client, and fetch the objects anew"
+    )]
+    SessionLost {
+        /// The operation.
+        operation: &'static str,
+        /// The server's address.
+        url: String,
+    },
+    /// The server could not prove that it is the right one, or does not speak TLS.
+    #[error(
+        "no trusted connection to vboxwebsrv at {url}: {reason}; check its certificate against `Settings::trust`, and \
+         that it speaks TLS (`vboxwebsrv --ssl`, or a proxy in front of it)"
+    )]
+    Tls {
+        /// The server's address.
+        url: String,
+        /// What happened.
+        reason: String,
     },
     /// VirtualBox refused, or failed.
     #[error(transparent)]

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::AbortHandle;
@@ -34,6 +36,11 @@ pub(crate) struct Pool {
     pub(crate) settings: Settings,
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Tls>,
+    began: Instant,
+    /// When the latest request was sent, in milliseconds since `began`.
+    latest: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -57,9 +64,28 @@ pub(crate) struct Slot<'a> {
 }
 
 impl Pool {
-    pub(crate) fn new(address: Address, settings: Settings) -> Self {
+    pub(crate) fn new(
+        address: Address,
+        settings: Settings,
+        #[cfg(feature = "tls")] tls: Option<crate::tls::Tls>,
+    ) -> Self {
         let permits = Semaphore::new(settings.connections.max(1));
-        Self { address, settings, permits, idle: Mutex::new(vec![]) }
+        Self {
+            address,
+            settings,
+            permits,
+            idle: Mutex::new(vec![]),
+            #[cfg(feature = "tls")]
+            tls,
+            began: Instant::now(),
+            latest: AtomicU64::new(0),
+        }
+    }
+
+    /// How long ago the latest request was sent.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        let latest = Duration::from_millis(self.latest.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(latest)
     }
 
     /// Waits until fewer than the allowed number of requests are under way.
@@ -90,8 +116,23 @@ impl Pool {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let stream = self.open().await?;
+        stream.set_nodelay(true).map_err(|error| Error::Unreachable {
+            url: self.address.url(),
+            reason: error.to_string(),
+        })?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let stream = tls.connect(stream, self.settings.connect_timeout).await?;
+            return self.speak_http(stream).await;
+        }
+        self.speak_http(stream).await
+    }
+
+    async fn speak_http<S>(&self, stream: S) -> Result<Connection, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let unreachable = |reason: String| Error::Unreachable { url: self.address.url(), reason };
-        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(chain(&error)))?;
         let driver = tokio::spawn(async move {
@@ -147,6 +188,8 @@ impl Slot<'_> {
         operation: &'static str,
         body: String,
     ) -> Result<(StatusCode, String), Error> {
+        let now = self.pool.began.elapsed().as_millis();
+        self.pool.latest.fetch_max(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
         let after = self.pool.settings.request_timeout;
         match tokio::time::timeout(after, self.send(operation, Bytes::from(body))).await {
             Ok(result) => result,

@@ -32,22 +32,29 @@
 //!
 //! It has no policy: no call is ever sent twice, nothing is given a default, nothing is named.
 
+mod batch;
 mod call;
 mod client;
 mod com;
 mod engine;
 mod error;
 mod error_info;
+mod events;
 mod generated;
 mod http;
+mod liveness;
+mod lock;
 mod object;
 mod open_enum;
 mod operation;
+mod partings;
 mod progress;
 mod reaper;
 mod refs;
 mod reply;
 mod session;
+#[cfg(feature = "tls")]
+mod tls;
 mod value;
 mod version;
 mod wire;
@@ -56,8 +63,13 @@ pub use call::{Call, CallFuture};
 pub use client::{Client, Settings};
 pub use com::ComCode;
 pub use error::{Cause, Error, Fault};
+pub use events::Events;
+pub use lock::Locked;
 pub use object::{ManagedObject, ObjectRef};
+pub use progress::ProgressState;
 pub use session::Session;
+#[cfg(feature = "tls")]
+pub use tls::Trust;
 pub use version::ApiVersion;
 
 /// VirtualBox's interfaces, enumerations and structures, under their own names.

@@ -9,7 +9,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::engine::send_plain;
 use crate::error::Error;
 use crate::generated::managed_object_ref::RELEASE;
-use crate::generated::session::{GET_STATE, UNLOCK_MACHINE};
+use crate::liveness;
+use crate::partings;
 use crate::refs::Release;
 use crate::session::Shared;
 
@@ -25,18 +26,19 @@ const LINGER: Duration = Duration::from_millis(5);
 /// Makes sure that the task runs. It ends with the run time it was started in, and a session can outlive that.
 pub(crate) fn ensure(shared: &Arc<Shared>, runtime: &Handle) {
     let mut reaper = shared.reaper();
-    if reaper.as_ref().is_none_or(AbortHandle::is_finished) && !shared.is_closed() {
+    if reaper.as_ref().is_none_or(AbortHandle::is_finished) && !shared.is_over() {
         *reaper = Some(runtime.spawn(run(shared.clone())).abort_handle());
     }
 }
 
-/// Runs until the session is logged off; logs it off itself when nobody holds it any more.
+/// Runs until the session is over; logs it off itself when nobody holds it any more.
 async fn run(shared: Arc<Shared>) {
     loop {
-        shared.wake_reaper.notified().await;
-        if shared.is_closed() {
+        liveness::keep_until(&shared, shared.wake_reaper.notified()).await;
+        if shared.is_over() {
             return;
         }
+        shared.partings.carry_out(&shared).await;
         if shared.is_abandoned() {
             if let Err(error) = shared.log_off().await {
                 tracing::warn!(%error, "a web session that nobody holds any more could not be logged off");
@@ -44,7 +46,7 @@ async fn run(shared: Arc<Shared>) {
             return;
         }
         tokio::time::sleep(LINGER).await;
-        while !shared.is_closed() && release_some(&shared).await {}
+        while !shared.is_over() && release_some(&shared).await {}
     }
 }
 
@@ -74,23 +76,12 @@ async fn release_some(shared: &Arc<Shared>) -> bool {
 }
 
 async fn release(shared: &Shared, release: &Release) {
-    if release.family == "ISession"
-        && let Err(error) = unlock(shared, &release.id).await
-    {
-        tracing::warn!(%error, "a machine's lock that nobody holds any more could not be given back");
+    if release.family == "ISession" {
+        partings::unlock(shared, &release.id).await;
     }
     match send_plain(&shared.pool, &RELEASE, Some(&release.id), &[]).await {
         // The server has forgotten it by itself.
         Ok(_) | Err(Error::InvalidObject { .. }) => {}
         Err(error) => tracing::warn!(%error, "a reference could not be released"),
     }
-}
-
-/// Gives back the lock that a session object may still hold.
-async fn unlock(shared: &Shared, id: &str) -> Result<(), Error> {
-    let state = send_plain(&shared.pool, &GET_STATE, Some(id), &[]).await?;
-    if state.child(GET_STATE.output).is_some_and(|state| state.text == "Locked") {
-        send_plain(&shared.pool, &UNLOCK_MACHINE, Some(id), &[]).await?;
-    }
-    Ok(())
 }

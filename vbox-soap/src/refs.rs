@@ -107,6 +107,13 @@ impl RefTable {
         }
     }
 
+    /// Counts one more for a reference that is held already.
+    pub(crate) fn hold(&mut self, id: &str) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.handles += 1;
+        }
+    }
+
     /// Counts a handle less; true if that was the last.
     pub(crate) fn forget(&mut self, id: &str) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };

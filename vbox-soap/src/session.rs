@@ -16,6 +16,7 @@ use crate::generated::websession_manager::{GET_SESSION_OBJECT, LOGOFF, LOGON};
 use crate::http::Pool;
 use crate::object::{ManagedObject, ObjectRef};
 use crate::operation::Operation;
+use crate::partings::Partings;
 use crate::refs::RefTable;
 use crate::value::ToValue;
 
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     reaper: Mutex<Option<AbortHandle>>,
     abandoned: AtomicBool,
     closed: AtomicBool,
+    lost: AtomicBool,
+    pub(crate) partings: Partings,
 }
 
 impl Shared {
@@ -80,6 +83,8 @@ impl Shared {
             reaper: Mutex::new(None),
             abandoned: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            partings: Partings::default(),
         }
     }
 
@@ -110,9 +115,48 @@ impl Shared {
         self.abandoned.load(Ordering::Acquire)
     }
 
-    /// Whether the session has been logged off.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    /// Whether the session has been logged off, or the server has ended it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closed.load(Ordering::Acquire) || self.is_lost()
+    }
+
+    /// Whether the server has ended the session.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// The root object's reference, once there is one.
+    pub(crate) fn root(&self) -> Option<&str> {
+        self.root.get().map(AsRef::as_ref)
+    }
+
+    /// The server is known to have ended the session: nothing is sent any more, nobody waits any longer.
+    pub(crate) fn set_lost(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.pool.close_idle();
+        self.wake_reaper.notify_one();
+        self.released.notify_waiters();
+    }
+
+    /// The error of a call in a session that the server has ended.
+    pub(crate) fn lost(&self, operation: &Operation) -> Error {
+        Error::SessionLost { operation: operation.name, url: self.pool.address.url() }
+    }
+
+    /// Fails if the session is over.
+    pub(crate) fn check_open(&self, operation: &Operation) -> Result<(), Error> {
+        if self.is_lost() {
+            return Err(self.lost(operation));
+        }
+        if self.is_over() {
+            return Err(Error::LoggedOff { operation: operation.name });
+        }
+        Ok(())
+    }
+
+    /// Whether the server holds no more than there are handles.
+    fn is_settled(&self) -> bool {
+        self.partings.is_empty() && self.references().is_settled()
     }
 
     /// Fails if the server is known not to have the operation.
@@ -131,9 +175,10 @@ impl Shared {
 
     /// Logs off, once; the server forgets all references.
     pub(crate) async fn log_off(&self) -> Result<(), Error> {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.closed.swap(true, Ordering::AcqRel) || self.is_lost() {
             return Ok(());
         }
+        self.partings.carry_out(self).await;
         self.wake_reaper.notify_one();
         self.released.notify_waiters();
         let Some(root) = self.root.get() else { return Ok(()) };
@@ -234,11 +279,22 @@ impl Session {
         loop {
             let mut released = std::pin::pin!(shared.released.notified());
             released.as_mut().enable();
-            if shared.is_closed() || shared.references().is_settled() {
+            if shared.is_over() || shared.is_settled() {
                 return;
             }
             released.await;
         }
+    }
+
+    /// Whether the server is known to have ended the session, so that calls fail with [`Error::SessionLost`].
+    /// [`crate::Client::logon`] gives a new one.
+    pub fn is_lost(&self) -> bool {
+        self.alive.shared.is_lost()
+    }
+
+    /// How many calls may be under way at the same time.
+    pub(crate) fn connections(&self) -> usize {
+        self.alive.shared.pool.settings.connections.max(1)
     }
 
     /// Ends the session. The server forgets all its references, and every later call fails with
