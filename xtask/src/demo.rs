@@ -83,8 +83,11 @@ impl<'a> Stage<'a> {
         let extra: BTreeSet<String> = self.machines()?.difference(&machines).cloned().collect();
         ensure!(extra.len() == 1, "only the model's holder is left of the machines: {extra:?}");
         let extra: BTreeSet<String> = self.media()?.difference(&media).cloned().collect();
-        let model: BTreeSet<String> = BTreeSet::from([text_of(&self.disk)?]);
-        ensure!(extra == model, "only the model is left of the media: {extra:?}");
+        let holders = text_of(&self.folder.join("nodes/.holders"))?;
+        let mut litter = extra.clone();
+        litter.retain(|medium| !medium.starts_with(&holders));
+        ensure!(litter.remove(&text_of(&self.disk)?), "the model must be registered: {extra:?}");
+        ensure!(litter.is_empty(), "only the model and its holder's disk are left: {litter:?}");
         ensure!(self.digest()? == digest, "the model has been altered");
         say(&format!("the image model is what it was: sha256 {digest}"));
 
