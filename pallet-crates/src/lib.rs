@@ -21,16 +21,29 @@ pub mod values;
 
 use pallet_core::registry::Registry;
 
-pub use actions::{Directory, ExecScript, Group, Package, Packages, RemoteFile, User};
+pub use actions::{
+    AuthorizedKey, Cron, Directory, ExecScript, File, Group, LineInFile, Package, PackageManager,
+    Packages, RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
+};
 
 /// Everything in this crate.
 pub fn all() -> Registry {
     Registry::new()
+        .action::<AuthorizedKey>()
+        .action::<Cron>()
         .action::<Directory>()
         .action::<ExecScript>()
+        .action::<File>()
         .action::<Group>()
+        .action::<LineInFile>()
         .action::<Package>()
+        .action::<PackageManager>()
         .action::<Packages>()
         .action::<RemoteFile>()
+        .action::<Service>()
+        .action::<Sudoers>()
+        .action::<SymbolicLink>()
+        .action::<Sysctl>()
         .action::<User>()
+        .action::<WaitFor>()
 }

@@ -31,8 +31,25 @@ fn every_example_is_a_step_of_its_action() {
         assert!(info.summary.ends_with('.'), "{name}");
         names.push(name);
     }
-    let expected =
-        ["directory", "exec-script", "group", "package", "packages", "remote-file", "user"];
+    let expected = [
+        "authorized-key",
+        "cron",
+        "directory",
+        "exec-script",
+        "file",
+        "group",
+        "line-in-file",
+        "package",
+        "package-manager",
+        "packages",
+        "remote-file",
+        "service",
+        "sudoers",
+        "symbolic-link",
+        "sysctl",
+        "user",
+        "wait-for",
+    ];
     assert_eq!(names, expected);
 }
 
@@ -44,6 +61,9 @@ fn short_forms() {
         (r#"{ group = "app" }"#, "app"),
         (r#"{ package = "g++" }"#, "g++"),
         (r#"{ packages = ["git", "curl=1:2"] }"#, "git, curl=1:2"),
+        (r#"{ file = "/var/log/app.log" }"#, "/var/log/app.log"),
+        (r#"{ service = "nginx" }"#, "nginx"),
+        (r#"{ package-manager = "update" }"#, "update"),
         (r#"{ exec-script = "make install\nmake clean" }"#, "make install"),
     ];
     for (text, subject) in cases {
@@ -69,6 +89,16 @@ fn mistakes_are_explained_where_they_are() {
         (r#"{ packages = ["git", 5] }"#, "expected a string", "5"),
         (r#"{ remote-file = "/etc/motd" }"#, "invalid type: string", "\"/etc/motd\""),
         (r#"{ remote-file = { path = "/a", bytes = "x" } }"#, "unknown field `bytes`", "bytes"),
+        (
+            r#"{ line-in-file = { path = "/a", line = "x", match = "a(b" } }"#,
+            "unclosed group",
+            "\"a(b\"",
+        ),
+        (
+            r#"{ authorized-key = { user = "a", key = "/root/.ssh/id.pub" } }"#,
+            "is no public key",
+            "\"/root",
+        ),
         (r#"{ exec-script = { script = "x", creates = "y" } }"#, "not an absolute path", "\"y\""),
     ];
     for (text, message, place) in cases {
@@ -114,6 +144,16 @@ fn schemas_say_what_may_be_written() {
         assert_eq!(table["additionalProperties"], false, "{name}: {schema}");
         assert!(table["properties"].is_object(), "{name}: {schema}");
         assert!(!schema.to_string().contains("\"bytes\""), "{name}");
-        assert_eq!(schema["anyOf"].is_array(), name != "remote-file", "{name}");
+        let tables_only = [
+            "authorized-key",
+            "cron",
+            "line-in-file",
+            "remote-file",
+            "sudoers",
+            "symbolic-link",
+            "sysctl",
+            "wait-for",
+        ];
+        assert_eq!(schema["anyOf"].is_array(), !tables_only.contains(&name), "{name}");
     }
 }

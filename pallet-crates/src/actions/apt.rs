@@ -24,16 +24,7 @@ impl Transaction<'_> {
     }
 
     pub fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
-        match view.facts().package_manager {
-            Some(PackageManager::Apt) => {}
-            Some(other) => {
-                let name = format!("{other:?}").to_lowercase();
-                return Err(unsupported(&format!(
-                    "the node has {name}, and packages are installed with apt only"
-                )));
-            }
-            None => return Err(unsupported("the node has no package manager that is known")),
-        }
+        require_apt(view)?;
         let look =
             |package: &PackageName| Ok((package.clone(), view.get::<Dpkg>(package)?.clone()));
         let found: Vec<_> = self.packages.iter().map(look).collect::<Result<_, ActionError>>()?;
@@ -82,13 +73,7 @@ impl Transaction<'_> {
     /// `finish` says that an earlier run of dpkg was cut short.
     fn fragment(&self, packages: &[&PackageName], finish: bool) -> Fragment {
         let mut fragment = Fragment::new();
-        fragment.line("export DEBIAN_FRONTEND=noninteractive");
-        // Another run of apt is waited for; changed configuration files stay as they are.
-        fragment.line(&format!(
-            "apt() {{ apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Use-Pty=0 \
-             -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-             \"$@\" {CLOSE_THE_REST}; }}"
-        ));
+        define_apt(&mut fragment);
         if finish {
             fragment.line("dpkg --force-confdef --force-confold --configure -a");
         }
@@ -133,6 +118,31 @@ fn remove(fragment: &mut Fragment, verb: &str, packages: &[&PackageName]) {
     let names = packages.iter().map(|package| package.qualified());
     let words = ["apt", verb, "--"].into_iter().map(str::to_owned).chain(names);
     fragment.run(words);
+}
+
+/// Packages are looked after with apt, and with nothing else so far.
+pub(super) fn require_apt(view: &View<'_>) -> Result<(), ActionError> {
+    match view.facts().package_manager {
+        Some(PackageManager::Apt) => Ok(()),
+        Some(other) => {
+            let name = format!("{other:?}").to_lowercase();
+            Err(unsupported(&format!(
+                "the node has {name}, and packages are installed with apt only"
+            )))
+        }
+        None => Err(unsupported("the node has no package manager that is known")),
+    }
+}
+
+/// Adds the function `apt`: apt-get as it is run without anybody watching. Another run is waited
+/// for; changed configuration files stay as they are.
+pub(super) fn define_apt(fragment: &mut Fragment) {
+    fragment.line("export DEBIAN_FRONTEND=noninteractive");
+    fragment.line(&format!(
+        "apt() {{ apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Use-Pty=0 \
+         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+         \"$@\" {CLOSE_THE_REST}; }}"
+    ));
 }
 
 fn unsupported(reason: &str) -> ActionError {

@@ -2,26 +2,49 @@
 
 mod apt;
 mod attributes;
+mod authorized_key;
+mod cron;
 mod difference;
 mod directory;
+mod drop_in;
 mod exec_script;
+mod file;
 mod group;
+mod line_in_file;
+mod lines;
 mod package;
+mod package_manager;
 mod packages;
 mod remote_file;
+mod service;
+mod sudoers;
+mod symbolic_link;
+mod sysctl;
 mod template;
 #[cfg(test)]
 mod testing;
 mod user;
+mod wait_for;
+mod whole_file;
 
 /// Redirections for programs that may leave processes behind: those must hold nothing of the
 /// session open beside the standard streams. Closing what is closed is no error in bash.
 const CLOSE_THE_REST: &str = "3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-";
 
+pub use authorized_key::AuthorizedKey;
+pub use cron::Cron;
 pub use directory::Directory;
 pub use exec_script::ExecScript;
+pub use file::File;
 pub use group::Group;
+pub use line_in_file::LineInFile;
 pub use package::Package;
+pub use package_manager::PackageManager;
 pub use packages::{PackageEnsure, Packages};
 pub use remote_file::RemoteFile;
+pub use service::Service;
+pub use sudoers::Sudoers;
+pub use symbolic_link::SymbolicLink;
+pub use sysctl::{Sysctl, SysctlValue};
 pub use user::User;
+pub use wait_for::WaitFor;

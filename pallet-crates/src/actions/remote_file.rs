@@ -3,18 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pallet_core::action::{
-    Action, ActionError, Change, Decision, Fragment, Mode, Preparation, ProbeSet, View,
-};
-use pallet_core::shell;
+use pallet_core::action::{Action, ActionError, Decision, Mode, Preparation, ProbeSet, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::attributes::{Attributes, Ids};
-use super::difference::{Difference, difference};
+use super::attributes::Attributes;
 use super::template;
-use crate::probes::{Digest, Entry, EntryKind, FileContent, Seen, Sha256, Stat};
+use super::whole_file::{Found, WholeFile, check_verify, remove};
+use crate::probes::Stat;
 use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 
 /// A file on a node, with its content, owner, group and mode.
@@ -29,6 +26,10 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 ///   the user who writes it, with mode 0644.
 /// - The file is replaced as a whole, at once, complete with owner and mode: nobody sees half of
 ///   it. Other hard links to it keep the old content.
+/// - With `verify` a command looks at the new content first, and the old file stays if it fails.
+///   The command runs as the step's user; `%s` in it stands for the path of the new content.
+/// - With `backups = 3` the three latest earlier contents are kept, for root alone, in the folder
+///   `/var/lib/pallet/backups/<path>`, named by the time at which they were replaced.
 /// - A symbolic link in its place is an error: it is neither followed nor replaced. On the way to
 ///   it, links are followed. The directory has to exist.
 ///
@@ -63,6 +64,13 @@ pub struct RemoteFile {
     /// The mode. Default: kept; 0644 for a new file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<FileMode>,
+    /// A command that looks at the new content before it is put in place; `%s` stands for its
+    /// path: `nginx -t -c %s`. If the command fails, the old file stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verify: Option<String>,
+    /// How many earlier contents are kept in `/var/lib/pallet/backups`. Default: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    backups: u32,
     /// Whether the file shall be there. Default: present.
     #[serde(default)]
     ensure: Ensure,
@@ -71,7 +79,9 @@ pub struct RemoteFile {
     bytes: Option<Arc<[u8]>>,
 }
 
-const NEW_MODE: FileMode = FileMode::from_bits(0o644);
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
 
 impl RemoteFile {
     /// A file that shall be there; its content is still to be given.
@@ -88,6 +98,8 @@ impl RemoteFile {
             owner: None,
             group: None,
             mode: None,
+            verify: None,
+            backups: 0,
             ensure: Ensure::Present,
             bytes: None,
         })
@@ -150,6 +162,21 @@ impl RemoteFile {
         Ok(self)
     }
 
+    /// Has `command` look at the new content before it is put in place; `%s` in it stands for the
+    /// path of the new content.
+    #[must_use]
+    pub fn verify(mut self, command: impl Into<String>) -> Self {
+        self.verify = Some(command.into());
+        self
+    }
+
+    /// Keeps so many earlier contents.
+    #[must_use]
+    pub fn backups(mut self, count: u32) -> Self {
+        self.backups = count;
+        self
+    }
+
     /// The file shall not be there.
     #[must_use]
     pub fn absent(mut self) -> Self {
@@ -195,7 +222,11 @@ impl RemoteFile {
             return Err(ActionError::new("`values` are for templates")
                 .help("name the template with `template`, or remove `values`"));
         }
-        Ok(())
+        if self.ensure == Ensure::Absent && (self.verify.is_some() || self.backups > 0) {
+            return Err(ActionError::new("`verify` and `backups` are for files that are written")
+                .help("remove them, or remove ensure = \"absent\""));
+        }
+        self.verify.as_deref().map_or(Ok(()), check_verify)
     }
 
     fn load(&self, context: &Preparation<'_>) -> Result<Arc<[u8]>, ActionError> {
@@ -217,22 +248,9 @@ impl RemoteFile {
     fn decide_from(&self, found: &Found<'_>, mode: Mode) -> Result<Decision, ActionError> {
         match (self.ensure, found.entry) {
             (Ensure::Absent, None) => Ok(Decision::Unchanged),
-            (Ensure::Absent, Some(entry)) => self.remove(entry),
+            (Ensure::Absent, Some(entry)) => remove(&self.path, entry).map(Decision::Change),
             (Ensure::Present, _) => self.write(found, mode),
         }
-    }
-
-    fn remove(&self, entry: &Entry) -> Result<Decision, ActionError> {
-        if entry.kind == EntryKind::Directory {
-            return Err(ActionError::new(format!("{} is a directory, not a file", self.path))
-                .help("use the directory action to remove it"));
-        }
-        let mut fragment = Fragment::new();
-        fragment.run(["rm", "-f", "--", self.path.as_str()]);
-        let change = Change::new(fragment, [self.path.key()]).detail("removed");
-        let change = change.predict::<Stat>(self.path.clone(), None);
-        let change = change.predict::<Sha256>(self.path.clone(), None);
-        Ok(Decision::Change(change.predict::<FileContent>(self.path.clone(), Seen::Nothing)))
     }
 
     fn write(&self, found: &Found<'_>, mode: Mode) -> Result<Decision, ActionError> {
@@ -240,125 +258,18 @@ impl RemoteFile {
             return Err(ActionError::new("the content was not prepared")
                 .help("this is a mistake in the engine: `prepare` must come before `decide`"));
         };
-        self.check_place(found)?;
-        let digest = Digest::of(bytes);
-        let differs = found.digest != Some(&digest);
-        let mut details = match (found.entry, found.digest) {
-            (None, _) => {
-                vec![format!("created with mode {}", self.mode.unwrap_or(NEW_MODE))]
-            }
-            (Some(_), Some(_)) if differs => vec!["content differs".to_owned()],
-            (Some(_), None) => vec!["content cannot be read, so it is written anew".to_owned()],
-            (Some(_), Some(_)) => Vec::new(),
-        };
-        if let Some(entry) = found.entry {
-            details.extend(self.attributes().differences(found.ids, entry));
-        }
-        if details.is_empty() {
-            return Ok(Decision::Unchanged);
-        }
-
-        let mut fragment = Fragment::new();
-        match found.entry {
-            Some(entry) if !differs => {
-                self.attributes().repair(&mut fragment, self.path.as_str(), found.ids, entry);
-            }
-            _ => self.replace(&mut fragment, bytes, found),
-        }
-        let entry = self.attributes().entry(EntryKind::File, NEW_MODE, found.ids, found.entry);
-        let change = Change::new(fragment, [self.path.key()]);
-        let mut change = details.into_iter().fold(change, Change::detail);
-        if let (Mode::Check, true, Some(seen)) = (mode, differs, found.seen) {
-            match difference(self.path.as_str(), seen, bytes) {
-                Difference::Unified(diff) => change.diff = Some(diff),
-                Difference::Hidden(reason) => {
-                    change = change.detail(format!("no difference shown: {reason}"));
-                }
-            }
-        }
-        let change = change.predict::<Stat>(self.path.clone(), Some(entry));
-        let change = change.predict::<Sha256>(self.path.clone(), Some(digest));
-        Ok(Decision::Change(change.predict::<FileContent>(self.path.clone(), Seen::of(bytes))))
+        let change = self.whole(bytes).decide_from(found, mode)?;
+        Ok(change.map_or(Decision::Unchanged, Decision::Change))
     }
 
-    fn check_place(&self, found: &Found<'_>) -> Result<(), ActionError> {
-        let path = &self.path;
-        match found.parent.map(|entry| (entry, entry.kind)) {
-            Some((_, EntryKind::Directory | EntryKind::Link)) => {}
-            Some((_, kind)) => {
-                let what = kind.with_article();
-                return Err(ActionError::new(format!(
-                    "{path} cannot be written: its parent is {what}"
-                ))
-                .help("remove that, or choose another path"));
-            }
-            None => {
-                let parent = path.parent().map(|parent| parent.to_string()).unwrap_or_default();
-                return Err(ActionError::new(format!(
-                    "{path} cannot be written: there is no directory {parent}"
-                ))
-                .help(format!("create it in an earlier step: {{ directory = \"{parent}\" }}")));
-            }
-        }
-        match found.entry.map(|entry| entry.kind) {
-            None | Some(EntryKind::File) => Ok(()),
-            Some(EntryKind::Link) => Err(ActionError::new(format!("{path} is a symbolic link"))
-                .help(
-                    "name the file that it leads to, or remove the link first: a link is \
-                       neither followed nor replaced",
-                )),
-            Some(kind) => {
-                let what = kind.with_article();
-                Err(ActionError::new(format!("{path} is {what}, not a file"))
-                    .help("remove it, or choose another path"))
-            }
+    fn whole<'a>(&'a self, bytes: &'a [u8]) -> WholeFile<'a> {
+        WholeFile {
+            attributes: self.attributes(),
+            verify: self.verify.as_deref(),
+            backups: self.backups,
+            ..WholeFile::new(&self.path, bytes)
         }
     }
-
-    /// Writes a file beside the target and renames it. The new file is private until it has its
-    /// owner and mode, and it is removed if anything goes wrong before.
-    fn replace(&self, fragment: &mut Fragment, bytes: &[u8], found: &Found<'_>) {
-        let target = shell::quote(self.path.as_str()).into_owned();
-        let folder = self.path.parent().map(|parent| parent.to_string()).unwrap_or_default();
-        let start = format!("{}/.pallet.", folder.trim_end_matches('/'));
-        let payload = fragment.payload(bytes);
-        // With `-C` bash creates the file and never opens one that is there, nor follows a link.
-        // `mktemp` would do the same with one process more for every file.
-        fragment.line(&format!("temporary={}$$.$RANDOM$RANDOM$RANDOM", shell::quote(&start)));
-        fragment.line("umask 077");
-        fragment.line("set -C; : > \"$temporary\"; set +C");
-        fragment.line("trap 'rm -f -- \"$temporary\"' EXIT");
-        fragment.line(&format!("{payload} > \"$temporary\""));
-        let is_given = self.owner.is_some() && self.group.is_some();
-        if found.entry.is_some() && !is_given {
-            fragment.line(&format!(
-                "[ -O {target} ] && [ -G {target} ] && [ -G \"$temporary\" ] || \
-                 chown --reference={target} -- \"$temporary\""
-            ));
-        }
-        self.attributes().give(fragment, "\"$temporary\"", found.ids);
-        match (self.mode, found.entry) {
-            (None, Some(_)) => {
-                fragment.line(&format!("chmod --reference={target} -- \"$temporary\""))
-            }
-            (mode, _) => {
-                fragment.line(&format!("chmod -- {} \"$temporary\"", mode.unwrap_or(NEW_MODE)))
-            }
-        };
-        fragment.line(&format!("mv -fT -- \"$temporary\" {target}"));
-        fragment.line("trap - EXIT");
-    }
-}
-
-/// What was found on the node.
-#[derive(Debug)]
-struct Found<'a> {
-    parent: Option<&'a Entry>,
-    entry: Option<&'a Entry>,
-    digest: Option<&'a Digest>,
-    /// In check mode.
-    seen: Option<&'a Seen>,
-    ids: Ids,
 }
 
 impl Action for RemoteFile {
@@ -382,34 +293,19 @@ impl Action for RemoteFile {
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
-        wanted.ask::<Stat>(self.path.clone());
-        if self.ensure == Ensure::Absent {
-            return;
+        match self.ensure {
+            Ensure::Absent => wanted.ask::<Stat>(self.path.clone()),
+            Ensure::Present => self.whole(&[]).probe(view, wanted),
         }
-        if let Some(parent) = self.path.parent() {
-            wanted.ask::<Stat>(parent);
-        }
-        wanted.ask::<Sha256>(self.path.clone());
-        if view.mode() == Mode::Check {
-            wanted.ask::<FileContent>(self.path.clone());
-        }
-        self.attributes().probe(wanted);
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
-        let entry = view.get::<Stat>(&self.path)?.as_ref();
-        let mut found =
-            Found { parent: None, entry, digest: None, seen: None, ids: Ids::default() };
-        if self.ensure == Ensure::Present {
-            if let Some(parent) = self.path.parent() {
-                found.parent = view.get::<Stat>(&parent)?.as_ref();
+        let found = match self.ensure {
+            Ensure::Absent => {
+                Found { entry: view.get::<Stat>(&self.path)?.as_ref(), ..Found::default() }
             }
-            found.digest = view.get::<Sha256>(&self.path)?.as_ref();
-            if view.mode() == Mode::Check {
-                found.seen = Some(view.get::<FileContent>(&self.path)?);
-            }
-            found.ids = self.attributes().ids(view)?;
-        }
+            Ensure::Present => self.whole(&[]).look(view)?,
+        };
         self.decide_from(&found, view.mode())
     }
 }

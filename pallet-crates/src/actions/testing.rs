@@ -1,9 +1,19 @@
 //! Runs fragments on the machine that the tests run on, as the engine does on a node.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use pallet_core::action::{ActionError, Certainty, Change, Decision, Fragment};
+use pallet_core::action::{Action, ActionError, Certainty, Change, Decision, Fragment, Mode};
+use pallet_core::engine::{Connector, PhaseRun, run_phase};
+use pallet_core::event::Events;
+use pallet_core::login::Login;
+use pallet_core::plan::{Scene, Target, compile};
+use pallet_core::report::{ActionReport, Status};
+use pallet_core::spec::Phase;
+use pallet_core::transport::LocalTransport;
+use serde_json::Map;
 use tempfile::NamedTempFile;
 
 use crate::probes::{Entry, EntryKind};
@@ -75,4 +85,52 @@ pub(super) fn run(fragment: &Fragment) -> Ran {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     Ran { status: output.status.code().unwrap_or(-1), output: text }
+}
+
+/// Carries out one action on this machine through the engine, as the user who runs the tests.
+pub(super) fn apply(action: &impl Action) -> String {
+    engine(Mode::Apply, Phase::new().action(action.clone())).remove(0)
+}
+
+/// Says what [`apply`] would do.
+pub(super) fn check(action: &impl Action) -> String {
+    engine(Mode::Check, Phase::new().action(action.clone())).remove(0)
+}
+
+/// Carries out a phase on this machine, and tells what became of each action: `unchanged`, the
+/// details, `may: reason`, or the failure.
+pub(super) fn engine(mode: Mode, phase: Phase) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(async {
+        let login = Login { no_sudo: true, ..Login::new("tester") };
+        let here = Arc::new(LocalTransport);
+        let mut connection = Connector::default().work_over(here, login).await.unwrap();
+        let target = Target {
+            name: "here".to_owned(),
+            group: "test".to_owned(),
+            address: String::new(),
+            roles: BTreeSet::new(),
+            facts: connection.facts().clone(),
+            settings: Map::new(),
+            properties: BTreeMap::new(),
+        };
+        let scene = Scene { nodes: &[], environment: &Map::new() };
+        let actions = match compile("test", &phase, &target, scene) {
+            Ok(compiled) => compiled.actions,
+            Err(error) => panic!("{error}"),
+        };
+        let events = Events::none();
+        let (node, phase) = ("here", "test");
+        let run = PhaseRun { node, phase, actions: &actions, mode, events: &events };
+        run_phase(&mut connection, run).await
+    });
+    let failure = report.failure.map(|failure| format!("{} {}", failure.message, failure.output));
+    let tell = |action: ActionReport| match action.status {
+        Status::Unchanged => "unchanged".to_owned(),
+        Status::Changed | Status::WillChange => action.details.join("; "),
+        Status::MayChange { reason } => format!("may: {reason}"),
+        Status::Failed => format!("failed: {}", failure.clone().unwrap_or_default()),
+        Status::Skipped { reason } => format!("skipped: {reason}"),
+    };
+    report.actions.into_iter().map(tell).collect()
 }

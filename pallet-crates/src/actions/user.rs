@@ -1,12 +1,15 @@
 //! The `user` action.
 
+mod home;
+
 use pallet_core::action::{
     Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::probes::{Account, GroupEntry, GroupLookup, Passwd};
+use self::home::HomePlace;
+use crate::probes::{Account, Entry, EntryKind, GroupEntry, GroupLookup, Passwd, Stat};
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 use crate::values::{AccountName, Ensure, RemotePath};
 
@@ -224,9 +227,7 @@ impl User {
         if found.primary.is_none() {
             writes.push(Key::group(self.name.as_str()));
         }
-        if self.create_home {
-            writes.push(Key::tree(&home));
-        }
+        writes.extend(found.home.iter().flat_map(HomePlace::writes));
         writes.extend(self.groups.iter().map(|group| Key::group(group.as_str())));
         let mut detail = "created".to_owned();
         if let Some(uid) = self.uid {
@@ -239,12 +240,35 @@ impl User {
             home: Some(home),
             shell: self.shell.as_ref().map(RemotePath::to_string),
         };
-        let mut change = Change::new(words.fragment(&self.name), writes).detail(detail);
+        let mut fragment = words.fragment(&self.name);
+        let new_home = found.home.as_ref().filter(|place| place.is_foreseen());
+        if let Some(place) = new_home {
+            // So that what is foreseen is so, whatever the node's useradd makes of its settings.
+            fragment.run(["chmod", "--", &place.mode.five_digits(), place.path.as_str()]);
+        }
+        let mut change = Change::new(fragment, writes).detail(detail);
+        if let Some(place) = new_home {
+            let entry = Entry {
+                kind: EntryKind::Directory,
+                mode: place.mode,
+                uid: self.uid,
+                owner: Some(self.name.to_string()),
+                gid: account.gid,
+                group: Some(self.primary().to_string()),
+            };
+            change = change.predict::<Stat>(place.path.clone(), Some(entry));
+        }
         change = change.predict::<Passwd>(self.name.clone(), Some(account));
         if found.primary.is_none() {
             change = change.predict::<GroupLookup>(self.name.clone(), Some(GroupEntry::default()));
         }
         Decision::Change(self.predict_members(change, &found.groups))
+    }
+
+    /// Where a new user's home directory is, if it is to be created.
+    fn created_home(&self) -> Option<RemotePath> {
+        let named = || format!("/home/{}", self.name).parse().ok();
+        self.create_home.then(|| self.home.clone().or_else(named)).flatten()
     }
 
     fn repair(&self, account: &Account, found: &Found) -> Decision {
@@ -334,6 +358,8 @@ struct Found {
     account: Option<Account>,
     primary: Option<GroupEntry>,
     groups: Vec<(AccountName, Option<GroupEntry>)>,
+    /// Where a new user's home directory would be created.
+    home: Option<HomePlace>,
 }
 
 /// A command line in the making.
@@ -415,16 +441,22 @@ impl Action for User {
             for group in self.groups.iter().chain([self.primary()]) {
                 wanted.ask::<GroupLookup>(group.clone());
             }
+            if let Some(home) = self.created_home() {
+                HomePlace::probe(&home, wanted);
+            }
         }
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
         let account = view.get::<Passwd>(&self.name)?.clone();
-        let mut found = Found { account, primary: None, groups: Vec::new() };
+        let mut found = Found { account, primary: None, groups: Vec::new(), home: None };
         if self.ensure == Ensure::Present {
             found.primary = view.get::<GroupLookup>(self.primary())?.clone();
             for group in &self.groups {
                 found.groups.push((group.clone(), view.get::<GroupLookup>(group)?.clone()));
+            }
+            if let Some(home) = self.created_home() {
+                found.home = Some(HomePlace::look(home, view)?);
             }
         }
         self.decide_from(&found)

@@ -7,9 +7,11 @@ use std::path::Path;
 use pallet_core::facts::Facts;
 use serde_json::json;
 
+use super::super::attributes::Ids;
 use super::super::testing::{change, entry, outcome, run};
 use super::*;
 use crate::probes::testing::{Scratch, ask};
+use crate::probes::{Digest, EntryKind, FileContent, Sha256};
 
 /// What the engine does before a file is looked at.
 fn prepared(file: &RemoteFile, base: &Path) -> Result<RemoteFile, ActionError> {

@@ -1,7 +1,8 @@
 //! What is decided, and the commands that it leads to.
 
-use super::super::testing::{account as name, change, outcome};
+use super::super::testing::{account as name, change, entry, outcome};
 use super::*;
+use crate::values::FileMode;
 
 fn group(gid: u32, members: &[&str]) -> Option<GroupEntry> {
     Some(GroupEntry {
@@ -21,7 +22,7 @@ fn app() -> Option<Account> {
 }
 
 fn found(account: Option<Account>, primary: Option<GroupEntry>, adm: Option<GroupEntry>) -> Found {
-    Found { account, primary, groups: vec![(name("adm"), adm)] }
+    Found { account, primary, groups: vec![(name("adm"), adm)], home: None }
 }
 
 #[test]
@@ -99,9 +100,45 @@ fn decision_table() {
 #[test]
 fn a_system_user_without_a_home() {
     let user = User::new("app").unwrap().system().create_home(false);
-    let found = Found { account: None, primary: None, groups: Vec::new() };
+    let found = Found { account: None, primary: None, groups: Vec::new(), home: None };
     assert_eq!(
         change(user.decide_from(&found)).fragment.code(),
         "useradd --system --user-group --home-dir /home/app --no-create-home -- app\n"
     );
+}
+
+#[test]
+fn what_a_new_home_holds_is_foreseen() {
+    let user = User::new("app").unwrap().uid(7);
+    let create = |entry: Option<Entry>, parent: Option<Entry>| {
+        let place = HomePlace {
+            path: "/home/app".parse().unwrap(),
+            entry,
+            parent,
+            mode: FileMode::from_bits(0o750),
+            skeleton: vec![".bashrc".to_owned()],
+        };
+        let found = Found { account: None, primary: None, groups: Vec::new(), home: Some(place) };
+        change(user.decide_from(&found))
+    };
+    let folder = || Some(entry(EntryKind::Directory, 0o755));
+    let home: RemotePath = "/home/app".parse().unwrap();
+    let accounts = [Key::user("app"), Key::group("app")];
+    let writes = |change: &Change| change.effects.writes()[2..].to_vec();
+
+    let fresh = create(None, folder());
+    assert_eq!(fresh.effects.writes()[..2], accounts);
+    assert_eq!(writes(&fresh), [Key::path("/home/app"), Key::path("/home/app/.bashrc")]);
+    let foreseen = fresh.effects.predicted().get::<Stat>(&home).unwrap().clone().unwrap();
+    assert_eq!((foreseen.mode, foreseen.uid), (FileMode::from_bits(0o750), Some(7)));
+    assert!(fresh.fragment.code().ends_with("chmod -- 00750 /home/app\n"));
+
+    let there = create(folder(), folder());
+    assert!(writes(&there).is_empty());
+    assert!(there.effects.predicted().get::<Stat>(&home).is_none());
+    assert!(!there.fragment.code().contains("chmod"));
+
+    let deep = create(None, None);
+    assert_eq!(writes(&deep), [Key::path("/home"), Key::tree("/home/app")]);
+    assert!(deep.effects.predicted().get::<Stat>(&home).is_none());
 }

@@ -1,0 +1,271 @@
+//! The `wait-for` action.
+
+use pallet_core::action::{
+    Action, ActionError, Certainty, Change, Decision, Fragment, Mode, Preparation, ProbeSet, View,
+};
+use pallet_core::shell;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::probes::Guard;
+use crate::values::{RemotePath, Seconds};
+
+/// Waits, on the node, until something is there: a TCP port that answers, a file, or a web page.
+///
+/// What is there already costs nothing and is no change. If it does not come in time, the step
+/// fails. A web page is there when its status is below 400.
+///
+/// ```
+/// use pallet_crates::WaitFor;
+/// let database = WaitFor::port(5432).host("db.example.com");
+/// let page = WaitFor::http("http://localhost:8080/health").timeout("5m")?;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WaitFor {
+    /// A TCP port that accepts connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// The host of the port. Default: localhost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    /// Something at this path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<RemotePath>,
+    /// A web page: `http://host:port/path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
+    /// How long is waited. Default: 1m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout: Option<Seconds>,
+}
+
+const TIMEOUT: Seconds = Seconds::new(60);
+
+impl WaitFor {
+    const fn nothing() -> Self {
+        Self { port: None, host: None, file: None, http: None, timeout: None }
+    }
+
+    /// Waits for a TCP port of the node itself.
+    pub fn port(port: u16) -> Self {
+        Self { port: Some(port), ..Self::nothing() }
+    }
+
+    /// Waits for a file, or anything else, at `path`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn file(path: &str) -> Result<Self, String> {
+        Ok(Self { file: Some(path.parse()?), ..Self::nothing() })
+    }
+
+    /// Waits for a web page.
+    pub fn http(url: impl Into<String>) -> Self {
+        Self { http: Some(url.into()), ..Self::nothing() }
+    }
+
+    /// Says which host the port is on.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Says how long is waited: `"5m"`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the length of time.
+    pub fn timeout(mut self, time: &str) -> Result<Self, String> {
+        self.timeout = Some(time.parse()?);
+        Ok(self)
+    }
+
+    /// Host and port that are connected to.
+    fn address(&self) -> Option<(String, u16)> {
+        if let Some(url) = &self.http {
+            return parts(url).map(|(host, port, _)| (host.to_owned(), port));
+        }
+        let host = self.host.clone().unwrap_or_else(|| "localhost".to_owned());
+        self.port.map(|port| (host, port))
+    }
+
+    /// A script that ends with status 0 if what is waited for is there. It ends within seconds.
+    fn attempt(&self) -> String {
+        if let Some(path) = &self.file {
+            let path = shell::quote(path.as_str()).into_owned();
+            return format!("[ -e {path} ] || [ -L {path} ]");
+        }
+        let (host, port) = self.address().unwrap_or_default();
+        let page = self.http.as_deref().and_then(parts);
+        let script = match page {
+            None => "exec 5<>\"/dev/tcp/$0/$1\"",
+            Some(_) => {
+                "exec 5<>\"/dev/tcp/$0/$1\" && \
+                 printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n' \"$2\" \"$0:$1\" >&5 && \
+                 read -r _ status _ <&5 && [ \"$status\" -ge 200 ] && [ \"$status\" -lt 400 ]"
+            }
+        };
+        let path = page.map(|(_, _, path)| path.to_owned()).unwrap_or_default();
+        let words = ["timeout", "5", "bash", "-c", script, &host, &port.to_string(), &path];
+        shell::command(words)
+    }
+
+    fn decide_from(&self, is_there: bool, mode: Mode) -> Decision {
+        if is_there {
+            return Decision::Unchanged;
+        }
+        let timeout = self.timeout.unwrap_or(TIMEOUT);
+        let what = self.subject();
+        let mut fragment = Fragment::new();
+        fragment.line(&format!("attempt() {{ {}; }}", self.attempt()));
+        fragment.line(&format!(
+            "SECONDS=0; until attempt >/dev/null 2>&1; do\n\
+             if [ $SECONDS -ge {} ]; then echo {} >&2; exit 1; fi\nsleep 0.5\ndone",
+            timeout.count(),
+            shell::quote(&format!("{what} did not come within {timeout}")),
+        ));
+        let mut change = Change::new(fragment, self.file.iter().map(RemotePath::key));
+        if mode == Mode::Check {
+            change.certainty =
+                Certainty::May("it is not there yet, and would be waited for".to_owned());
+        }
+        Decision::Change(change.detail("waited for"))
+    }
+}
+
+/// Host, port and path of an address such as `http://host:80/path`.
+fn parts(url: &str) -> Option<(&str, u16, &str)> {
+    let rest = url.strip_prefix("http://")?;
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, 80),
+    };
+    let is_plain = |byte: u8| byte.is_ascii_graphic();
+    (is_host(host) && path.bytes().all(is_plain)).then_some((host, port, path))
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
+impl Action for WaitFor {
+    const NAME: &'static str = "wait-for";
+    const SUMMARY: &'static str = "Waits until a port answers, or a file or a web page is there.";
+    const EXAMPLE: &'static str = r#"{ wait-for = { port = 5432, timeout = "2m" } }"#;
+
+    fn subject(&self) -> String {
+        match (&self.http, &self.file, self.address()) {
+            (Some(url), ..) => url.clone(),
+            (_, Some(path), _) => path.to_string(),
+            (_, _, Some((host, port))) => format!("{host}:{port}"),
+            (_, _, None) => "nothing".to_owned(),
+        }
+    }
+
+    fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+        let given = [self.port.is_some(), self.file.is_some(), self.http.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(ActionError::new("nothing, or more than one thing, is waited for")
+                .help("give exactly one of port, file and http"));
+        }
+        if self.host.is_some() && self.port.is_none() {
+            return Err(ActionError::new("`host` goes with `port`"));
+        }
+        if let Some(host) = self.host.as_ref().filter(|host| !is_host(host)) {
+            return Err(ActionError::new(format!("`{}` is no host", host.escape_debug())));
+        }
+        if let Some(url) = self.http.as_ref().filter(|url| parts(url).is_none()) {
+            return Err(ActionError::new(format!("`{}` cannot be waited for", url.escape_debug()))
+                .help("write http://host:port/path; for https wait for the port"));
+        }
+        Ok(None)
+    }
+
+    fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
+        wanted.ask::<Guard>(self.attempt());
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        Ok(self.decide_from(*view.get::<Guard>(&self.attempt())?, view.mode()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::testing::{apply, check};
+    use super::*;
+    use crate::probes::testing::Scratch;
+
+    #[test]
+    fn addresses() {
+        assert_eq!(parts("http://a"), Some(("a", 80, "/")));
+        assert_eq!(parts("http://a:8080/x?y=z"), Some(("a", 8080, "/x?y=z")));
+        for bad in [
+            "https://a",
+            "http://",
+            "http://a:x/",
+            "http://a b/",
+            "http://a/\r\nX: y",
+            "http://$(id)/",
+        ] {
+            assert_eq!(parts(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_there_come_later_and_never() {
+        let scratch = Scratch::new();
+        let path = scratch.path("it's $HOME");
+        let wait = WaitFor::file(path.as_str()).unwrap().timeout("1s").unwrap();
+        assert!(check(&wait).starts_with("may: it is not there yet"));
+        let failed = apply(&wait);
+        assert!(failed.contains("did not come within 1s"), "{failed}");
+        let writer = thread::spawn({
+            let path = path.clone();
+            move || {
+                thread::sleep(Duration::from_millis(700));
+                fs::write(path.as_str(), "").unwrap();
+            }
+        });
+        assert_eq!(apply(&wait.clone().timeout("1m").unwrap()), "waited for");
+        writer.join().unwrap();
+        assert_eq!((apply(&wait).as_str(), check(&wait).as_str()), ("unchanged", "unchanged"));
+    }
+
+    #[test]
+    fn ports_and_pages() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(apply(&WaitFor::port(port).host("127.0.0.1")), "unchanged");
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = Vec::new();
+                let mut byte = [0];
+                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                    request.extend(byte);
+                }
+                let is_good = request.starts_with(b"GET /good HTTP/1.0\r\n");
+                let status = if is_good { "200 OK" } else { "503 Not yet" };
+                let _ = write!(stream, "HTTP/1.0 {status}\r\n\r\n");
+            }
+        });
+        let page = |path: &str| WaitFor::http(format!("http://127.0.0.1:{port}/{path}"));
+        assert_eq!(apply(&page("good")), "unchanged");
+        let failed = apply(&page("bad").timeout("1s").unwrap());
+        assert!(failed.contains("did not come within 1s"), "{failed}");
+    }
+}
