@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub limits: Limits,
     /// Whether to change or only to look.
     pub mode: Mode,
+    /// Whether nodes that were created and never answered are left for a look.
+    pub keep_failed: bool,
 }
 
 /// Opens the services, does `work` with them while telling what happens, and writes the report.
@@ -92,6 +94,7 @@ async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, C
             mode: job.mode,
             parallel: job.limits.parallel.get(),
             ready: job.limits.ready_timeout,
+            keep_failed: job.keep_failed,
         },
         events,
     })

@@ -22,6 +22,9 @@ pub struct Args {
     /// Destroy nodes that are too many without asking
     #[arg(long)]
     yes: bool,
+    /// Leave created nodes that never answered for a look, in place of destroying them again
+    #[arg(long)]
+    keep_failed: bool,
     #[command(flatten)]
     limits: Limits,
 }
@@ -31,7 +34,7 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let project = Project::load(global.config.as_deref())?;
     let groups = selection::select(&args.groups, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
-    let job = Job { groups: &groups, limits: args.limits, mode };
+    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: args.keep_failed };
     run::run(project, job, output, async |fleet| {
         let preview = fleet.preview(&groups, &args.work.phases).await?;
         if mode == Mode::Apply && !args.yes {

@@ -39,7 +39,7 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     for group in &mut groups {
         group.count = Some(0);
     }
-    let job = Job { groups: &groups, limits: args.limits, mode: Mode::Apply };
+    let job = Job { groups: &groups, limits: args.limits, mode: Mode::Apply, keep_failed: false };
     run::run(project, job, output, async |fleet| {
         let preview = fleet.preview(&groups, &[]).await?;
         if !args.yes {

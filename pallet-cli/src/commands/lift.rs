@@ -27,7 +27,7 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let project = Project::load(global.config.as_deref())?;
     let groups = selection::select(&args.groups, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
-    let job = Job { groups: &groups, limits: args.limits, mode };
+    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: false };
     run::run(project, job, output, async |fleet| Ok(fleet.lift(&groups, &args.work.phases).await?))
         .await
 }

@@ -91,14 +91,19 @@ impl Fleet {
             finish(last, report).await;
         }
 
-        let going: Vec<(Arc<dyn ComputeService>, Node)> = changes
-            .iter()
-            .flat_map(|change| {
-                change.delta.destroy.iter().map(|node| (change.service.clone(), node.clone()))
-            })
-            .collect();
+        let going = changes.iter().flat_map(|change| {
+            change.delta.destroy.iter().map(|node| (change.service.clone(), node.clone()))
+        });
+        self.destroy_nodes(going.collect(), report).await;
+    }
+
+    async fn destroy_nodes(
+        &self,
+        nodes: Vec<(Arc<dyn ComputeService>, Node)>,
+        report: &mut Report,
+    ) {
         let results = self
-            .each(going, |(service, node), fleet| async move {
+            .each(nodes, |(service, node), fleet| async move {
                 fleet.events.send(Event::Destroying { node: node.name.clone() });
                 let result = service.destroy(&node).await;
                 if result.is_ok() {
@@ -171,7 +176,18 @@ impl Fleet {
             }
         }
         let ready = self.ready(waiting).await;
+        if !self.options.keep_failed {
+            self.undo_unanswered(&ready, report).await;
+        }
         self.create_groups(ready, &new_groups).await
+    }
+
+    /// Destroys nodes of this run that never answered: a create that fails leaves nothing behind.
+    async fn undo_unanswered(&self, members: &[Member], report: &mut Report) {
+        let is_new = |member: &&Member| report.created.contains(&member.node.name);
+        let useless = members.iter().filter(|member| member.is_failed()).filter(is_new);
+        let useless = useless.map(|member| (member.service.clone(), member.node.clone()));
+        self.destroy_nodes(useless.collect(), report).await;
     }
 
     /// The `create-group` phase of groups that had no nodes.

@@ -59,11 +59,19 @@ pub struct RunOptions {
     pub parallel: usize,
     /// How long a created or started node may take until it answers. Default: 5 minutes.
     pub ready: Duration,
+    /// Whether a node that was created in this run and never answered is left for a look, in
+    /// place of being destroyed again. Default: false.
+    pub keep_failed: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { mode: Mode::Apply, parallel: 64, ready: Duration::from_secs(300) }
+        Self {
+            mode: Mode::Apply,
+            parallel: 64,
+            ready: Duration::from_secs(300),
+            keep_failed: false,
+        }
     }
 }
 
