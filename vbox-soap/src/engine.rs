@@ -55,7 +55,7 @@ pub(crate) async fn send_plain(
     this: Option<&str>,
     arguments: &[Value],
 ) -> Result<Element, Error> {
-    let body = encode(operation, this, arguments)?;
+    let body = encode(operation, this, arguments, None)?;
     let slot = pool.slot(operation.name).await?;
     let (status, text) = slot.exchange(operation.name, body).await?;
     match read(pool, operation, status, &text)? {
@@ -64,7 +64,7 @@ pub(crate) async fn send_plain(
             if let SoapFault::Runtime { error_info, .. } = &fault
                 && !error_info.is_empty()
             {
-                let body = encode(&RELEASE, Some(error_info), &[])?;
+                let body = encode(&RELEASE, Some(error_info), &[], None)?;
                 slot.exchange(RELEASE.name, body).await?;
             }
             Err(refusal(operation, fault))
@@ -91,7 +91,8 @@ async fn run(
     shared.check_open(operation)?;
     shared.check_version(operation)?;
     check_owner(&alive, operation, &arguments)?;
-    let body = encode(operation, target.as_ref().map(ObjectRef::id), &arguments)?;
+    let target_id = target.as_ref().map(ObjectRef::id);
+    let body = encode(operation, target_id, &arguments, shared.api_position())?;
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return Err(Error::NoRuntime { operation: operation.name });
     };
@@ -207,8 +208,9 @@ fn encode(
     operation: &'static Operation,
     this: Option<&str>,
     arguments: &[Value],
+    server: Option<usize>,
 ) -> Result<String, Error> {
-    encode::request(operation, this, arguments).map_err(|error| Error::InvalidArgument {
+    encode::request(operation, this, arguments, server).map_err(|error| Error::InvalidArgument {
         operation: operation.name,
         parameter: error.parameter,
         reason: error.reason,
@@ -228,7 +230,7 @@ fn check_owner(
                 return Err(Error::ForeignObject { operation: operation.name, reference });
             }
             Value::List(values) => check_owner(alive, operation, values)?,
-            Value::Object(_) | Value::Text(_) | Value::Null => {}
+            Value::Object(_) | Value::Text(_) | Value::Word(..) | Value::Null => {}
         }
     }
     Ok(())

@@ -1,19 +1,23 @@
 //! Enumerations that survive values they do not know.
 
-/// Defines an enumeration of the API: the known values, and `Unknown` for those of other versions.
+/// Defines an enumeration of the API: the known values of all versions, and `Unknown` for those of others.
+///
+/// `| "other" in bits` is how some versions spell a value.
 macro_rules! open_enum {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $wire:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$since:meta])* $variant:ident = $wire:literal $(| $older:literal in $versions:literal)*,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
-            $(#[doc = concat!("`", $wire, "`")] $variant,)*
+            $(#[doc = concat!("`", $wire, "`.")] $(#[$since])* $variant,)*
             /// A value that this crate does not know, as it was on the wire.
             Unknown(String),
         }
 
         impl $name {
-            /// The value as it is on the wire.
+            /// The value as it is on the wire, in the newest version's spelling.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $wire,)*
@@ -25,7 +29,7 @@ macro_rules! open_enum {
         impl From<&str> for $name {
             fn from(value: &str) -> Self {
                 match value {
-                    $($wire => Self::$variant,)*
+                    $($wire $(| $older)* => Self::$variant,)*
                     other => Self::Unknown(other.to_owned()),
                 }
             }
@@ -46,7 +50,10 @@ macro_rules! open_enum {
 
         impl crate::value::ToValue for $name {
             fn to_value(&self) -> crate::value::Value {
-                crate::value::Value::Text(self.as_str().to_owned())
+                const SPELLINGS: &[crate::operation::Spelling] = &[$($(
+                    crate::operation::Spelling { newest: $wire, older: $older, versions: $versions },
+                )*)*];
+                crate::value::Value::word(self.as_str(), SPELLINGS)
             }
         }
 

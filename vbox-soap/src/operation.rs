@@ -16,8 +16,41 @@ pub(crate) struct Operation {
     pub(crate) output: &'static str,
     /// Where the response has object references.
     pub(crate) references: &'static [ReferenceIn],
+    /// What older versions spell otherwise of all this.
+    pub(crate) spellings: &'static [Spelling],
     /// The API versions that have it, as bits by position in [`API_VERSIONS`].
     pub(crate) versions: u16,
+}
+
+/// A word of the wire that some versions spell with other capitals.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Spelling {
+    /// As the newest version spells it, and all others that do not do it otherwise.
+    pub(crate) newest: &'static str,
+    /// As the others do.
+    pub(crate) older: &'static str,
+    /// The others, as bits by position in [`API_VERSIONS`].
+    pub(crate) versions: u16,
+}
+
+/// How a server that speaks `API_VERSIONS[position]` spells `word`; one that is not known yet, as the newest.
+pub(crate) fn spell<'a>(
+    spellings: &[Spelling],
+    word: &'a str,
+    position: Option<usize>,
+) -> &'a str
+where
+    'static: 'a,
+{
+    let Some(position) = position else { return word };
+    let other = spellings
+        .iter()
+        .find(|spelling| spelling.newest == word && has(spelling.versions, position));
+    other.map_or(word, |spelling| spelling.older)
+}
+
+fn has(versions: u16, position: usize) -> bool {
+    position < 16 && versions & (1 << position) != 0
 }
 
 /// A place in a response that has an object reference.
@@ -34,7 +67,7 @@ pub(crate) struct ReferenceIn {
 impl Operation {
     /// Whether a server that speaks `API_VERSIONS[position]` has the operation.
     pub(crate) fn exists_in(&self, position: usize) -> bool {
-        position < 16 && self.versions & (1 << position) != 0
+        has(self.versions, position)
     }
 
     /// The versions that have it, for people: `4.1 to 4.3, 7.2`.
@@ -84,6 +117,18 @@ mod tests {
     ];
 
     #[test]
+    fn words_are_spelled_as_the_version_does() {
+        const SPELLINGS: &[Spelling] =
+            &[Spelling { newest: "hostIP", older: "hostIp", versions: 0b101 }];
+        for (position, spelled) in
+            [(Some(0), "hostIp"), (Some(1), "hostIP"), (Some(2), "hostIp"), (None, "hostIP")]
+        {
+            assert_eq!(spell(SPELLINGS, "hostIP", position), spelled);
+            assert_eq!(spell(SPELLINGS, "name", position), "name");
+        }
+    }
+
+    #[test]
     fn versions_are_told_as_ranges_with_gaps() {
         for (versions, text) in
             [(0b1111, "4.3 to 7.2"), (0b1011, "4.3 to 5.0, 7.2"), (0b0100, "6.1"), (0, "")]
@@ -93,6 +138,7 @@ mod tests {
                 parameters: &[],
                 output: "returnval",
                 references: &[],
+                spellings: &[],
                 versions,
             };
             assert_eq!(operation.versions_of(&KNOWN), text);

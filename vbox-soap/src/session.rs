@@ -43,6 +43,15 @@ impl Alive {
     }
 }
 
+#[cfg(test)]
+impl Alive {
+    /// A session that was never logged on, for handles in tests.
+    pub(crate) fn of_no_server() -> Arc<Self> {
+        let client = crate::Client::new("http://localhost/").unwrap();
+        Arc::new(Self { shared: Arc::new(Shared::new(Arc::new(client.pool()))) })
+    }
+}
+
 impl Drop for Alive {
     fn drop(&mut self) {
         self.shared.abandoned.store(true, Ordering::Release);
@@ -157,6 +166,11 @@ impl Shared {
     /// Whether the server holds no more than there are handles.
     fn is_settled(&self) -> bool {
         self.partings.is_empty() && self.references().is_settled()
+    }
+
+    /// The server's place in the known versions, once it is known.
+    pub(crate) fn api_position(&self) -> Option<usize> {
+        self.api_position.get().map(|(_, position)| *position)
     }
 
     /// Fails if the server is known not to have the operation.
@@ -335,6 +349,7 @@ mod tests {
             parameters: &[],
             output: "returnval",
             references: &[],
+            spellings: &[],
             versions: 0b1,
         };
         shared.check_version(&operation).unwrap();

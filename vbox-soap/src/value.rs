@@ -1,18 +1,31 @@
 //! Arguments on their way into a request.
 
 use crate::object::{ManagedObject, ObjectRef};
+use crate::operation::Spelling;
 
 /// An argument, ready to be written.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// Anything that is text on the wire.
     Text(String),
+    /// A word that depends on the server's version.
+    Word(String, &'static [Spelling]),
     /// An object; held until the call is over, so that it cannot be released meanwhile.
     Object(ObjectRef),
     /// No object.
     Null,
     /// One element for each.
     List(Vec<Value>),
+}
+
+impl Value {
+    /// A word that some versions may spell otherwise.
+    pub(crate) fn word(word: &str, spellings: &'static [Spelling]) -> Self {
+        match spellings.iter().any(|spelling| spelling.newest == word) {
+            true => Self::Word(word.to_owned(), spellings),
+            false => Self::Text(word.to_owned()),
+        }
+    }
 }
 
 /// What can be an argument.

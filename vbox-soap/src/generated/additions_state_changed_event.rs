@@ -12,7 +12,7 @@ managed_object! {
 }
 
 impl IAdditionsStateChangedEvent {
-    /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`.
+    /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`. Since 5.0.
     #[inline]
     pub fn get_midl_does_not_like_empty_interfaces(&self) -> Call<bool> {
         self.object().call(&GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES, vec![])
@@ -24,5 +24,6 @@ static GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

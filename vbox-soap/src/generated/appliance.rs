@@ -43,7 +43,7 @@ impl IAppliance {
         self.object().call(&GET_MACHINES, vec![])
     }
 
-    /// Reads the attribute `certificate`.
+    /// Reads the attribute `certificate`. Since 5.1.
     #[inline]
     pub fn get_certificate(&self) -> Call<ICertificate> {
         self.object().call(&GET_CERTIFICATE, vec![])
@@ -67,16 +67,50 @@ impl IAppliance {
         self.object().call(&IMPORT_MACHINES, vec![options.to_value()])
     }
 
-    /// Calls the method `createVFSExplorer`.
+    /// Calls the method `createVFSExplorer`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::create_vfs_explorer_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn create_vfs_explorer(&self, uri: &str) -> Call<IVFSExplorer> {
         self.object().call(&CREATE_VFS_EXPLORER, vec![uri.to_value()])
     }
 
-    /// Calls the method `write`.
+    /// What [`Self::create_vfs_explorer`] is, and stays when that changes.
+    #[inline]
+    pub fn create_vfs_explorer_v4_3(&self, uri: &str) -> Call<IVFSExplorer> {
+        self.object().call(&CREATE_VFS_EXPLORER, vec![uri.to_value()])
+    }
+
+    /// Calls the method `createVFSExplorer`. Until 4.2. Then replaced by [`Self::create_vfs_explorer`].
+    #[inline]
+    pub fn create_vfs_explorer_v4_1(&self, a_uri: &str) -> Call<IVFSExplorer> {
+        self.object().call(&CREATE_VFS_EXPLORER_V4_1, vec![a_uri.to_value()])
+    }
+
+    /// Calls the method `write`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::write_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn write(&self, format: &str, options: &[ExportOptions], path: &str) -> Call<IProgress> {
         self.object().call(&WRITE, vec![format.to_value(), options.to_value(), path.to_value()])
+    }
+
+    /// What [`Self::write`] is, and stays when that changes.
+    #[inline]
+    pub fn write_v4_3(
+        &self,
+        format: &str,
+        options: &[ExportOptions],
+        path: &str,
+    ) -> Call<IProgress> {
+        self.object().call(&WRITE, vec![format.to_value(), options.to_value(), path.to_value()])
+    }
+
+    /// Calls the method `write`. Until 4.2. Then replaced by [`Self::write`].
+    #[inline]
+    pub fn write_v4_1(&self, format: &str, manifest: bool, path: &str) -> Call<IProgress> {
+        self.object()
+            .call(&WRITE_V4_1, vec![format.to_value(), manifest.to_value(), path.to_value()])
     }
 
     /// Calls the method `getWarnings`.
@@ -85,25 +119,25 @@ impl IAppliance {
         self.object().call(&GET_WARNINGS, vec![])
     }
 
-    /// Calls the method `getPasswordIds`.
+    /// Calls the method `getPasswordIds`. Since 5.0.
     #[inline]
     pub fn get_password_ids(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PASSWORD_IDS, vec![])
     }
 
-    /// Calls the method `getMediumIdsForPasswordId`.
+    /// Calls the method `getMediumIdsForPasswordId`. Since 5.0.
     #[inline]
     pub fn get_medium_ids_for_password_id(&self, password_id: &str) -> Call<Vec<String>> {
         self.object().call(&GET_MEDIUM_IDS_FOR_PASSWORD_ID, vec![password_id.to_value()])
     }
 
-    /// Calls the method `addPasswords`.
+    /// Calls the method `addPasswords`. Since 5.0.
     #[inline]
     pub fn add_passwords(&self, identifiers: &[&str], passwords: &[&str]) -> Call<()> {
         self.object().call(&ADD_PASSWORDS, vec![identifiers.to_value(), passwords.to_value()])
     }
 
-    /// Calls the method `createVirtualSystemDescriptions`.
+    /// Calls the method `createVirtualSystemDescriptions`. Since 6.1.
     #[inline]
     pub fn create_virtual_system_descriptions(&self, requested: u32) -> Call<u32> {
         self.object().call(&CREATE_VIRTUAL_SYSTEM_DESCRIPTIONS, vec![requested.to_value()])
@@ -115,7 +149,8 @@ static GET_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DISKS: Operation = Operation {
@@ -123,7 +158,8 @@ static GET_DISKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VIRTUAL_SYSTEM_DESCRIPTIONS: Operation = Operation {
@@ -135,7 +171,8 @@ static GET_VIRTUAL_SYSTEM_DESCRIPTIONS: Operation = Operation {
         field: "",
         family: "IVirtualSystemDescription",
     }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MACHINES: Operation = Operation {
@@ -143,7 +180,8 @@ static GET_MACHINES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CERTIFICATE: Operation = Operation {
@@ -151,7 +189,8 @@ static GET_CERTIFICATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICertificate" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static READ: Operation = Operation {
@@ -159,7 +198,8 @@ static READ: Operation = Operation {
     parameters: &["file"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static INTERPRET: Operation = Operation {
@@ -167,7 +207,8 @@ static INTERPRET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static IMPORT_MACHINES: Operation = Operation {
@@ -175,7 +216,8 @@ static IMPORT_MACHINES: Operation = Operation {
     parameters: &["options"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_VFS_EXPLORER: Operation = Operation {
@@ -183,7 +225,17 @@ static CREATE_VFS_EXPLORER: Operation = Operation {
     parameters: &["URI"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVFSExplorer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static CREATE_VFS_EXPLORER_V4_1: Operation = Operation {
+    name: "IAppliance_createVFSExplorer",
+    parameters: &["aUri"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IVFSExplorer" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static WRITE: Operation = Operation {
@@ -191,7 +243,17 @@ static WRITE: Operation = Operation {
     parameters: &["format", "options", "path"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static WRITE_V4_1: Operation = Operation {
+    name: "IAppliance_write",
+    parameters: &["format", "manifest", "path"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static GET_WARNINGS: Operation = Operation {
@@ -199,7 +261,8 @@ static GET_WARNINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PASSWORD_IDS: Operation = Operation {
@@ -207,7 +270,8 @@ static GET_PASSWORD_IDS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_MEDIUM_IDS_FOR_PASSWORD_ID: Operation = Operation {
@@ -215,7 +279,8 @@ static GET_MEDIUM_IDS_FOR_PASSWORD_ID: Operation = Operation {
     parameters: &["passwordId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static ADD_PASSWORDS: Operation = Operation {
@@ -223,7 +288,8 @@ static ADD_PASSWORDS: Operation = Operation {
     parameters: &["identifiers", "passwords"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static CREATE_VIRTUAL_SYSTEM_DESCRIPTIONS: Operation = Operation {
@@ -231,5 +297,6 @@ static CREATE_VIRTUAL_SYSTEM_DESCRIPTIONS: Operation = Operation {
     parameters: &["requested"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

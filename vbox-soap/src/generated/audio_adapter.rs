@@ -27,25 +27,25 @@ impl IAudioAdapter {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
-    /// Reads the attribute `enabledIn`.
+    /// Reads the attribute `enabledIn`. Since 5.0.
     #[inline]
     pub fn get_enabled_in(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED_IN, vec![])
     }
 
-    /// Sets the attribute `enabledIn`.
+    /// Sets the attribute `enabledIn`. Since 5.0.
     #[inline]
     pub fn set_enabled_in(&self, enabled_in: bool) -> Call<()> {
         self.object().call(&SET_ENABLED_IN, vec![enabled_in.to_value()])
     }
 
-    /// Reads the attribute `enabledOut`.
+    /// Reads the attribute `enabledOut`. Since 5.0.
     #[inline]
     pub fn get_enabled_out(&self) -> Call<bool> {
         self.object().call(&GET_ENABLED_OUT, vec![])
     }
 
-    /// Sets the attribute `enabledOut`.
+    /// Sets the attribute `enabledOut`. Since 5.0.
     #[inline]
     pub fn set_enabled_out(&self, enabled_out: bool) -> Call<()> {
         self.object().call(&SET_ENABLED_OUT, vec![enabled_out.to_value()])
@@ -63,13 +63,13 @@ impl IAudioAdapter {
         self.object().call(&SET_AUDIO_CONTROLLER, vec![audio_controller.to_value()])
     }
 
-    /// Reads the attribute `audioCodec`.
+    /// Reads the attribute `audioCodec`. Since 5.0.
     #[inline]
     pub fn get_audio_codec(&self) -> Call<AudioCodecType> {
         self.object().call(&GET_AUDIO_CODEC, vec![])
     }
 
-    /// Sets the attribute `audioCodec`.
+    /// Sets the attribute `audioCodec`. Since 5.0.
     #[inline]
     pub fn set_audio_codec(&self, audio_codec: AudioCodecType) -> Call<()> {
         self.object().call(&SET_AUDIO_CODEC, vec![audio_codec.to_value()])
@@ -87,19 +87,19 @@ impl IAudioAdapter {
         self.object().call(&SET_AUDIO_DRIVER, vec![audio_driver.to_value()])
     }
 
-    /// Reads the attribute `propertiesList`.
+    /// Reads the attribute `propertiesList`. Since 5.0.
     #[inline]
     pub fn get_properties_list(&self) -> Call<Vec<String>> {
         self.object().call(&GET_PROPERTIES_LIST, vec![])
     }
 
-    /// Calls the method `setProperty`.
+    /// Calls the method `setProperty`. Since 5.0.
     #[inline]
     pub fn set_property(&self, key: &str, value: &str) -> Call<()> {
         self.object().call(&SET_PROPERTY, vec![key.to_value(), value.to_value()])
     }
 
-    /// Calls the method `getProperty`.
+    /// Calls the method `getProperty`. Since 5.0.
     #[inline]
     pub fn get_property(&self, key: &str) -> Call<String> {
         self.object().call(&GET_PROPERTY, vec![key.to_value()])
@@ -111,7 +111,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -119,7 +120,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ENABLED_IN: Operation = Operation {
@@ -127,7 +129,8 @@ static GET_ENABLED_IN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_ENABLED_IN: Operation = Operation {
@@ -135,7 +138,8 @@ static SET_ENABLED_IN: Operation = Operation {
     parameters: &["enabledIn"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_ENABLED_OUT: Operation = Operation {
@@ -143,7 +147,8 @@ static GET_ENABLED_OUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_ENABLED_OUT: Operation = Operation {
@@ -151,7 +156,8 @@ static SET_ENABLED_OUT: Operation = Operation {
     parameters: &["enabledOut"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_AUDIO_CONTROLLER: Operation = Operation {
@@ -159,7 +165,8 @@ static GET_AUDIO_CONTROLLER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUDIO_CONTROLLER: Operation = Operation {
@@ -167,7 +174,8 @@ static SET_AUDIO_CONTROLLER: Operation = Operation {
     parameters: &["audioController"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_AUDIO_CODEC: Operation = Operation {
@@ -175,7 +183,8 @@ static GET_AUDIO_CODEC: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_AUDIO_CODEC: Operation = Operation {
@@ -183,7 +192,8 @@ static SET_AUDIO_CODEC: Operation = Operation {
     parameters: &["audioCodec"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_AUDIO_DRIVER: Operation = Operation {
@@ -191,7 +201,8 @@ static GET_AUDIO_DRIVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUDIO_DRIVER: Operation = Operation {
@@ -199,7 +210,8 @@ static SET_AUDIO_DRIVER: Operation = Operation {
     parameters: &["audioDriver"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROPERTIES_LIST: Operation = Operation {
@@ -207,7 +219,8 @@ static GET_PROPERTIES_LIST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_PROPERTY: Operation = Operation {
@@ -215,7 +228,8 @@ static SET_PROPERTY: Operation = Operation {
     parameters: &["key", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_PROPERTY: Operation = Operation {
@@ -223,5 +237,6 @@ static GET_PROPERTY: Operation = Operation {
     parameters: &["key"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

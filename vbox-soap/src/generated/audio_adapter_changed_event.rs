@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IAudioAdapterChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IAudioAdapterChangedEvent`. Since 5.2.
     IAudioAdapterChangedEvent: IEvent
 }
 
@@ -26,5 +26,6 @@ static GET_AUDIO_ADAPTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IAudioAdapter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };

@@ -11,7 +11,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IAudioSettings`.
+    /// A handle to an object with VirtualBox's interface `IAudioSettings`. Since 7.0.
     IAudioSettings
 }
 
@@ -44,7 +44,8 @@ static GET_ADAPTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IAudioAdapter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_HOST_AUDIO_DEVICE: Operation = Operation {
@@ -52,7 +53,8 @@ static GET_HOST_AUDIO_DEVICE: Operation = Operation {
     parameters: &["usage"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostAudioDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_HOST_AUDIO_DEVICE: Operation = Operation {
@@ -60,5 +62,6 @@ static SET_HOST_AUDIO_DEVICE: Operation = Operation {
     parameters: &["device", "usage"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

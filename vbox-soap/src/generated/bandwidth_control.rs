@@ -21,7 +21,9 @@ impl IBandwidthControl {
         self.object().call(&GET_NUM_GROUPS, vec![])
     }
 
-    /// Calls the method `createBandwidthGroup`.
+    /// Calls the method `createBandwidthGroup`. Since 4.2.
+    ///
+    /// Older signatures: [`Self::create_bandwidth_group_v4_1`] (4.1).
     #[inline]
     pub fn create_bandwidth_group(
         &self,
@@ -32,6 +34,34 @@ impl IBandwidthControl {
         self.object().call(
             &CREATE_BANDWIDTH_GROUP,
             vec![name.to_value(), r#type.to_value(), max_bytes_per_sec.to_value()],
+        )
+    }
+
+    /// What [`Self::create_bandwidth_group`] is, and stays when that changes.
+    #[inline]
+    pub fn create_bandwidth_group_v4_2(
+        &self,
+        name: &str,
+        r#type: BandwidthGroupType,
+        max_bytes_per_sec: i64,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_BANDWIDTH_GROUP,
+            vec![name.to_value(), r#type.to_value(), max_bytes_per_sec.to_value()],
+        )
+    }
+
+    /// Calls the method `createBandwidthGroup`. Until 4.1. Then replaced by [`Self::create_bandwidth_group`].
+    #[inline]
+    pub fn create_bandwidth_group_v4_1(
+        &self,
+        name: &str,
+        r#type: BandwidthGroupType,
+        max_mb_per_sec: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_BANDWIDTH_GROUP_V4_1,
+            vec![name.to_value(), r#type.to_value(), max_mb_per_sec.to_value()],
         )
     }
 
@@ -59,7 +89,8 @@ static GET_NUM_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_BANDWIDTH_GROUP: Operation = Operation {
@@ -67,6 +98,16 @@ static CREATE_BANDWIDTH_GROUP: Operation = Operation {
     parameters: &["name", "type", "maxBytesPerSec"],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111110,
+};
+
+static CREATE_BANDWIDTH_GROUP_V4_1: Operation = Operation {
+    name: "IBandwidthControl_createBandwidthGroup",
+    parameters: &["name", "type", "maxMbPerSec"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -75,7 +116,8 @@ static DELETE_BANDWIDTH_GROUP: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BANDWIDTH_GROUP: Operation = Operation {
@@ -83,7 +125,8 @@ static GET_BANDWIDTH_GROUP: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IBandwidthGroup" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ALL_BANDWIDTH_GROUPS: Operation = Operation {
@@ -91,5 +134,6 @@ static GET_ALL_BANDWIDTH_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IBandwidthGroup" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -31,13 +31,25 @@ impl IBandwidthGroup {
         self.object().call(&GET_REFERENCE, vec![])
     }
 
-    /// Reads the attribute `maxBytesPerSec`.
+    /// Reads the attribute `maxMbPerSec`. Until 4.1.
+    #[inline]
+    pub fn get_max_mb_per_sec(&self) -> Call<u32> {
+        self.object().call(&GET_MAX_MB_PER_SEC, vec![])
+    }
+
+    /// Sets the attribute `maxMbPerSec`. Until 4.1.
+    #[inline]
+    pub fn set_max_mb_per_sec(&self, max_mb_per_sec: u32) -> Call<()> {
+        self.object().call(&SET_MAX_MB_PER_SEC, vec![max_mb_per_sec.to_value()])
+    }
+
+    /// Reads the attribute `maxBytesPerSec`. Since 4.2.
     #[inline]
     pub fn get_max_bytes_per_sec(&self) -> Call<i64> {
         self.object().call(&GET_MAX_BYTES_PER_SEC, vec![])
     }
 
-    /// Sets the attribute `maxBytesPerSec`.
+    /// Sets the attribute `maxBytesPerSec`. Since 4.2.
     #[inline]
     pub fn set_max_bytes_per_sec(&self, max_bytes_per_sec: i64) -> Call<()> {
         self.object().call(&SET_MAX_BYTES_PER_SEC, vec![max_bytes_per_sec.to_value()])
@@ -49,7 +61,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -57,7 +70,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REFERENCE: Operation = Operation {
@@ -65,6 +79,25 @@ static GET_REFERENCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_MAX_MB_PER_SEC: Operation = Operation {
+    name: "IBandwidthGroup_getMaxMbPerSec",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static SET_MAX_MB_PER_SEC: Operation = Operation {
+    name: "IBandwidthGroup_setMaxMbPerSec",
+    parameters: &["maxMbPerSec"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -73,7 +106,8 @@ static GET_MAX_BYTES_PER_SEC: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_MAX_BYTES_PER_SEC: Operation = Operation {
@@ -81,5 +115,6 @@ static SET_MAX_BYTES_PER_SEC: Operation = Operation {
     parameters: &["maxBytesPerSec"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };

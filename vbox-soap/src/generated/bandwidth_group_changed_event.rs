@@ -26,5 +26,6 @@ static GET_BANDWIDTH_GROUP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IBandwidthGroup" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

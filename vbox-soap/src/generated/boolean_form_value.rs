@@ -10,7 +10,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IBooleanFormValue`.
+    /// A handle to an object with VirtualBox's interface `IBooleanFormValue`. Since 6.1.
     IBooleanFormValue: IFormValue
 }
 
@@ -33,7 +33,8 @@ static GET_SELECTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_SELECTED: Operation = Operation {
@@ -41,5 +42,6 @@ static SET_SELECTED: Operation = Operation {
     parameters: &["selected"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICertificate`.
+    /// A handle to an object with VirtualBox's interface `ICertificate`. Since 5.1.
     ICertificate
 }
 
@@ -157,7 +157,8 @@ static GET_VERSION_NUMBER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SERIAL_NUMBER: Operation = Operation {
@@ -165,7 +166,8 @@ static GET_SERIAL_NUMBER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SIGNATURE_ALGORITHM_OID: Operation = Operation {
@@ -173,7 +175,8 @@ static GET_SIGNATURE_ALGORITHM_OID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SIGNATURE_ALGORITHM_NAME: Operation = Operation {
@@ -181,7 +184,8 @@ static GET_SIGNATURE_ALGORITHM_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_ISSUER_NAME: Operation = Operation {
@@ -189,7 +193,8 @@ static GET_ISSUER_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SUBJECT_NAME: Operation = Operation {
@@ -197,7 +202,8 @@ static GET_SUBJECT_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_FRIENDLY_NAME: Operation = Operation {
@@ -205,7 +211,8 @@ static GET_FRIENDLY_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_VALIDITY_PERIOD_NOT_BEFORE: Operation = Operation {
@@ -213,7 +220,8 @@ static GET_VALIDITY_PERIOD_NOT_BEFORE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_VALIDITY_PERIOD_NOT_AFTER: Operation = Operation {
@@ -221,7 +229,8 @@ static GET_VALIDITY_PERIOD_NOT_AFTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_PUBLIC_KEY_ALGORITHM_OID: Operation = Operation {
@@ -229,7 +238,8 @@ static GET_PUBLIC_KEY_ALGORITHM_OID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_PUBLIC_KEY_ALGORITHM: Operation = Operation {
@@ -237,7 +247,8 @@ static GET_PUBLIC_KEY_ALGORITHM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SUBJECT_PUBLIC_KEY: Operation = Operation {
@@ -245,7 +256,8 @@ static GET_SUBJECT_PUBLIC_KEY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_ISSUER_UNIQUE_IDENTIFIER: Operation = Operation {
@@ -253,7 +265,8 @@ static GET_ISSUER_UNIQUE_IDENTIFIER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SUBJECT_UNIQUE_IDENTIFIER: Operation = Operation {
@@ -261,7 +274,8 @@ static GET_SUBJECT_UNIQUE_IDENTIFIER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_CERTIFICATE_AUTHORITY: Operation = Operation {
@@ -269,7 +283,8 @@ static GET_CERTIFICATE_AUTHORITY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_KEY_USAGE: Operation = Operation {
@@ -277,7 +292,8 @@ static GET_KEY_USAGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_EXTENDED_KEY_USAGE: Operation = Operation {
@@ -285,7 +301,8 @@ static GET_EXTENDED_KEY_USAGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_RAW_CERT_DATA: Operation = Operation {
@@ -293,7 +310,8 @@ static GET_RAW_CERT_DATA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SELF_SIGNED: Operation = Operation {
@@ -301,7 +319,8 @@ static GET_SELF_SIGNED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_TRUSTED: Operation = Operation {
@@ -309,7 +328,8 @@ static GET_TRUSTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_EXPIRED: Operation = Operation {
@@ -317,7 +337,8 @@ static GET_EXPIRED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static IS_CURRENTLY_EXPIRED: Operation = Operation {
@@ -325,7 +346,8 @@ static IS_CURRENTLY_EXPIRED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static QUERY_INFO: Operation = Operation {
@@ -333,5 +355,6 @@ static QUERY_INFO: Operation = Operation {
     parameters: &["what"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };

@@ -10,7 +10,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IChoiceFormValue`.
+    /// A handle to an object with VirtualBox's interface `IChoiceFormValue`. Since 6.1.
     IChoiceFormValue: IFormValue
 }
 
@@ -39,7 +39,8 @@ static GET_VALUES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_SELECTED_INDEX: Operation = Operation {
@@ -47,7 +48,8 @@ static GET_SELECTED_INDEX: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_SELECTED_INDEX: Operation = Operation {
@@ -55,5 +57,6 @@ static SET_SELECTED_INDEX: Operation = Operation {
     parameters: &["index"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

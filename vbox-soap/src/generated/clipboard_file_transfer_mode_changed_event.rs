@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IClipboardFileTransferModeChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IClipboardFileTransferModeChangedEvent`. Since 6.1.
     IClipboardFileTransferModeChangedEvent: IEvent
 }
 
@@ -24,5 +24,6 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

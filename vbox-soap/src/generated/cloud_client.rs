@@ -9,6 +9,7 @@ use crate::api::ICloudNetworkGatewayInfo;
 use crate::api::IMedium;
 use crate::api::IProgress;
 use crate::api::IStringArray;
+use crate::api::IVirtualBox;
 use crate::api::IVirtualSystemDescription;
 use crate::api::IVirtualSystemDescriptionForm;
 use crate::api::MetricType;
@@ -22,24 +23,44 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudClient`.
+    /// A handle to an object with VirtualBox's interface `ICloudClient`. Since 6.0.
     ICloudClient
 }
 
 impl ICloudClient {
-    /// Reads the attribute `cloudMachineList`.
+    /// Calls the method `getExportLaunchParameters`. Only in 6.0.
+    #[inline]
+    pub fn get_export_launch_parameters(&self) -> Call<String> {
+        self.object().call(&GET_EXPORT_LAUNCH_PARAMETERS, vec![])
+    }
+
+    /// Calls the method `exportLaunchVM`. Only in 6.0.
+    #[inline]
+    pub fn export_launch_vm(
+        &self,
+        description: &IVirtualSystemDescription,
+        progress: &IProgress,
+        virtual_box: &IVirtualBox,
+    ) -> Call<()> {
+        self.object().call(
+            &EXPORT_LAUNCH_VM,
+            vec![description.to_value(), progress.to_value(), virtual_box.to_value()],
+        )
+    }
+
+    /// Reads the attribute `cloudMachineList`. Since 7.0.
     #[inline]
     pub fn get_cloud_machine_list(&self) -> Call<Vec<ICloudMachine>> {
         self.object().call(&GET_CLOUD_MACHINE_LIST, vec![])
     }
 
-    /// Reads the attribute `cloudMachineStubList`.
+    /// Reads the attribute `cloudMachineStubList`. Since 7.0.
     #[inline]
     pub fn get_cloud_machine_stub_list(&self) -> Call<Vec<ICloudMachine>> {
         self.object().call(&GET_CLOUD_MACHINE_STUB_LIST, vec![])
     }
 
-    /// Calls the method `getExportDescriptionForm`.
+    /// Calls the method `getExportDescriptionForm`. Since 6.1.
     #[inline]
     pub fn get_export_description_form(
         &self,
@@ -48,7 +69,7 @@ impl ICloudClient {
         self.object().call_many(&GET_EXPORT_DESCRIPTION_FORM, vec![description.to_value()])
     }
 
-    /// Calls the method `exportVM`.
+    /// Calls the method `exportVM`. Since 6.1.
     #[inline]
     pub fn export_vm(
         &self,
@@ -58,7 +79,7 @@ impl ICloudClient {
         self.object().call(&EXPORT_VM, vec![description.to_value(), progress.to_value()])
     }
 
-    /// Calls the method `getLaunchDescriptionForm`.
+    /// Calls the method `getLaunchDescriptionForm`. Since 6.1.
     #[inline]
     pub fn get_launch_description_form(
         &self,
@@ -67,13 +88,13 @@ impl ICloudClient {
         self.object().call_many(&GET_LAUNCH_DESCRIPTION_FORM, vec![description.to_value()])
     }
 
-    /// Calls the method `launchVM`.
+    /// Calls the method `launchVM`. Since 6.1.
     #[inline]
     pub fn launch_vm(&self, description: &IVirtualSystemDescription) -> Call<IProgress> {
         self.object().call(&LAUNCH_VM, vec![description.to_value()])
     }
 
-    /// Calls the method `getImportDescriptionForm`.
+    /// Calls the method `getImportDescriptionForm`. Since 6.1.
     #[inline]
     pub fn get_import_description_form(
         &self,
@@ -82,7 +103,7 @@ impl ICloudClient {
         self.object().call_many(&GET_IMPORT_DESCRIPTION_FORM, vec![description.to_value()])
     }
 
-    /// Calls the method `importInstance`.
+    /// Calls the method `importInstance`. Since 6.1.
     #[inline]
     pub fn import_instance(
         &self,
@@ -92,31 +113,31 @@ impl ICloudClient {
         self.object().call(&IMPORT_INSTANCE, vec![description.to_value(), progress.to_value()])
     }
 
-    /// Calls the method `getCloudMachine`.
+    /// Calls the method `getCloudMachine`. Since 7.0.
     #[inline]
     pub fn get_cloud_machine(&self, id: &str) -> Call<ICloudMachine> {
         self.object().call(&GET_CLOUD_MACHINE, vec![id.to_value()])
     }
 
-    /// Calls the method `readCloudMachineList`.
+    /// Calls the method `readCloudMachineList`. Since 7.0.
     #[inline]
     pub fn read_cloud_machine_list(&self) -> Call<IProgress> {
         self.object().call(&READ_CLOUD_MACHINE_LIST, vec![])
     }
 
-    /// Calls the method `readCloudMachineStubList`.
+    /// Calls the method `readCloudMachineStubList`. Since 7.0.
     #[inline]
     pub fn read_cloud_machine_stub_list(&self) -> Call<IProgress> {
         self.object().call(&READ_CLOUD_MACHINE_STUB_LIST, vec![])
     }
 
-    /// Calls the method `addCloudMachine`.
+    /// Calls the method `addCloudMachine`. Since 7.0.
     #[inline]
     pub fn add_cloud_machine(&self, instance_id: &str) -> Call<CloudClientAddCloudMachine> {
         self.object().call_many(&ADD_CLOUD_MACHINE, vec![instance_id.to_value()])
     }
 
-    /// Calls the method `createCloudMachine`.
+    /// Calls the method `createCloudMachine`. Since 7.0.
     #[inline]
     pub fn create_cloud_machine(
         &self,
@@ -125,7 +146,7 @@ impl ICloudClient {
         self.object().call_many(&CREATE_CLOUD_MACHINE, vec![description.to_value()])
     }
 
-    /// Calls the method `listInstances`.
+    /// Calls the method `listInstances`. Since 6.1.
     #[inline]
     pub fn list_instances(
         &self,
@@ -134,31 +155,31 @@ impl ICloudClient {
         self.object().call_many(&LIST_INSTANCES, vec![machine_state.to_value()])
     }
 
-    /// Calls the method `listSourceInstances`.
+    /// Calls the method `listSourceInstances`. Since 7.0.
     #[inline]
     pub fn list_source_instances(&self) -> Call<CloudClientListSourceInstances> {
         self.object().call_many(&LIST_SOURCE_INSTANCES, vec![])
     }
 
-    /// Calls the method `listImages`.
+    /// Calls the method `listImages`. Since 6.1.
     #[inline]
     pub fn list_images(&self, image_state: &[CloudImageState]) -> Call<CloudClientListImages> {
         self.object().call_many(&LIST_IMAGES, vec![image_state.to_value()])
     }
 
-    /// Calls the method `listBootVolumes`.
+    /// Calls the method `listBootVolumes`. Since 7.0.
     #[inline]
     pub fn list_boot_volumes(&self) -> Call<CloudClientListBootVolumes> {
         self.object().call_many(&LIST_BOOT_VOLUMES, vec![])
     }
 
-    /// Calls the method `listSourceBootVolumes`.
+    /// Calls the method `listSourceBootVolumes`. Since 7.0.
     #[inline]
     pub fn list_source_boot_volumes(&self) -> Call<CloudClientListSourceBootVolumes> {
         self.object().call_many(&LIST_SOURCE_BOOT_VOLUMES, vec![])
     }
 
-    /// Calls the method `listVnicAttachments`.
+    /// Calls the method `listVnicAttachments`. Since 7.0.
     #[inline]
     pub fn list_vnic_attachments(
         &self,
@@ -167,7 +188,7 @@ impl ICloudClient {
         self.object().call_many(&LIST_VNIC_ATTACHMENTS, vec![parameters.to_value()])
     }
 
-    /// Calls the method `getInstanceInfo`.
+    /// Calls the method `getInstanceInfo`. Since 6.1.
     #[inline]
     pub fn get_instance_info(
         &self,
@@ -177,67 +198,67 @@ impl ICloudClient {
         self.object().call(&GET_INSTANCE_INFO, vec![uid.to_value(), description.to_value()])
     }
 
-    /// Calls the method `startInstance`.
+    /// Calls the method `startInstance`. Since 6.1.
     #[inline]
     pub fn start_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&START_INSTANCE, vec![uid.to_value()])
     }
 
-    /// Calls the method `pauseInstance`.
+    /// Calls the method `pauseInstance`. Since 6.1.
     #[inline]
     pub fn pause_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&PAUSE_INSTANCE, vec![uid.to_value()])
     }
 
-    /// Calls the method `terminateInstance`.
+    /// Calls the method `terminateInstance`. Since 6.1.
     #[inline]
     pub fn terminate_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&TERMINATE_INSTANCE, vec![uid.to_value()])
     }
 
-    /// Calls the method `resetInstance`.
+    /// Calls the method `resetInstance`. Since 7.0.
     #[inline]
     pub fn reset_instance(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&RESET_INSTANCE, vec![uid.to_value()])
     }
 
-    /// Calls the method `cloneInstance`.
+    /// Calls the method `cloneInstance`. Since 7.1.
     #[inline]
     pub fn clone_instance(&self, uid: &str, new_name: &str) -> Call<CloudClientCloneInstance> {
         self.object().call_many(&CLONE_INSTANCE, vec![uid.to_value(), new_name.to_value()])
     }
 
-    /// Calls the method `createImage`.
+    /// Calls the method `createImage`. Since 6.1.
     #[inline]
     pub fn create_image(&self, parameters: &[&str]) -> Call<IProgress> {
         self.object().call(&CREATE_IMAGE, vec![parameters.to_value()])
     }
 
-    /// Calls the method `exportImage`.
+    /// Calls the method `exportImage`. Since 6.1.
     #[inline]
     pub fn export_image(&self, image: &IMedium, parameters: &[&str]) -> Call<IProgress> {
         self.object().call(&EXPORT_IMAGE, vec![image.to_value(), parameters.to_value()])
     }
 
-    /// Calls the method `importImage`.
+    /// Calls the method `importImage`. Since 6.1.
     #[inline]
     pub fn import_image(&self, uid: &str, parameters: &[&str]) -> Call<IProgress> {
         self.object().call(&IMPORT_IMAGE, vec![uid.to_value(), parameters.to_value()])
     }
 
-    /// Calls the method `deleteImage`.
+    /// Calls the method `deleteImage`. Since 6.1.
     #[inline]
     pub fn delete_image(&self, uid: &str) -> Call<IProgress> {
         self.object().call(&DELETE_IMAGE, vec![uid.to_value()])
     }
 
-    /// Calls the method `getImageInfo`.
+    /// Calls the method `getImageInfo`. Since 6.1.
     #[inline]
     pub fn get_image_info(&self, uid: &str) -> Call<CloudClientGetImageInfo> {
         self.object().call_many(&GET_IMAGE_INFO, vec![uid.to_value()])
     }
 
-    /// Calls the method `startCloudNetworkGateway`.
+    /// Calls the method `startCloudNetworkGateway`. Since 6.1.
     #[inline]
     pub fn start_cloud_network_gateway(
         &self,
@@ -250,7 +271,7 @@ impl ICloudClient {
         )
     }
 
-    /// Calls the method `setupCloudNetworkEnvironment`.
+    /// Calls the method `setupCloudNetworkEnvironment`. Since 6.1.
     #[inline]
     pub fn setup_cloud_network_environment(
         &self,
@@ -272,13 +293,13 @@ impl ICloudClient {
         )
     }
 
-    /// Calls the method `getVnicInfo`.
+    /// Calls the method `getVnicInfo`. Since 7.0.
     #[inline]
     pub fn get_vnic_info(&self, uid: &str) -> Call<CloudClientGetVnicInfo> {
         self.object().call_many(&GET_VNIC_INFO, vec![uid.to_value()])
     }
 
-    /// Calls the method `getSubnetSelectionForm`.
+    /// Calls the method `getSubnetSelectionForm`. Since 7.0.
     #[inline]
     pub fn get_subnet_selection_form(
         &self,
@@ -287,7 +308,7 @@ impl ICloudClient {
         self.object().call_many(&GET_SUBNET_SELECTION_FORM, vec![description.to_value()])
     }
 
-    /// Calls the method `getMetricTypeByName`.
+    /// Calls the method `getMetricTypeByName`. Since 7.1.
     #[inline]
     pub fn get_metric_type_by_name(&self, metric_name: &str) -> Call<MetricType> {
         self.object().call(&GET_METRIC_TYPE_BY_NAME, vec![metric_name.to_value()])
@@ -605,12 +626,31 @@ impl Outputs for CloudClientGetSubnetSelectionForm {
     }
 }
 
+static GET_EXPORT_LAUNCH_PARAMETERS: Operation = Operation {
+    name: "ICloudClient_getExportLaunchParameters",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1000000,
+};
+
+static EXPORT_LAUNCH_VM: Operation = Operation {
+    name: "ICloudClient_exportLaunchVM",
+    parameters: &["description", "progress", "virtualBox"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1000000,
+};
+
 static GET_CLOUD_MACHINE_LIST: Operation = Operation {
     name: "ICloudClient_getCloudMachineList",
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CLOUD_MACHINE_STUB_LIST: Operation = Operation {
@@ -618,7 +658,8 @@ static GET_CLOUD_MACHINE_STUB_LIST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_EXPORT_DESCRIPTION_FORM: Operation = Operation {
@@ -629,7 +670,8 @@ static GET_EXPORT_DESCRIPTION_FORM: Operation = Operation {
         ReferenceIn { element: "form", field: "", family: "IForm" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static EXPORT_VM: Operation = Operation {
@@ -637,7 +679,8 @@ static EXPORT_VM: Operation = Operation {
     parameters: &["description", "progress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_LAUNCH_DESCRIPTION_FORM: Operation = Operation {
@@ -648,7 +691,8 @@ static GET_LAUNCH_DESCRIPTION_FORM: Operation = Operation {
         ReferenceIn { element: "form", field: "", family: "IForm" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static LAUNCH_VM: Operation = Operation {
@@ -656,7 +700,8 @@ static LAUNCH_VM: Operation = Operation {
     parameters: &["description"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_IMPORT_DESCRIPTION_FORM: Operation = Operation {
@@ -667,7 +712,8 @@ static GET_IMPORT_DESCRIPTION_FORM: Operation = Operation {
         ReferenceIn { element: "form", field: "", family: "IForm" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static IMPORT_INSTANCE: Operation = Operation {
@@ -675,7 +721,8 @@ static IMPORT_INSTANCE: Operation = Operation {
     parameters: &["description", "progress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_CLOUD_MACHINE: Operation = Operation {
@@ -683,7 +730,8 @@ static GET_CLOUD_MACHINE: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static READ_CLOUD_MACHINE_LIST: Operation = Operation {
@@ -691,7 +739,8 @@ static READ_CLOUD_MACHINE_LIST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static READ_CLOUD_MACHINE_STUB_LIST: Operation = Operation {
@@ -699,7 +748,8 @@ static READ_CLOUD_MACHINE_STUB_LIST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_CLOUD_MACHINE: Operation = Operation {
@@ -710,7 +760,8 @@ static ADD_CLOUD_MACHINE: Operation = Operation {
         ReferenceIn { element: "machine", field: "", family: "ICloudMachine" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CREATE_CLOUD_MACHINE: Operation = Operation {
@@ -721,7 +772,8 @@ static CREATE_CLOUD_MACHINE: Operation = Operation {
         ReferenceIn { element: "machine", field: "", family: "ICloudMachine" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static LIST_INSTANCES: Operation = Operation {
@@ -733,7 +785,8 @@ static LIST_INSTANCES: Operation = Operation {
         ReferenceIn { element: "returnIds", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static LIST_SOURCE_INSTANCES: Operation = Operation {
@@ -745,7 +798,8 @@ static LIST_SOURCE_INSTANCES: Operation = Operation {
         ReferenceIn { element: "returnIds", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static LIST_IMAGES: Operation = Operation {
@@ -757,7 +811,8 @@ static LIST_IMAGES: Operation = Operation {
         ReferenceIn { element: "returnIds", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static LIST_BOOT_VOLUMES: Operation = Operation {
@@ -769,7 +824,8 @@ static LIST_BOOT_VOLUMES: Operation = Operation {
         ReferenceIn { element: "returnIds", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static LIST_SOURCE_BOOT_VOLUMES: Operation = Operation {
@@ -781,7 +837,8 @@ static LIST_SOURCE_BOOT_VOLUMES: Operation = Operation {
         ReferenceIn { element: "returnIds", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static LIST_VNIC_ATTACHMENTS: Operation = Operation {
@@ -793,7 +850,8 @@ static LIST_VNIC_ATTACHMENTS: Operation = Operation {
         ReferenceIn { element: "returnVnicIds", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_INSTANCE_INFO: Operation = Operation {
@@ -801,7 +859,8 @@ static GET_INSTANCE_INFO: Operation = Operation {
     parameters: &["uid", "description"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static START_INSTANCE: Operation = Operation {
@@ -809,7 +868,8 @@ static START_INSTANCE: Operation = Operation {
     parameters: &["uid"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static PAUSE_INSTANCE: Operation = Operation {
@@ -817,7 +877,8 @@ static PAUSE_INSTANCE: Operation = Operation {
     parameters: &["uid"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static TERMINATE_INSTANCE: Operation = Operation {
@@ -825,7 +886,8 @@ static TERMINATE_INSTANCE: Operation = Operation {
     parameters: &["uid"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static RESET_INSTANCE: Operation = Operation {
@@ -833,7 +895,8 @@ static RESET_INSTANCE: Operation = Operation {
     parameters: &["uid"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CLONE_INSTANCE: Operation = Operation {
@@ -844,7 +907,8 @@ static CLONE_INSTANCE: Operation = Operation {
         ReferenceIn { element: "clone", field: "", family: "ICloudMachine" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static CREATE_IMAGE: Operation = Operation {
@@ -852,7 +916,8 @@ static CREATE_IMAGE: Operation = Operation {
     parameters: &["parameters"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static EXPORT_IMAGE: Operation = Operation {
@@ -860,7 +925,8 @@ static EXPORT_IMAGE: Operation = Operation {
     parameters: &["image", "parameters"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static IMPORT_IMAGE: Operation = Operation {
@@ -868,7 +934,8 @@ static IMPORT_IMAGE: Operation = Operation {
     parameters: &["uid", "parameters"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static DELETE_IMAGE: Operation = Operation {
@@ -876,7 +943,8 @@ static DELETE_IMAGE: Operation = Operation {
     parameters: &["uid"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_IMAGE_INFO: Operation = Operation {
@@ -887,7 +955,8 @@ static GET_IMAGE_INFO: Operation = Operation {
         ReferenceIn { element: "infoArray", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static START_CLOUD_NETWORK_GATEWAY: Operation = Operation {
@@ -898,7 +967,8 @@ static START_CLOUD_NETWORK_GATEWAY: Operation = Operation {
         ReferenceIn { element: "gatewayInfo", field: "", family: "ICloudNetworkGatewayInfo" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SETUP_CLOUD_NETWORK_ENVIRONMENT: Operation = Operation {
@@ -919,7 +989,8 @@ static SETUP_CLOUD_NETWORK_ENVIRONMENT: Operation = Operation {
         },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_VNIC_INFO: Operation = Operation {
@@ -930,7 +1001,8 @@ static GET_VNIC_INFO: Operation = Operation {
         ReferenceIn { element: "infoArray", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SUBNET_SELECTION_FORM: Operation = Operation {
@@ -941,7 +1013,8 @@ static GET_SUBNET_SELECTION_FORM: Operation = Operation {
         ReferenceIn { element: "form", field: "", family: "IForm" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_METRIC_TYPE_BY_NAME: Operation = Operation {
@@ -949,5 +1022,6 @@ static GET_METRIC_TYPE_BY_NAME: Operation = Operation {
     parameters: &["metricName"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

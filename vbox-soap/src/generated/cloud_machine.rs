@@ -17,7 +17,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudMachine`.
+    /// A handle to an object with VirtualBox's interface `ICloudMachine`. Since 7.0.
     ICloudMachine
 }
 
@@ -28,7 +28,7 @@ impl ICloudMachine {
         self.object().call(&GET_ID, vec![])
     }
 
-    /// Reads the attribute `cloudId`.
+    /// Reads the attribute `cloudId`. Since 7.1.
     #[inline]
     pub fn get_cloud_id(&self) -> Call<String> {
         self.object().call(&GET_CLOUD_ID, vec![])
@@ -178,13 +178,13 @@ impl ICloudMachine {
         self.object().call(&DELETE_CONSOLE_CONNECTION, vec![])
     }
 
-    /// Calls the method `listMetricNames`.
+    /// Calls the method `listMetricNames`. Since 7.1.
     #[inline]
     pub fn list_metric_names(&self) -> Call<CloudMachineListMetricNames> {
         self.object().call_many(&LIST_METRIC_NAMES, vec![])
     }
 
-    /// Calls the method `enumerateMetricData`.
+    /// Calls the method `enumerateMetricData`. Since 7.1.
     #[inline]
     pub fn enumerate_metric_data(
         &self,
@@ -276,7 +276,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CLOUD_ID: Operation = Operation {
@@ -284,7 +285,8 @@ static GET_CLOUD_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_ACCESSIBLE: Operation = Operation {
@@ -292,7 +294,8 @@ static GET_ACCESSIBLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ACCESS_ERROR: Operation = Operation {
@@ -300,7 +303,8 @@ static GET_ACCESS_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NAME: Operation = Operation {
@@ -308,7 +312,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_OS_TYPE_ID: Operation = Operation {
@@ -316,7 +321,8 @@ static GET_OS_TYPE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STATE: Operation = Operation {
@@ -324,7 +330,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CONSOLE_CONNECTION_FINGERPRINT: Operation = Operation {
@@ -332,7 +339,8 @@ static GET_CONSOLE_CONNECTION_FINGERPRINT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SERIAL_CONSOLE_COMMAND: Operation = Operation {
@@ -340,7 +348,8 @@ static GET_SERIAL_CONSOLE_COMMAND: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SERIAL_CONSOLE_COMMAND_WINDOWS: Operation = Operation {
@@ -348,7 +357,8 @@ static GET_SERIAL_CONSOLE_COMMAND_WINDOWS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_VNC_CONSOLE_COMMAND: Operation = Operation {
@@ -356,7 +366,8 @@ static GET_VNC_CONSOLE_COMMAND: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_VNC_CONSOLE_COMMAND_WINDOWS: Operation = Operation {
@@ -364,7 +375,8 @@ static GET_VNC_CONSOLE_COMMAND_WINDOWS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static REFRESH: Operation = Operation {
@@ -372,7 +384,8 @@ static REFRESH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DETAILS_FORM: Operation = Operation {
@@ -380,7 +393,8 @@ static GET_DETAILS_FORM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IForm" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SETTINGS_FORM: Operation = Operation {
@@ -391,7 +405,8 @@ static GET_SETTINGS_FORM: Operation = Operation {
         ReferenceIn { element: "form", field: "", family: "IForm" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static POWER_UP: Operation = Operation {
@@ -399,7 +414,8 @@ static POWER_UP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static REBOOT: Operation = Operation {
@@ -407,7 +423,8 @@ static REBOOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static RESET: Operation = Operation {
@@ -415,7 +432,8 @@ static RESET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SHUTDOWN: Operation = Operation {
@@ -423,7 +441,8 @@ static SHUTDOWN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static POWER_DOWN: Operation = Operation {
@@ -431,7 +450,8 @@ static POWER_DOWN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static TERMINATE: Operation = Operation {
@@ -439,7 +459,8 @@ static TERMINATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static UNREGISTER: Operation = Operation {
@@ -447,7 +468,8 @@ static UNREGISTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static REMOVE: Operation = Operation {
@@ -455,7 +477,8 @@ static REMOVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CONSOLE_HISTORY: Operation = Operation {
@@ -466,7 +489,8 @@ static GET_CONSOLE_HISTORY: Operation = Operation {
         ReferenceIn { element: "stream", field: "", family: "IDataStream" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CREATE_CONSOLE_CONNECTION: Operation = Operation {
@@ -474,7 +498,8 @@ static CREATE_CONSOLE_CONNECTION: Operation = Operation {
     parameters: &["sshPublicKey"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static DELETE_CONSOLE_CONNECTION: Operation = Operation {
@@ -482,7 +507,8 @@ static DELETE_CONSOLE_CONNECTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static LIST_METRIC_NAMES: Operation = Operation {
@@ -493,7 +519,8 @@ static LIST_METRIC_NAMES: Operation = Operation {
         ReferenceIn { element: "metricNames", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static ENUMERATE_METRIC_DATA: Operation = Operation {
@@ -506,5 +533,6 @@ static ENUMERATE_METRIC_DATA: Operation = Operation {
         ReferenceIn { element: "unit", field: "", family: "IStringArray" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -7,7 +7,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudNetwork`.
+    /// A handle to an object with VirtualBox's interface `ICloudNetwork`. Since 6.1.
     ICloudNetwork
 }
 
@@ -78,7 +78,8 @@ static GET_NETWORK_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_NETWORK_NAME: Operation = Operation {
@@ -86,7 +87,8 @@ static SET_NETWORK_NAME: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -94,7 +96,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -102,7 +105,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_PROVIDER: Operation = Operation {
@@ -110,7 +114,8 @@ static GET_PROVIDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_PROVIDER: Operation = Operation {
@@ -118,7 +123,8 @@ static SET_PROVIDER: Operation = Operation {
     parameters: &["provider"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_PROFILE: Operation = Operation {
@@ -126,7 +132,8 @@ static GET_PROFILE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_PROFILE: Operation = Operation {
@@ -134,7 +141,8 @@ static SET_PROFILE: Operation = Operation {
     parameters: &["profile"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_NETWORK_ID: Operation = Operation {
@@ -142,7 +150,8 @@ static GET_NETWORK_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_NETWORK_ID: Operation = Operation {
@@ -150,5 +159,6 @@ static SET_NETWORK_ID: Operation = Operation {
     parameters: &["networkId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudNetworkEnvironmentInfo`.
+    /// A handle to an object with VirtualBox's interface `ICloudNetworkEnvironmentInfo`. Since 6.1.
     ICloudNetworkEnvironmentInfo
 }
 
@@ -23,5 +23,6 @@ static GET_TUNNEL_NETWORK_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudNetworkGatewayInfo`.
+    /// A handle to an object with VirtualBox's interface `ICloudNetworkGatewayInfo`. Since 6.1.
     ICloudNetworkGatewayInfo
 }
 
@@ -41,7 +41,8 @@ static GET_PUBLIC_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_SECONDARY_PUBLIC_IP: Operation = Operation {
@@ -49,7 +50,8 @@ static GET_SECONDARY_PUBLIC_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_MAC_ADDRESS: Operation = Operation {
@@ -57,7 +59,8 @@ static GET_MAC_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_INSTANCE_ID: Operation = Operation {
@@ -65,5 +68,6 @@ static GET_INSTANCE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

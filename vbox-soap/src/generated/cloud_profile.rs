@@ -11,7 +11,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudProfile`.
+    /// A handle to an object with VirtualBox's interface `ICloudProfile`. Since 6.0.
     ICloudProfile
 }
 
@@ -92,7 +92,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_NAME: Operation = Operation {
@@ -100,7 +101,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROVIDER_ID: Operation = Operation {
@@ -108,7 +110,8 @@ static GET_PROVIDER_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROPERTY: Operation = Operation {
@@ -116,7 +119,8 @@ static GET_PROPERTY: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_PROPERTY: Operation = Operation {
@@ -124,7 +128,8 @@ static SET_PROPERTY: Operation = Operation {
     parameters: &["name", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROPERTIES: Operation = Operation {
@@ -132,7 +137,8 @@ static GET_PROPERTIES: Operation = Operation {
     parameters: &["names"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_PROPERTIES: Operation = Operation {
@@ -140,7 +146,8 @@ static SET_PROPERTIES: Operation = Operation {
     parameters: &["names", "values"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static REMOVE: Operation = Operation {
@@ -148,7 +155,8 @@ static REMOVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static CREATE_CLOUD_CLIENT: Operation = Operation {
@@ -156,5 +164,6 @@ static CREATE_CLOUD_CLIENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudClient" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudProvider`.
+    /// A handle to an object with VirtualBox's interface `ICloudProvider`. Since 6.0.
     ICloudProvider
 }
 
@@ -101,7 +101,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_SHORT_NAME: Operation = Operation {
@@ -109,7 +110,8 @@ static GET_SHORT_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_ID: Operation = Operation {
@@ -117,7 +119,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROFILES: Operation = Operation {
@@ -125,7 +128,8 @@ static GET_PROFILES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProfile" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROFILE_NAMES: Operation = Operation {
@@ -133,7 +137,8 @@ static GET_PROFILE_NAMES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_SUPPORTED_PROPERTY_NAMES: Operation = Operation {
@@ -141,7 +146,8 @@ static GET_SUPPORTED_PROPERTY_NAMES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROPERTY_DESCRIPTION: Operation = Operation {
@@ -149,7 +155,8 @@ static GET_PROPERTY_DESCRIPTION: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static CREATE_PROFILE: Operation = Operation {
@@ -157,7 +164,8 @@ static CREATE_PROFILE: Operation = Operation {
     parameters: &["profileName", "names", "values"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static IMPORT_PROFILES: Operation = Operation {
@@ -165,7 +173,8 @@ static IMPORT_PROFILES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static RESTORE_PROFILES: Operation = Operation {
@@ -173,7 +182,8 @@ static RESTORE_PROFILES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SAVE_PROFILES: Operation = Operation {
@@ -181,7 +191,8 @@ static SAVE_PROFILES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROFILE_BY_NAME: Operation = Operation {
@@ -189,7 +200,8 @@ static GET_PROFILE_BY_NAME: Operation = Operation {
     parameters: &["profileName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProfile" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static PREPARE_UNINSTALL: Operation = Operation {
@@ -197,5 +209,6 @@ static PREPARE_UNINSTALL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICloudProviderManager`.
+    /// A handle to an object with VirtualBox's interface `ICloudProviderManager`. Since 6.0.
     ICloudProviderManager
 }
 
@@ -44,7 +44,8 @@ static GET_PROVIDERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProvider" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROVIDER_BY_ID: Operation = Operation {
@@ -52,7 +53,8 @@ static GET_PROVIDER_BY_ID: Operation = Operation {
     parameters: &["providerId"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProvider" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROVIDER_BY_SHORT_NAME: Operation = Operation {
@@ -60,7 +62,8 @@ static GET_PROVIDER_BY_SHORT_NAME: Operation = Operation {
     parameters: &["providerName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProvider" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROVIDER_BY_NAME: Operation = Operation {
@@ -68,5 +71,6 @@ static GET_PROVIDER_BY_NAME: Operation = Operation {
     parameters: &["providerName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProvider" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

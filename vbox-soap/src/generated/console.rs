@@ -14,6 +14,8 @@ use crate::api::IMouse;
 use crate::api::IPCIDeviceAttachment;
 use crate::api::IProgress;
 use crate::api::ISharedFolder;
+use crate::api::ISharedFolderV4_1;
+use crate::api::ISnapshot;
 use crate::api::IUSBDevice;
 use crate::api::IVRDEServerInfo;
 use crate::api::MachineState;
@@ -22,6 +24,7 @@ use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
 use crate::operation::ReferenceIn;
+use crate::operation::Spelling;
 use crate::value::ToValue;
 
 managed_object! {
@@ -66,7 +69,7 @@ impl IConsole {
         self.object().call(&GET_DISPLAY, vec![])
     }
 
-    /// Reads the attribute `debugger`.
+    /// Reads the attribute `debugger`. Since 4.3.
     #[inline]
     pub fn get_debugger(&self) -> Call<IMachineDebugger> {
         self.object().call(&GET_DEBUGGER, vec![])
@@ -84,10 +87,24 @@ impl IConsole {
         self.object().call(&GET_REMOTE_USB_DEVICES, vec![])
     }
 
-    /// Reads the attribute `sharedFolders`.
+    /// Reads the attribute `sharedFolders`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::get_shared_folders_v4_1`] (4.1 to 5.2).
     #[inline]
     pub fn get_shared_folders(&self) -> Call<Vec<ISharedFolder>> {
         self.object().call(&GET_SHARED_FOLDERS, vec![])
+    }
+
+    /// What [`Self::get_shared_folders`] is, and stays when that changes.
+    #[inline]
+    pub fn get_shared_folders_v6_0(&self) -> Call<Vec<ISharedFolder>> {
+        self.object().call(&GET_SHARED_FOLDERS, vec![])
+    }
+
+    /// Reads the attribute `sharedFolders`. Until 5.2. Then replaced by [`Self::get_shared_folders`].
+    #[inline]
+    pub fn get_shared_folders_v4_1(&self) -> Call<Vec<ISharedFolderV4_1>> {
+        self.object().call(&GET_SHARED_FOLDERS_V4_1, vec![])
     }
 
     /// Reads the attribute `VRDEServerInfo`.
@@ -120,7 +137,7 @@ impl IConsole {
         self.object().call(&SET_USE_HOST_CLIPBOARD, vec![use_host_clipboard.to_value()])
     }
 
-    /// Reads the attribute `emulatedUSB`.
+    /// Reads the attribute `emulatedUSB`. Since 4.3.
     #[inline]
     pub fn get_emulated_usb(&self) -> Call<IEmulatedUSB> {
         self.object().call(&GET_EMULATED_USB, vec![])
@@ -186,16 +203,62 @@ impl IConsole {
         self.object().call(&GET_GUEST_ENTERED_ACPI_MODE, vec![])
     }
 
-    /// Calls the method `getDeviceActivity`.
+    /// Calls the method `saveState`. Until 4.3.
+    #[inline]
+    pub fn save_state(&self) -> Call<IProgress> {
+        self.object().call(&SAVE_STATE, vec![])
+    }
+
+    /// Calls the method `adoptSavedState`. Until 4.3.
+    #[inline]
+    pub fn adopt_saved_state(&self, saved_state_file: &str) -> Call<()> {
+        self.object().call(&ADOPT_SAVED_STATE, vec![saved_state_file.to_value()])
+    }
+
+    /// Calls the method `discardSavedState`. Until 4.3.
+    #[inline]
+    pub fn discard_saved_state(&self, f_remove_file: bool) -> Call<()> {
+        self.object().call(&DISCARD_SAVED_STATE, vec![f_remove_file.to_value()])
+    }
+
+    /// Calls the method `getDeviceActivity`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::get_device_activity_v4_1`] (4.1 to 4.3).
     #[inline]
     pub fn get_device_activity(&self, r#type: &[DeviceType]) -> Call<Vec<DeviceActivity>> {
         self.object().call(&GET_DEVICE_ACTIVITY, vec![r#type.to_value()])
     }
 
-    /// Calls the method `attachUSBDevice`.
+    /// What [`Self::get_device_activity`] is, and stays when that changes.
+    #[inline]
+    pub fn get_device_activity_v5_0(&self, r#type: &[DeviceType]) -> Call<Vec<DeviceActivity>> {
+        self.object().call(&GET_DEVICE_ACTIVITY, vec![r#type.to_value()])
+    }
+
+    /// Calls the method `getDeviceActivity`. Until 4.3. Then replaced by [`Self::get_device_activity`].
+    #[inline]
+    pub fn get_device_activity_v4_1(&self, r#type: DeviceType) -> Call<DeviceActivity> {
+        self.object().call(&GET_DEVICE_ACTIVITY_V4_1, vec![r#type.to_value()])
+    }
+
+    /// Calls the method `attachUSBDevice`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::attach_usb_device_v4_1`] (4.1 to 4.3).
     #[inline]
     pub fn attach_usb_device(&self, id: &str, capture_filename: &str) -> Call<()> {
         self.object().call(&ATTACH_USB_DEVICE, vec![id.to_value(), capture_filename.to_value()])
+    }
+
+    /// What [`Self::attach_usb_device`] is, and stays when that changes.
+    #[inline]
+    pub fn attach_usb_device_v5_0(&self, id: &str, capture_filename: &str) -> Call<()> {
+        self.object().call(&ATTACH_USB_DEVICE, vec![id.to_value(), capture_filename.to_value()])
+    }
+
+    /// Calls the method `attachUSBDevice`. Until 4.3. Then replaced by [`Self::attach_usb_device`].
+    #[inline]
+    pub fn attach_usb_device_v4_1(&self, id: &str) -> Call<()> {
+        self.object().call(&ATTACH_USB_DEVICE_V4_1, vec![id.to_value()])
     }
 
     /// Calls the method `detachUSBDevice`.
@@ -216,7 +279,9 @@ impl IConsole {
         self.object().call(&FIND_USB_DEVICE_BY_ID, vec![id.to_value()])
     }
 
-    /// Calls the method `createSharedFolder`.
+    /// Calls the method `createSharedFolder`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::create_shared_folder_v4_1`] (4.1 to 5.2).
     #[inline]
     pub fn create_shared_folder(
         &self,
@@ -238,10 +303,77 @@ impl IConsole {
         )
     }
 
+    /// What [`Self::create_shared_folder`] is, and stays when that changes.
+    #[inline]
+    pub fn create_shared_folder_v6_0(
+        &self,
+        name: &str,
+        host_path: &str,
+        writable: bool,
+        automount: bool,
+        auto_mount_point: &str,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_SHARED_FOLDER,
+            vec![
+                name.to_value(),
+                host_path.to_value(),
+                writable.to_value(),
+                automount.to_value(),
+                auto_mount_point.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `createSharedFolder`. Until 5.2. Then replaced by [`Self::create_shared_folder`].
+    #[inline]
+    pub fn create_shared_folder_v4_1(
+        &self,
+        name: &str,
+        host_path: &str,
+        writable: bool,
+        automount: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_SHARED_FOLDER_V4_1,
+            vec![name.to_value(), host_path.to_value(), writable.to_value(), automount.to_value()],
+        )
+    }
+
     /// Calls the method `removeSharedFolder`.
     #[inline]
     pub fn remove_shared_folder(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_SHARED_FOLDER, vec![name.to_value()])
+    }
+
+    /// Calls the method `takeSnapshot`. Until 4.3.
+    #[inline]
+    pub fn take_snapshot(&self, name: &str, description: &str) -> Call<IProgress> {
+        self.object().call(&TAKE_SNAPSHOT, vec![name.to_value(), description.to_value()])
+    }
+
+    /// Calls the method `deleteSnapshot`. Until 4.3.
+    #[inline]
+    pub fn delete_snapshot(&self, id: &str) -> Call<IProgress> {
+        self.object().call(&DELETE_SNAPSHOT, vec![id.to_value()])
+    }
+
+    /// Calls the method `deleteSnapshotAndAllChildren`. Until 4.3.
+    #[inline]
+    pub fn delete_snapshot_and_all_children(&self, id: &str) -> Call<IProgress> {
+        self.object().call(&DELETE_SNAPSHOT_AND_ALL_CHILDREN, vec![id.to_value()])
+    }
+
+    /// Calls the method `deleteSnapshotRange`. Until 4.3.
+    #[inline]
+    pub fn delete_snapshot_range(&self, start_id: &str, end_id: &str) -> Call<IProgress> {
+        self.object().call(&DELETE_SNAPSHOT_RANGE, vec![start_id.to_value(), end_id.to_value()])
+    }
+
+    /// Calls the method `restoreSnapshot`. Until 4.3.
+    #[inline]
+    pub fn restore_snapshot(&self, snapshot: &ISnapshot) -> Call<IProgress> {
+        self.object().call(&RESTORE_SNAPSHOT, vec![snapshot.to_value()])
     }
 
     /// Calls the method `teleport`.
@@ -264,7 +396,47 @@ impl IConsole {
         )
     }
 
-    /// Calls the method `addEncryptionPassword`.
+    /// Calls the method `addDiskEncryptionPassword`. Only in 5.0 to 6.1.
+    #[inline]
+    pub fn add_disk_encryption_password(
+        &self,
+        id: &str,
+        password: &str,
+        clear_on_suspend: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &ADD_DISK_ENCRYPTION_PASSWORD,
+            vec![id.to_value(), password.to_value(), clear_on_suspend.to_value()],
+        )
+    }
+
+    /// Calls the method `addDiskEncryptionPasswords`. Only in 5.0 to 6.1.
+    #[inline]
+    pub fn add_disk_encryption_passwords(
+        &self,
+        ids: &[&str],
+        passwords: &[&str],
+        clear_on_suspend: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &ADD_DISK_ENCRYPTION_PASSWORDS,
+            vec![ids.to_value(), passwords.to_value(), clear_on_suspend.to_value()],
+        )
+    }
+
+    /// Calls the method `removeDiskEncryptionPassword`. Only in 5.0 to 6.1.
+    #[inline]
+    pub fn remove_disk_encryption_password(&self, id: &str) -> Call<()> {
+        self.object().call(&REMOVE_DISK_ENCRYPTION_PASSWORD, vec![id.to_value()])
+    }
+
+    /// Calls the method `clearAllDiskEncryptionPasswords`. Only in 5.0 to 6.1.
+    #[inline]
+    pub fn clear_all_disk_encryption_passwords(&self) -> Call<()> {
+        self.object().call(&CLEAR_ALL_DISK_ENCRYPTION_PASSWORDS, vec![])
+    }
+
+    /// Calls the method `addEncryptionPassword`. Since 7.0.
     #[inline]
     pub fn add_encryption_password(
         &self,
@@ -278,7 +450,7 @@ impl IConsole {
         )
     }
 
-    /// Calls the method `addEncryptionPasswords`.
+    /// Calls the method `addEncryptionPasswords`. Since 7.0.
     #[inline]
     pub fn add_encryption_passwords(
         &self,
@@ -292,13 +464,13 @@ impl IConsole {
         )
     }
 
-    /// Calls the method `removeEncryptionPassword`.
+    /// Calls the method `removeEncryptionPassword`. Since 7.0.
     #[inline]
     pub fn remove_encryption_password(&self, id: &str) -> Call<()> {
         self.object().call(&REMOVE_ENCRYPTION_PASSWORD, vec![id.to_value()])
     }
 
-    /// Calls the method `clearAllEncryptionPasswords`.
+    /// Calls the method `clearAllEncryptionPasswords`. Since 7.0.
     #[inline]
     pub fn clear_all_encryption_passwords(&self) -> Call<()> {
         self.object().call(&CLEAR_ALL_ENCRYPTION_PASSWORDS, vec![])
@@ -310,7 +482,8 @@ static GET_MACHINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STATE: Operation = Operation {
@@ -318,7 +491,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST: Operation = Operation {
@@ -326,7 +500,8 @@ static GET_GUEST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuest" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_KEYBOARD: Operation = Operation {
@@ -334,7 +509,8 @@ static GET_KEYBOARD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IKeyboard" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MOUSE: Operation = Operation {
@@ -342,7 +518,8 @@ static GET_MOUSE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMouse" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DISPLAY: Operation = Operation {
@@ -350,7 +527,8 @@ static GET_DISPLAY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDisplay" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DEBUGGER: Operation = Operation {
@@ -358,7 +536,8 @@ static GET_DEBUGGER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachineDebugger" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_USB_DEVICES: Operation = Operation {
@@ -366,7 +545,8 @@ static GET_USB_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REMOTE_USB_DEVICES: Operation = Operation {
@@ -374,7 +554,8 @@ static GET_REMOTE_USB_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SHARED_FOLDERS: Operation = Operation {
@@ -382,7 +563,17 @@ static GET_SHARED_FOLDERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISharedFolder" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_SHARED_FOLDERS_V4_1: Operation = Operation {
+    name: "IConsole_getSharedFolders",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static GET_VRDE_SERVER_INFO: Operation = Operation {
@@ -390,7 +581,8 @@ static GET_VRDE_SERVER_INFO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -398,7 +590,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ATTACHED_PCI_DEVICES: Operation = Operation {
@@ -406,7 +599,12 @@ static GET_ATTACHED_PCI_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IConsole_getAttachedPCIDevices",
+        older: "IConsole_getAttachedPciDevices",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_USE_HOST_CLIPBOARD: Operation = Operation {
@@ -414,7 +612,8 @@ static GET_USE_HOST_CLIPBOARD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_USE_HOST_CLIPBOARD: Operation = Operation {
@@ -422,7 +621,8 @@ static SET_USE_HOST_CLIPBOARD: Operation = Operation {
     parameters: &["useHostClipboard"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EMULATED_USB: Operation = Operation {
@@ -430,7 +630,8 @@ static GET_EMULATED_USB: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEmulatedUSB" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static POWER_UP: Operation = Operation {
@@ -438,7 +639,8 @@ static POWER_UP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static POWER_UP_PAUSED: Operation = Operation {
@@ -446,7 +648,8 @@ static POWER_UP_PAUSED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static POWER_DOWN: Operation = Operation {
@@ -454,7 +657,8 @@ static POWER_DOWN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static RESET: Operation = Operation {
@@ -462,7 +666,8 @@ static RESET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PAUSE: Operation = Operation {
@@ -470,7 +675,8 @@ static PAUSE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static RESUME: Operation = Operation {
@@ -478,7 +684,8 @@ static RESUME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static POWER_BUTTON: Operation = Operation {
@@ -486,7 +693,8 @@ static POWER_BUTTON: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SLEEP_BUTTON: Operation = Operation {
@@ -494,7 +702,8 @@ static SLEEP_BUTTON: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_POWER_BUTTON_HANDLED: Operation = Operation {
@@ -502,7 +711,8 @@ static GET_POWER_BUTTON_HANDLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_ENTERED_ACPI_MODE: Operation = Operation {
@@ -510,7 +720,35 @@ static GET_GUEST_ENTERED_ACPI_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static SAVE_STATE: Operation = Operation {
+    name: "IConsole_saveState",
+    parameters: &[],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static ADOPT_SAVED_STATE: Operation = Operation {
+    name: "IConsole_adoptSavedState",
+    parameters: &["savedStateFile"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static DISCARD_SAVED_STATE: Operation = Operation {
+    name: "IConsole_discardSavedState",
+    parameters: &["fRemoveFile"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static GET_DEVICE_ACTIVITY: Operation = Operation {
@@ -518,7 +756,17 @@ static GET_DEVICE_ACTIVITY: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static GET_DEVICE_ACTIVITY_V4_1: Operation = Operation {
+    name: "IConsole_getDeviceActivity",
+    parameters: &["type"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static ATTACH_USB_DEVICE: Operation = Operation {
@@ -526,7 +774,17 @@ static ATTACH_USB_DEVICE: Operation = Operation {
     parameters: &["id", "captureFilename"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static ATTACH_USB_DEVICE_V4_1: Operation = Operation {
+    name: "IConsole_attachUSBDevice",
+    parameters: &["id"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static DETACH_USB_DEVICE: Operation = Operation {
@@ -534,7 +792,8 @@ static DETACH_USB_DEVICE: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_USB_DEVICE_BY_ADDRESS: Operation = Operation {
@@ -542,7 +801,8 @@ static FIND_USB_DEVICE_BY_ADDRESS: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_USB_DEVICE_BY_ID: Operation = Operation {
@@ -550,7 +810,8 @@ static FIND_USB_DEVICE_BY_ID: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_SHARED_FOLDER: Operation = Operation {
@@ -558,7 +819,17 @@ static CREATE_SHARED_FOLDER: Operation = Operation {
     parameters: &["name", "hostPath", "writable", "automount", "autoMountPoint"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static CREATE_SHARED_FOLDER_V4_1: Operation = Operation {
+    name: "IConsole_createSharedFolder",
+    parameters: &["name", "hostPath", "writable", "automount"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static REMOVE_SHARED_FOLDER: Operation = Operation {
@@ -566,7 +837,53 @@ static REMOVE_SHARED_FOLDER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static TAKE_SNAPSHOT: Operation = Operation {
+    name: "IConsole_takeSnapshot",
+    parameters: &["name", "description"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static DELETE_SNAPSHOT: Operation = Operation {
+    name: "IConsole_deleteSnapshot",
+    parameters: &["id"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static DELETE_SNAPSHOT_AND_ALL_CHILDREN: Operation = Operation {
+    name: "IConsole_deleteSnapshotAndAllChildren",
+    parameters: &["id"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static DELETE_SNAPSHOT_RANGE: Operation = Operation {
+    name: "IConsole_deleteSnapshotRange",
+    parameters: &["startId", "endId"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static RESTORE_SNAPSHOT: Operation = Operation {
+    name: "IConsole_restoreSnapshot",
+    parameters: &["snapshot"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static TELEPORT: Operation = Operation {
@@ -574,7 +891,44 @@ static TELEPORT: Operation = Operation {
     parameters: &["hostname", "tcpport", "password", "maxDowntime"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static ADD_DISK_ENCRYPTION_PASSWORD: Operation = Operation {
+    name: "IConsole_addDiskEncryptionPassword",
+    parameters: &["id", "password", "clearOnSuspend"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111000,
+};
+
+static ADD_DISK_ENCRYPTION_PASSWORDS: Operation = Operation {
+    name: "IConsole_addDiskEncryptionPasswords",
+    parameters: &["ids", "passwords", "clearOnSuspend"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111000,
+};
+
+static REMOVE_DISK_ENCRYPTION_PASSWORD: Operation = Operation {
+    name: "IConsole_removeDiskEncryptionPassword",
+    parameters: &["id"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111000,
+};
+
+static CLEAR_ALL_DISK_ENCRYPTION_PASSWORDS: Operation = Operation {
+    name: "IConsole_clearAllDiskEncryptionPasswords",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111000,
 };
 
 static ADD_ENCRYPTION_PASSWORD: Operation = Operation {
@@ -582,7 +936,8 @@ static ADD_ENCRYPTION_PASSWORD: Operation = Operation {
     parameters: &["id", "password", "clearOnSuspend"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_ENCRYPTION_PASSWORDS: Operation = Operation {
@@ -590,7 +945,8 @@ static ADD_ENCRYPTION_PASSWORDS: Operation = Operation {
     parameters: &["ids", "passwords", "clearOnSuspend"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static REMOVE_ENCRYPTION_PASSWORD: Operation = Operation {
@@ -598,7 +954,8 @@ static REMOVE_ENCRYPTION_PASSWORD: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CLEAR_ALL_ENCRYPTION_PASSWORDS: Operation = Operation {
@@ -606,5 +963,6 @@ static CLEAR_ALL_ENCRYPTION_PASSWORDS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
+use crate::operation::Spelling;
 
 managed_object! {
     /// A handle to an object with VirtualBox's interface `ICPUChangedEvent`.
@@ -30,7 +31,12 @@ static GET_CPU: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "ICPUChangedEvent_getCPU",
+        older: "ICPUChangedEvent_getCpu",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_ADD: Operation = Operation {
@@ -38,5 +44,6 @@ static GET_ADD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICPUProfile`.
+    /// A handle to an object with VirtualBox's interface `ICPUProfile`. Since 7.0.
     ICPUProfile
 }
 
@@ -36,7 +36,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_FULL_NAME: Operation = Operation {
@@ -44,7 +45,8 @@ static GET_FULL_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ARCHITECTURE: Operation = Operation {
@@ -52,5 +54,6 @@ static GET_ARCHITECTURE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

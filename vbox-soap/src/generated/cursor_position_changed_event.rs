@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ICursorPositionChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `ICursorPositionChangedEvent`. Since 6.0.
     ICursorPositionChangedEvent: IEvent
 }
 
@@ -36,7 +36,8 @@ static GET_HAS_DATA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_X: Operation = Operation {
@@ -44,7 +45,8 @@ static GET_X: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_Y: Operation = Operation {
@@ -52,5 +54,6 @@ static GET_Y: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

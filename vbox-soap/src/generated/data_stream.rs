@@ -7,7 +7,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDataStream`.
+    /// A handle to an object with VirtualBox's interface `IDataStream`. Since 6.0.
     IDataStream
 }
 
@@ -30,7 +30,8 @@ static GET_READ_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static READ: Operation = Operation {
@@ -38,5 +39,6 @@ static READ: Operation = Operation {
     parameters: &["size", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

@@ -12,7 +12,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDHCPConfig`.
+    /// A handle to an object with VirtualBox's interface `IDHCPConfig`. Since 6.1.
     IDHCPConfig
 }
 
@@ -169,7 +169,8 @@ static GET_SCOPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_MIN_LEASE_TIME: Operation = Operation {
@@ -177,7 +178,8 @@ static GET_MIN_LEASE_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_MIN_LEASE_TIME: Operation = Operation {
@@ -185,7 +187,8 @@ static SET_MIN_LEASE_TIME: Operation = Operation {
     parameters: &["minLeaseTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_DEFAULT_LEASE_TIME: Operation = Operation {
@@ -193,7 +196,8 @@ static GET_DEFAULT_LEASE_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_DEFAULT_LEASE_TIME: Operation = Operation {
@@ -201,7 +205,8 @@ static SET_DEFAULT_LEASE_TIME: Operation = Operation {
     parameters: &["defaultLeaseTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_MAX_LEASE_TIME: Operation = Operation {
@@ -209,7 +214,8 @@ static GET_MAX_LEASE_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_MAX_LEASE_TIME: Operation = Operation {
@@ -217,7 +223,8 @@ static SET_MAX_LEASE_TIME: Operation = Operation {
     parameters: &["maxLeaseTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_FORCED_OPTIONS: Operation = Operation {
@@ -225,7 +232,8 @@ static GET_FORCED_OPTIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_FORCED_OPTIONS: Operation = Operation {
@@ -233,7 +241,8 @@ static SET_FORCED_OPTIONS: Operation = Operation {
     parameters: &["forcedOptions"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_SUPPRESSED_OPTIONS: Operation = Operation {
@@ -241,7 +250,8 @@ static GET_SUPPRESSED_OPTIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_SUPPRESSED_OPTIONS: Operation = Operation {
@@ -249,7 +259,8 @@ static SET_SUPPRESSED_OPTIONS: Operation = Operation {
     parameters: &["suppressedOptions"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_OPTION: Operation = Operation {
@@ -257,7 +268,8 @@ static SET_OPTION: Operation = Operation {
     parameters: &["option", "encoding", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static REMOVE_OPTION: Operation = Operation {
@@ -265,7 +277,8 @@ static REMOVE_OPTION: Operation = Operation {
     parameters: &["option"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static REMOVE_ALL_OPTIONS: Operation = Operation {
@@ -273,7 +286,8 @@ static REMOVE_ALL_OPTIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_OPTION: Operation = Operation {
@@ -281,7 +295,8 @@ static GET_OPTION: Operation = Operation {
     parameters: &["option"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_ALL_OPTIONS: Operation = Operation {
@@ -289,7 +304,8 @@ static GET_ALL_OPTIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static REMOVE: Operation = Operation {
@@ -297,5 +313,6 @@ static REMOVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

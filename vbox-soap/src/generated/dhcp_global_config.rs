@@ -4,6 +4,6 @@ use crate::api::IDHCPConfig;
 use crate::object::managed_object;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDHCPGlobalConfig`.
+    /// A handle to an object with VirtualBox's interface `IDHCPGlobalConfig`. Since 6.1.
     IDHCPGlobalConfig: IDHCPConfig
 }

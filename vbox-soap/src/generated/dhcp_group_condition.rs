@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDHCPGroupCondition`.
+    /// A handle to an object with VirtualBox's interface `IDHCPGroupCondition`. Since 6.1.
     IDHCPGroupCondition
 }
 
@@ -61,7 +61,8 @@ static GET_INCLUSIVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_INCLUSIVE: Operation = Operation {
@@ -69,7 +70,8 @@ static SET_INCLUSIVE: Operation = Operation {
     parameters: &["inclusive"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -77,7 +79,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_TYPE: Operation = Operation {
@@ -85,7 +88,8 @@ static SET_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_VALUE: Operation = Operation {
@@ -93,7 +97,8 @@ static GET_VALUE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_VALUE: Operation = Operation {
@@ -101,7 +106,8 @@ static SET_VALUE: Operation = Operation {
     parameters: &["value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static REMOVE: Operation = Operation {
@@ -109,5 +115,6 @@ static REMOVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -11,7 +11,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDHCPGroupConfig`.
+    /// A handle to an object with VirtualBox's interface `IDHCPGroupConfig`. Since 6.1.
     IDHCPGroupConfig: IDHCPConfig
 }
 
@@ -58,7 +58,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_NAME: Operation = Operation {
@@ -66,7 +67,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_CONDITIONS: Operation = Operation {
@@ -74,7 +76,8 @@ static GET_CONDITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDHCPGroupCondition" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static ADD_CONDITION: Operation = Operation {
@@ -82,7 +85,8 @@ static ADD_CONDITION: Operation = Operation {
     parameters: &["inclusive", "type", "value"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDHCPGroupCondition" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static REMOVE_ALL_CONDITIONS: Operation = Operation {
@@ -90,5 +94,6 @@ static REMOVE_ALL_CONDITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

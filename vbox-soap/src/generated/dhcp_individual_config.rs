@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDHCPIndividualConfig`.
+    /// A handle to an object with VirtualBox's interface `IDHCPIndividualConfig`. Since 6.1.
     IDHCPIndividualConfig: IDHCPConfig
 }
 
@@ -49,7 +49,8 @@ static GET_MAC_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_MACHINE_ID: Operation = Operation {
@@ -57,7 +58,8 @@ static GET_MACHINE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_SLOT: Operation = Operation {
@@ -65,7 +67,8 @@ static GET_SLOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_FIXED_ADDRESS: Operation = Operation {
@@ -73,7 +76,8 @@ static GET_FIXED_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_FIXED_ADDRESS: Operation = Operation {
@@ -81,5 +85,6 @@ static SET_FIXED_ADDRESS: Operation = Operation {
     parameters: &["fixedAddress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -11,7 +11,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDirectory`.
+    /// A handle to an object with VirtualBox's interface `IDirectory`. Since 4.2.
     IDirectory
 }
 
@@ -22,7 +22,7 @@ impl IDirectory {
         self.object().call(&GET_DIRECTORY_NAME, vec![])
     }
 
-    /// Reads the attribute `eventSource`.
+    /// Reads the attribute `eventSource`. Since 7.1.
     #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
@@ -34,13 +34,13 @@ impl IDirectory {
         self.object().call(&GET_FILTER, vec![])
     }
 
-    /// Reads the attribute `id`.
+    /// Reads the attribute `id`. Since 7.1.
     #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
     }
 
-    /// Reads the attribute `status`.
+    /// Reads the attribute `status`. Since 7.1.
     #[inline]
     pub fn get_status(&self) -> Call<DirectoryStatus> {
         self.object().call(&GET_STATUS, vec![])
@@ -52,7 +52,7 @@ impl IDirectory {
         self.object().call(&CLOSE, vec![])
     }
 
-    /// Calls the method `list`.
+    /// Calls the method `list`. Since 7.1.
     #[inline]
     pub fn list(&self, max_entries: u32) -> Call<Vec<IFsObjInfo>> {
         self.object().call(&LIST, vec![max_entries.to_value()])
@@ -64,7 +64,7 @@ impl IDirectory {
         self.object().call(&READ, vec![])
     }
 
-    /// Calls the method `rewind`.
+    /// Calls the method `rewind`. Since 7.1.
     #[inline]
     pub fn rewind(&self) -> Call<()> {
         self.object().call(&REWIND, vec![])
@@ -76,7 +76,8 @@ static GET_DIRECTORY_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -84,7 +85,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_FILTER: Operation = Operation {
@@ -92,7 +94,8 @@ static GET_FILTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_ID: Operation = Operation {
@@ -100,7 +103,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_STATUS: Operation = Operation {
@@ -108,7 +112,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static CLOSE: Operation = Operation {
@@ -116,7 +121,8 @@ static CLOSE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static LIST: Operation = Operation {
@@ -124,7 +130,8 @@ static LIST: Operation = Operation {
     parameters: &["maxEntries"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFsObjInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static READ: Operation = Operation {
@@ -132,7 +139,8 @@ static READ: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFsObjInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static REWIND: Operation = Operation {
@@ -140,5 +148,6 @@ static REWIND: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -20,37 +20,77 @@ managed_object! {
 }
 
 impl IDisplay {
-    /// Reads the attribute `guestScreenLayout`.
+    /// Reads the attribute `guestScreenLayout`. Since 5.1.
     #[inline]
     pub fn get_guest_screen_layout(&self) -> Call<Vec<IGuestScreenInfo>> {
         self.object().call(&GET_GUEST_SCREEN_LAYOUT, vec![])
     }
 
-    /// Calls the method `getScreenResolution`.
+    /// Calls the method `getScreenResolution`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::get_screen_resolution_v4_1`] (4.1 to 4.2), [`Self::get_screen_resolution_v4_3`] (4.3).
     #[inline]
     pub fn get_screen_resolution(&self, screen_id: u32) -> Call<DisplayGetScreenResolution> {
         self.object().call_many(&GET_SCREEN_RESOLUTION, vec![screen_id.to_value()])
     }
 
-    /// Calls the method `attachFramebuffer`.
+    /// What [`Self::get_screen_resolution`] is, and stays when that changes.
+    #[inline]
+    pub fn get_screen_resolution_v5_0(&self, screen_id: u32) -> Call<DisplayGetScreenResolution> {
+        self.object().call_many(&GET_SCREEN_RESOLUTION, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `getScreenResolution`. Only in 4.3. Then replaced by [`Self::get_screen_resolution`].
+    #[inline]
+    pub fn get_screen_resolution_v4_3(
+        &self,
+        screen_id: u32,
+    ) -> Call<DisplayGetScreenResolutionV4_3> {
+        self.object().call_many(&GET_SCREEN_RESOLUTION_V4_3, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `getScreenResolution`. Until 4.2. Then replaced by [`Self::get_screen_resolution_v4_3`].
+    #[inline]
+    pub fn get_screen_resolution_v4_1(
+        &self,
+        screen_id: u32,
+    ) -> Call<DisplayGetScreenResolutionV4_1> {
+        self.object().call_many(&GET_SCREEN_RESOLUTION_V4_1, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `setFramebuffer`. Only in 4.3.
+    #[inline]
+    pub fn set_framebuffer(&self, screen_id: u32, framebuffer: &IFramebuffer) -> Call<()> {
+        self.object().call(&SET_FRAMEBUFFER, vec![screen_id.to_value(), framebuffer.to_value()])
+    }
+
+    /// Calls the method `getFramebuffer`. Only in 4.3.
+    #[inline]
+    pub fn get_framebuffer(&self, screen_id: u32) -> Call<DisplayGetFramebuffer> {
+        self.object().call_many(&GET_FRAMEBUFFER, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `attachFramebuffer`. Since 5.0.
     #[inline]
     pub fn attach_framebuffer(&self, screen_id: u32, framebuffer: &IFramebuffer) -> Call<String> {
         self.object().call(&ATTACH_FRAMEBUFFER, vec![screen_id.to_value(), framebuffer.to_value()])
     }
 
-    /// Calls the method `detachFramebuffer`.
+    /// Calls the method `detachFramebuffer`. Since 5.0.
     #[inline]
     pub fn detach_framebuffer(&self, screen_id: u32, id: &str) -> Call<()> {
         self.object().call(&DETACH_FRAMEBUFFER, vec![screen_id.to_value(), id.to_value()])
     }
 
-    /// Calls the method `queryFramebuffer`.
+    /// Calls the method `queryFramebuffer`. Since 5.0.
     #[inline]
     pub fn query_framebuffer(&self, screen_id: u32) -> Call<IFramebuffer> {
         self.object().call(&QUERY_FRAMEBUFFER, vec![screen_id.to_value()])
     }
 
-    /// Calls the method `setVideoModeHint`.
+    /// Calls the method `setVideoModeHint`. Since 6.1.
+    ///
+    /// Older signatures: [`Self::set_video_mode_hint_v4_1`] (4.1), [`Self::set_video_mode_hint_v4_2`] (4.2 to 6.0).
     #[inline]
     pub fn set_video_mode_hint(
         &self,
@@ -80,7 +120,85 @@ impl IDisplay {
         )
     }
 
-    /// Calls the method `getVideoModeHint`.
+    /// What [`Self::set_video_mode_hint`] is, and stays when that changes.
+    #[inline]
+    pub fn set_video_mode_hint_v6_1(
+        &self,
+        display: u32,
+        enabled: bool,
+        change_origin: bool,
+        origin_x: i32,
+        origin_y: i32,
+        width: u32,
+        height: u32,
+        bits_per_pixel: u32,
+        notify: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_VIDEO_MODE_HINT,
+            vec![
+                display.to_value(),
+                enabled.to_value(),
+                change_origin.to_value(),
+                origin_x.to_value(),
+                origin_y.to_value(),
+                width.to_value(),
+                height.to_value(),
+                bits_per_pixel.to_value(),
+                notify.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `setVideoModeHint`. Only in 4.2 to 6.0. Then replaced by [`Self::set_video_mode_hint`].
+    #[inline]
+    pub fn set_video_mode_hint_v4_2(
+        &self,
+        display: u32,
+        enabled: bool,
+        change_origin: bool,
+        origin_x: i32,
+        origin_y: i32,
+        width: u32,
+        height: u32,
+        bits_per_pixel: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_VIDEO_MODE_HINT_V4_2,
+            vec![
+                display.to_value(),
+                enabled.to_value(),
+                change_origin.to_value(),
+                origin_x.to_value(),
+                origin_y.to_value(),
+                width.to_value(),
+                height.to_value(),
+                bits_per_pixel.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `setVideoModeHint`. Until 4.1. Then replaced by [`Self::set_video_mode_hint_v4_2`].
+    #[inline]
+    pub fn set_video_mode_hint_v4_1(
+        &self,
+        width: u32,
+        height: u32,
+        bits_per_pixel: u32,
+        display: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_VIDEO_MODE_HINT_V4_1,
+            vec![
+                width.to_value(),
+                height.to_value(),
+                bits_per_pixel.to_value(),
+                display.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `getVideoModeHint`. Since 6.1.
     #[inline]
     pub fn get_video_mode_hint(&self, display: u32) -> Call<DisplayGetVideoModeHint> {
         self.object().call_many(&GET_VIDEO_MODE_HINT, vec![display.to_value()])
@@ -92,7 +210,9 @@ impl IDisplay {
         self.object().call(&SET_SEAMLESS_MODE, vec![enabled.to_value()])
     }
 
-    /// Calls the method `takeScreenShotToArray`.
+    /// Calls the method `takeScreenShotToArray`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::take_screen_shot_to_array_v4_1`] (4.1 to 4.3).
     #[inline]
     pub fn take_screen_shot_to_array(
         &self,
@@ -112,19 +232,73 @@ impl IDisplay {
         )
     }
 
+    /// What [`Self::take_screen_shot_to_array`] is, and stays when that changes.
+    #[inline]
+    pub fn take_screen_shot_to_array_v5_0(
+        &self,
+        screen_id: u32,
+        width: u32,
+        height: u32,
+        bitmap_format: BitmapFormat,
+    ) -> Call<Vec<u8>> {
+        self.object().call(
+            &TAKE_SCREEN_SHOT_TO_ARRAY,
+            vec![
+                screen_id.to_value(),
+                width.to_value(),
+                height.to_value(),
+                bitmap_format.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `takeScreenShotToArray`. Until 4.3. Then replaced by [`Self::take_screen_shot_to_array`].
+    #[inline]
+    pub fn take_screen_shot_to_array_v4_1(
+        &self,
+        screen_id: u32,
+        width: u32,
+        height: u32,
+    ) -> Call<Vec<u8>> {
+        self.object().call(
+            &TAKE_SCREEN_SHOT_TO_ARRAY_V4_1,
+            vec![screen_id.to_value(), width.to_value(), height.to_value()],
+        )
+    }
+
+    /// Calls the method `takeScreenShotPNGToArray`. Until 4.3.
+    #[inline]
+    pub fn take_screen_shot_png_to_array(
+        &self,
+        screen_id: u32,
+        width: u32,
+        height: u32,
+    ) -> Call<Vec<u8>> {
+        self.object().call(
+            &TAKE_SCREEN_SHOT_PNG_TO_ARRAY,
+            vec![screen_id.to_value(), width.to_value(), height.to_value()],
+        )
+    }
+
     /// Calls the method `invalidateAndUpdate`.
     #[inline]
     pub fn invalidate_and_update(&self) -> Call<()> {
         self.object().call(&INVALIDATE_AND_UPDATE, vec![])
     }
 
-    /// Calls the method `invalidateAndUpdateScreen`.
+    /// Calls the method `resizeCompleted`. Until 4.3.
+    #[inline]
+    pub fn resize_completed(&self, screen_id: u32) -> Call<()> {
+        self.object().call(&RESIZE_COMPLETED, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `invalidateAndUpdateScreen`. Since 5.0.
     #[inline]
     pub fn invalidate_and_update_screen(&self, screen_id: u32) -> Call<()> {
         self.object().call(&INVALIDATE_AND_UPDATE_SCREEN, vec![screen_id.to_value()])
     }
 
-    /// Calls the method `viewportChanged`.
+    /// Calls the method `viewportChanged`. Since 4.2.
     #[inline]
     pub fn viewport_changed(
         &self,
@@ -146,7 +320,7 @@ impl IDisplay {
         )
     }
 
-    /// Calls the method `notifyScaleFactorChange`.
+    /// Calls the method `notifyScaleFactorChange`. Since 5.0.
     #[inline]
     pub fn notify_scale_factor_change(
         &self,
@@ -164,13 +338,13 @@ impl IDisplay {
         )
     }
 
-    /// Calls the method `notifyHiDPIOutputPolicyChange`.
+    /// Calls the method `notifyHiDPIOutputPolicyChange`. Since 5.0.
     #[inline]
     pub fn notify_hi_dpi_output_policy_change(&self, f_unscaled_hi_dpi: bool) -> Call<()> {
         self.object().call(&NOTIFY_HI_DPI_OUTPUT_POLICY_CHANGE, vec![f_unscaled_hi_dpi.to_value()])
     }
 
-    /// Calls the method `setScreenLayout`.
+    /// Calls the method `setScreenLayout`. Since 5.1.
     #[inline]
     pub fn set_screen_layout(
         &self,
@@ -183,13 +357,13 @@ impl IDisplay {
         )
     }
 
-    /// Calls the method `detachScreens`.
+    /// Calls the method `detachScreens`. Since 5.2.
     #[inline]
     pub fn detach_screens(&self, screen_ids: &[i32]) -> Call<()> {
         self.object().call(&DETACH_SCREENS, vec![screen_ids.to_value()])
     }
 
-    /// Calls the method `createGuestScreenInfo`.
+    /// Calls the method `createGuestScreenInfo`. Since 6.0.
     #[inline]
     pub fn create_guest_screen_info(
         &self,
@@ -251,6 +425,78 @@ impl Outputs for DisplayGetScreenResolution {
     }
 }
 
+/// What [`IDisplay::get_screen_resolution_v4_3`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DisplayGetScreenResolutionV4_3 {
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+    /// `bitsPerPixel`
+    pub bits_per_pixel: u32,
+    /// `xOrigin`
+    pub x_origin: i32,
+    /// `yOrigin`
+    pub y_origin: i32,
+}
+
+impl Outputs for DisplayGetScreenResolutionV4_3 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+            bits_per_pixel: reply.output("bitsPerPixel")?,
+            x_origin: reply.output("xOrigin")?,
+            y_origin: reply.output("yOrigin")?,
+        })
+    }
+}
+
+/// What [`IDisplay::get_screen_resolution_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DisplayGetScreenResolutionV4_1 {
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+    /// `bitsPerPixel`
+    pub bits_per_pixel: u32,
+}
+
+impl Outputs for DisplayGetScreenResolutionV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+            bits_per_pixel: reply.output("bitsPerPixel")?,
+        })
+    }
+}
+
+/// What [`IDisplay::get_framebuffer`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DisplayGetFramebuffer {
+    /// `framebuffer`
+    pub framebuffer: IFramebuffer,
+    /// `xOrigin`
+    pub x_origin: i32,
+    /// `yOrigin`
+    pub y_origin: i32,
+}
+
+impl Outputs for DisplayGetFramebuffer {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            framebuffer: reply.output("framebuffer")?,
+            x_origin: reply.output("xOrigin")?,
+            y_origin: reply.output("yOrigin")?,
+        })
+    }
+}
+
 /// What [`IDisplay::get_video_mode_hint`] returns.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -290,7 +536,8 @@ static GET_GUEST_SCREEN_LAYOUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestScreenInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SCREEN_RESOLUTION: Operation = Operation {
@@ -298,7 +545,44 @@ static GET_SCREEN_RESOLUTION: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static GET_SCREEN_RESOLUTION_V4_3: Operation = Operation {
+    name: "IDisplay_getScreenResolution",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
+};
+
+static GET_SCREEN_RESOLUTION_V4_1: Operation = Operation {
+    name: "IDisplay_getScreenResolution",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
+};
+
+static SET_FRAMEBUFFER: Operation = Operation {
+    name: "IDisplay_setFramebuffer",
+    parameters: &["screenId", "framebuffer"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
+};
+
+static GET_FRAMEBUFFER: Operation = Operation {
+    name: "IDisplay_getFramebuffer",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "framebuffer", field: "", family: "IFramebuffer" }],
+    spellings: &[],
+    versions: 0b100,
 };
 
 static ATTACH_FRAMEBUFFER: Operation = Operation {
@@ -306,7 +590,8 @@ static ATTACH_FRAMEBUFFER: Operation = Operation {
     parameters: &["screenId", "framebuffer"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DETACH_FRAMEBUFFER: Operation = Operation {
@@ -314,7 +599,8 @@ static DETACH_FRAMEBUFFER: Operation = Operation {
     parameters: &["screenId", "id"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static QUERY_FRAMEBUFFER: Operation = Operation {
@@ -322,7 +608,8 @@ static QUERY_FRAMEBUFFER: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFramebuffer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_VIDEO_MODE_HINT: Operation = Operation {
@@ -340,6 +627,34 @@ static SET_VIDEO_MODE_HINT: Operation = Operation {
     ],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static SET_VIDEO_MODE_HINT_V4_2: Operation = Operation {
+    name: "IDisplay_setVideoModeHint",
+    parameters: &[
+        "display",
+        "enabled",
+        "changeOrigin",
+        "originX",
+        "originY",
+        "width",
+        "height",
+        "bitsPerPixel",
+    ],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111110,
+};
+
+static SET_VIDEO_MODE_HINT_V4_1: Operation = Operation {
+    name: "IDisplay_setVideoModeHint",
+    parameters: &["width", "height", "bitsPerPixel", "display"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -348,7 +663,8 @@ static GET_VIDEO_MODE_HINT: Operation = Operation {
     parameters: &["display"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_SEAMLESS_MODE: Operation = Operation {
@@ -356,7 +672,8 @@ static SET_SEAMLESS_MODE: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static TAKE_SCREEN_SHOT_TO_ARRAY: Operation = Operation {
@@ -364,7 +681,26 @@ static TAKE_SCREEN_SHOT_TO_ARRAY: Operation = Operation {
     parameters: &["screenId", "width", "height", "bitmapFormat"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static TAKE_SCREEN_SHOT_TO_ARRAY_V4_1: Operation = Operation {
+    name: "IDisplay_takeScreenShotToArray",
+    parameters: &["screenId", "width", "height"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static TAKE_SCREEN_SHOT_PNG_TO_ARRAY: Operation = Operation {
+    name: "IDisplay_takeScreenShotPNGToArray",
+    parameters: &["screenId", "width", "height"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static INVALIDATE_AND_UPDATE: Operation = Operation {
@@ -372,7 +708,17 @@ static INVALIDATE_AND_UPDATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static RESIZE_COMPLETED: Operation = Operation {
+    name: "IDisplay_resizeCompleted",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static INVALIDATE_AND_UPDATE_SCREEN: Operation = Operation {
@@ -380,7 +726,8 @@ static INVALIDATE_AND_UPDATE_SCREEN: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static VIEWPORT_CHANGED: Operation = Operation {
@@ -388,7 +735,8 @@ static VIEWPORT_CHANGED: Operation = Operation {
     parameters: &["screenId", "x", "y", "width", "height"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static NOTIFY_SCALE_FACTOR_CHANGE: Operation = Operation {
@@ -396,7 +744,8 @@ static NOTIFY_SCALE_FACTOR_CHANGE: Operation = Operation {
     parameters: &["screenId", "u32ScaleFactorWMultiplied", "u32ScaleFactorHMultiplied"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static NOTIFY_HI_DPI_OUTPUT_POLICY_CHANGE: Operation = Operation {
@@ -404,7 +753,8 @@ static NOTIFY_HI_DPI_OUTPUT_POLICY_CHANGE: Operation = Operation {
     parameters: &["fUnscaledHiDPI"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_SCREEN_LAYOUT: Operation = Operation {
@@ -412,7 +762,8 @@ static SET_SCREEN_LAYOUT: Operation = Operation {
     parameters: &["screenLayoutMode", "guestScreenInfo"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static DETACH_SCREENS: Operation = Operation {
@@ -420,7 +771,8 @@ static DETACH_SCREENS: Operation = Operation {
     parameters: &["screenIds"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static CREATE_GUEST_SCREEN_INFO: Operation = Operation {
@@ -438,5 +790,6 @@ static CREATE_GUEST_SCREEN_INFO: Operation = Operation {
     ],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestScreenInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

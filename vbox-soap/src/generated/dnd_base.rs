@@ -7,7 +7,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDnDBase`.
+    /// A handle to an object with VirtualBox's interface `IDnDBase`. Since 5.0.
     IDnDBase
 }
 
@@ -16,6 +16,12 @@ impl IDnDBase {
     #[inline]
     pub fn get_formats(&self) -> Call<Vec<String>> {
         self.object().call(&GET_FORMATS, vec![])
+    }
+
+    /// Reads the attribute `protocolVersion`. Only in 5.0 to 6.1.
+    #[inline]
+    pub fn get_protocol_version(&self) -> Call<u32> {
+        self.object().call(&GET_PROTOCOL_VERSION, vec![])
     }
 
     /// Calls the method `isFormatSupported`.
@@ -42,7 +48,17 @@ static GET_FORMATS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static GET_PROTOCOL_VERSION: Operation = Operation {
+    name: "IDnDBase_getProtocolVersion",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111000,
 };
 
 static IS_FORMAT_SUPPORTED: Operation = Operation {
@@ -50,7 +66,8 @@ static IS_FORMAT_SUPPORTED: Operation = Operation {
     parameters: &["format"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static ADD_FORMATS: Operation = Operation {
@@ -58,7 +75,8 @@ static ADD_FORMATS: Operation = Operation {
     parameters: &["formats"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static REMOVE_FORMATS: Operation = Operation {
@@ -66,5 +84,6 @@ static REMOVE_FORMATS: Operation = Operation {
     parameters: &["formats"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

@@ -13,7 +13,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDnDSource`.
+    /// A handle to an object with VirtualBox's interface `IDnDSource`. Since 5.0.
     IDnDSource: IDnDBase
 }
 
@@ -64,7 +64,8 @@ static DRAG_IS_PENDING: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DROP: Operation = Operation {
@@ -72,7 +73,8 @@ static DROP: Operation = Operation {
     parameters: &["format", "action"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static RECEIVE_DATA: Operation = Operation {
@@ -80,5 +82,6 @@ static RECEIVE_DATA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

@@ -13,7 +13,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IDnDTarget`.
+    /// A handle to an object with VirtualBox's interface `IDnDTarget`. Since 5.0.
     IDnDTarget: IDnDBase
 }
 
@@ -131,7 +131,8 @@ static ENTER: Operation = Operation {
     parameters: &["screenId", "y", "x", "defaultAction", "allowedActions", "formats"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static MOVE: Operation = Operation {
@@ -139,7 +140,8 @@ static MOVE: Operation = Operation {
     parameters: &["screenId", "x", "y", "defaultAction", "allowedActions", "formats"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static LEAVE: Operation = Operation {
@@ -147,7 +149,8 @@ static LEAVE: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DROP: Operation = Operation {
@@ -155,7 +158,8 @@ static DROP: Operation = Operation {
     parameters: &["screenId", "x", "y", "defaultAction", "allowedActions", "formats"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SEND_DATA: Operation = Operation {
@@ -163,7 +167,8 @@ static SEND_DATA: Operation = Operation {
     parameters: &["screenId", "format", "data"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static CANCEL: Operation = Operation {
@@ -171,5 +176,6 @@ static CANCEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

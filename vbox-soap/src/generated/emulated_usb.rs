@@ -7,7 +7,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IEmulatedUSB`.
+    /// A handle to an object with VirtualBox's interface `IEmulatedUSB`. Since 4.3.
     IEmulatedUSB
 }
 
@@ -36,7 +36,8 @@ static GET_WEBCAMS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static WEBCAM_ATTACH: Operation = Operation {
@@ -44,7 +45,8 @@ static WEBCAM_ATTACH: Operation = Operation {
     parameters: &["path", "settings"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static WEBCAM_DETACH: Operation = Operation {
@@ -52,5 +54,6 @@ static WEBCAM_DETACH: Operation = Operation {
     parameters: &["path"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

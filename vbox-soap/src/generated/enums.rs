@@ -20,14 +20,23 @@ open_enum! {
         V1_10 = "v1_10",
         V1_11 = "v1_11",
         V1_12 = "v1_12",
+        /// Since 4.2.
         V1_13 = "v1_13",
+        /// Since 4.3.
         V1_14 = "v1_14",
+        /// Since 5.0.
         V1_15 = "v1_15",
+        /// Since 5.1.
         V1_16 = "v1_16",
+        /// Since 5.2.
         V1_17 = "v1_17",
+        /// Since 6.1.
         V1_18 = "v1_18",
+        /// Since 7.0.
         V1_19 = "v1_19",
+        /// Since 7.1.
         V1_20 = "v1_20",
+        /// Since 7.2.
         V1_21 = "v1_21",
         Future = "Future",
     }
@@ -49,6 +58,7 @@ open_enum! {
         Saved = "Saved",
         Teleported = "Teleported",
         Aborted = "Aborted",
+        /// Since 7.0.
         AbortedSaved = "AbortedSaved",
         Running = "Running",
         Paused = "Paused",
@@ -61,12 +71,16 @@ open_enum! {
         Restoring = "Restoring",
         TeleportingPausedVM = "TeleportingPausedVM",
         TeleportingIn = "TeleportingIn",
+        /// Until 6.0.
+        FaultTolerantSyncing = "FaultTolerantSyncing",
         DeletingSnapshotOnline = "DeletingSnapshotOnline",
         DeletingSnapshotPaused = "DeletingSnapshotPaused",
+        /// Since 5.0.
         OnlineSnapshotting = "OnlineSnapshotting",
         RestoringSnapshot = "RestoringSnapshot",
         DeletingSnapshot = "DeletingSnapshot",
         SettingUp = "SettingUp",
+        /// Since 5.0.
         Snapshotting = "Snapshotting",
         FirstOnline = "FirstOnline",
         LastOnline = "LastOnline",
@@ -87,7 +101,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `PlatformArchitecture`.
+    /// VirtualBox's enumeration `PlatformArchitecture`. Since 7.1.
     PlatformArchitecture {
         None = "None",
         X86 = "x86",
@@ -96,18 +110,56 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `CPUArchitecture`.
+    /// VirtualBox's enumeration `CPUArchitecture`. Since 7.0.
     CPUArchitecture {
         Any = "Any",
         X86 = "x86",
         AMD64 = "AMD64",
+        /// Since 7.1.
         ARMv8_32 = "ARMv8_32",
+        /// Since 7.1.
         ARMv8_64 = "ARMv8_64",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `CPUPropertyTypeX86`.
+    /// VirtualBox's enumeration `CPUPropertyType`. Until 7.0.
+    CPUPropertyType {
+        Null = "Null",
+        PAE = "PAE",
+        /// Until 4.3.
+        Synthetic = "Synthetic",
+        /// Only in 4.3 to 7.0.
+        LongMode = "LongMode",
+        /// Only in 4.3 to 7.0.
+        TripleFaultReset = "TripleFaultReset",
+        /// Only in 5.1 to 7.0.
+        APIC = "APIC",
+        /// Only in 5.1 to 7.0.
+        X2APIC = "X2APIC",
+        /// Only in 6.0 to 7.0.
+        IBPBOnVMExit = "IBPBOnVMExit",
+        /// Only in 6.0 to 7.0.
+        IBPBOnVMEntry = "IBPBOnVMEntry",
+        /// Only in 6.0 to 7.0.
+        HWVirt = "HWVirt",
+        /// Only in 6.0 to 7.0.
+        SpecCtrl = "SpecCtrl",
+        /// Only in 6.0 to 7.0.
+        SpecCtrlByHost = "SpecCtrlByHost",
+        /// Only in 6.0 to 7.0.
+        L1DFlushOnEMTScheduling = "L1DFlushOnEMTScheduling",
+        /// Only in 6.0 to 7.0.
+        L1DFlushOnVMEntry = "L1DFlushOnVMEntry",
+        /// Only in 6.0 to 7.0.
+        MDSClearOnEMTScheduling = "MDSClearOnEMTScheduling",
+        /// Only in 6.0 to 7.0.
+        MDSClearOnVMEntry = "MDSClearOnVMEntry",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `CPUPropertyTypeX86`. Since 7.1.
     CPUPropertyTypeX86 {
         Null = "Null",
         PAE = "PAE",
@@ -128,7 +180,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `CPUPropertyTypeARM`.
+    /// VirtualBox's enumeration `CPUPropertyTypeARM`. Since 7.2.
     CPUPropertyTypeARM {
         Null = "Null",
         HWVirt = "HWVirt",
@@ -141,18 +193,23 @@ open_enum! {
     HWVirtExPropertyType {
         Null = "Null",
         Enabled = "Enabled",
+        /// Until 4.2.
+        Exclusive = "Exclusive",
         VPID = "VPID",
         NestedPaging = "NestedPaging",
+        /// Since 4.3.
         UnrestrictedExecution = "UnrestrictedExecution",
         LargePages = "LargePages",
         Force = "Force",
+        /// Since 6.0.
         UseNativeApi = "UseNativeApi",
+        /// Since 7.0.
         VirtVmsaveVmload = "VirtVmsaveVmload",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ParavirtProvider`.
+    /// VirtualBox's enumeration `ParavirtProvider`. Since 5.0.
     ParavirtProvider {
         None = "None",
         Default = "Default",
@@ -164,11 +221,22 @@ open_enum! {
 }
 
 open_enum! {
+    /// VirtualBox's enumeration `FaultToleranceState`. Until 6.0.
+    FaultToleranceState {
+        Inactive = "Inactive",
+        Master = "Master",
+        Standby = "Standby",
+    }
+}
+
+open_enum! {
     /// VirtualBox's enumeration `LockType`.
     LockType {
+        /// Since 5.0.
         Null = "Null",
         Shared = "Shared",
         Write = "Write",
+        /// Since 4.2.
         VM = "VM",
     }
 }
@@ -193,7 +261,9 @@ open_enum! {
         Network = "Network",
         USB = "USB",
         SharedFolder = "SharedFolder",
+        /// Since 5.0.
         Graphics3D = "Graphics3D",
+        /// Since 7.0.
         End = "End",
     }
 }
@@ -219,7 +289,17 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DnDMode`.
+    /// VirtualBox's enumeration `DragAndDropMode`. Only in 4.2 to 4.3.
+    DragAndDropMode {
+        Disabled = "Disabled",
+        HostToGuest = "HostToGuest",
+        GuestToHost = "GuestToHost",
+        Bidirectional = "Bidirectional",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `DnDMode`. Since 5.0.
     DnDMode {
         Disabled = "Disabled",
         HostToGuest = "HostToGuest",
@@ -238,7 +318,16 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FirmwareBootMenuMode`.
+    /// VirtualBox's enumeration `BIOSBootMenuMode`. Until 7.0.
+    BIOSBootMenuMode {
+        Disabled = "Disabled",
+        MenuOnly = "MenuOnly",
+        MessageAndMenu = "MessageAndMenu",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FirmwareBootMenuMode`. Since 7.1.
     FirmwareBootMenuMode {
         Disabled = "Disabled",
         MenuOnly = "MenuOnly",
@@ -247,7 +336,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `APICMode`.
+    /// VirtualBox's enumeration `APICMode`. Since 5.1.
     APICMode {
         Disabled = "Disabled",
         APIC = "APIC",
@@ -262,8 +351,11 @@ open_enum! {
         PAE = "PAE",
         LongMode = "LongMode",
         NestedPaging = "NestedPaging",
+        /// Since 6.0.
         UnrestrictedGuest = "UnrestrictedGuest",
+        /// Since 6.0.
         NestedHWVirt = "NestedHWVirt",
+        /// Since 7.0.
         VirtVmsaveVmload = "VirtVmsaveVmload",
     }
 }
@@ -287,7 +379,9 @@ open_enum! {
         USBMouse = "USBMouse",
         USBTablet = "USBTablet",
         ComboMouse = "ComboMouse",
+        /// Since 4.3.
         USBMultiTouch = "USBMultiTouch",
+        /// Since 7.0.
         USBMultiTouchScreenPlusPad = "USBMultiTouchScreenPlusPad",
     }
 }
@@ -303,7 +397,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `BitmapFormat`.
+    /// VirtualBox's enumeration `BitmapFormat`. Since 5.0.
     BitmapFormat {
         Opaque = "Opaque",
         BGR = "BGR",
@@ -316,7 +410,84 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `PartitioningType`.
+    /// VirtualBox's enumeration `DhcpOpt`. Only in 4.3 to 6.0.
+    DhcpOpt {
+        SubnetMask = "SubnetMask",
+        TimeOffset = "TimeOffset",
+        Router = "Router",
+        TimeServer = "TimeServer",
+        NameServer = "NameServer",
+        DomainNameServer = "DomainNameServer",
+        LogServer = "LogServer",
+        Cookie = "Cookie",
+        LPRServer = "LPRServer",
+        ImpressServer = "ImpressServer",
+        ResourseLocationServer = "ResourseLocationServer",
+        HostName = "HostName",
+        BootFileSize = "BootFileSize",
+        MeritDumpFile = "MeritDumpFile",
+        DomainName = "DomainName",
+        SwapServer = "SwapServer",
+        RootPath = "RootPath",
+        ExtensionPath = "ExtensionPath",
+        IPForwardingEnableDisable = "IPForwardingEnableDisable",
+        NonLocalSourceRoutingEnableDisable = "NonLocalSourceRoutingEnableDisable",
+        PolicyFilter = "PolicyFilter",
+        MaximumDatagramReassemblySize = "MaximumDatagramReassemblySize",
+        DefaultIPTime2Live = "DefaultIPTime2Live",
+        PathMTUAgingTimeout = "PathMTUAgingTimeout",
+        IPLayerParametersPerInterface = "IPLayerParametersPerInterface",
+        InterfaceMTU = "InterfaceMTU",
+        AllSubnetsAreLocal = "AllSubnetsAreLocal",
+        BroadcastAddress = "BroadcastAddress",
+        PerformMaskDiscovery = "PerformMaskDiscovery",
+        MaskSupplier = "MaskSupplier",
+        PerformRouteDiscovery = "PerformRouteDiscovery",
+        RouterSolicitationAddress = "RouterSolicitationAddress",
+        StaticRoute = "StaticRoute",
+        TrailerEncapsulation = "TrailerEncapsulation",
+        ARPCacheTimeout = "ARPCacheTimeout",
+        EthernetEncapsulation = "EthernetEncapsulation",
+        TCPDefaultTTL = "TCPDefaultTTL",
+        TCPKeepAliveInterval = "TCPKeepAliveInterval",
+        TCPKeepAliveGarbage = "TCPKeepAliveGarbage",
+        NetworkInformationServiceDomain = "NetworkInformationServiceDomain",
+        NetworkInformationServiceServers = "NetworkInformationServiceServers",
+        NetworkTimeProtocolServers = "NetworkTimeProtocolServers",
+        VendorSpecificInformation = "VendorSpecificInformation",
+        Option44 = "Option_44",
+        Option45 = "Option_45",
+        Option46 = "Option_46",
+        Option47 = "Option_47",
+        Option48 = "Option_48",
+        Option49 = "Option_49",
+        IPAddressLeaseTime = "IPAddressLeaseTime",
+        Option64 = "Option_64",
+        Option65 = "Option_65",
+        TFTPServerName = "TFTPServerName",
+        BootfileName = "BootfileName",
+        Option68 = "Option_68",
+        Option69 = "Option_69",
+        Option70 = "Option_70",
+        Option71 = "Option_71",
+        Option72 = "Option_72",
+        Option73 = "Option_73",
+        Option74 = "Option_74",
+        Option75 = "Option_75",
+        Option119 = "Option_119",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `DhcpOptEncoding`. Only in 5.0 to 6.0.
+    DhcpOptEncoding {
+        Legacy = "Legacy",
+        Hex = "Hex",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `PartitioningType`. Since 7.0.
     PartitioningType {
         MBR = "MBR",
         GPT = "GPT",
@@ -324,7 +495,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `PartitionType`.
+    /// VirtualBox's enumeration `PartitionType`. Since 7.0.
     PartitionType {
         Empty = "Empty",
         FAT12 = "FAT12",
@@ -482,7 +653,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `TrackedObjectState`.
+    /// VirtualBox's enumeration `TrackedObjectState`. Since 7.2.
     TrackedObjectState {
         None = "None",
         Alive = "Alive",
@@ -492,7 +663,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DHCPOption`.
+    /// VirtualBox's enumeration `DHCPOption`. Since 6.1.
     DHCPOption {
         SubnetMask = "SubnetMask",
         TimeOffset = "TimeOffset",
@@ -565,7 +736,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DHCPOptionEncoding`.
+    /// VirtualBox's enumeration `DHCPOptionEncoding`. Since 6.1.
     DHCPOptionEncoding {
         Normal = "Normal",
         Hex = "Hex",
@@ -573,7 +744,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DHCPConfigScope`.
+    /// VirtualBox's enumeration `DHCPConfigScope`. Since 6.1.
     DHCPConfigScope {
         Global = "Global",
         Group = "Group",
@@ -583,7 +754,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DHCPGroupConditionType`.
+    /// VirtualBox's enumeration `DHCPGroupConditionType`. Since 6.1.
     DHCPGroupConditionType {
         MAC = "MAC",
         MACWildcard = "MACWildcard",
@@ -601,6 +772,23 @@ open_enum! {
         Cloud = "Cloud",
         S3 = "S3",
         WebDav = "WebDav",
+        /// Only in 6.0.
+        OCI = "OCI",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `VFSFileType`. Until 4.3.
+    VFSFileType {
+        UnknownValue = "Unknown",
+        Fifo = "Fifo",
+        DevChar = "DevChar",
+        Directory = "Directory",
+        DevBlock = "DevBlock",
+        File = "File",
+        SymLink = "SymLink",
+        Socket = "Socket",
+        WhiteOut = "WhiteOut",
     }
 }
 
@@ -609,13 +797,15 @@ open_enum! {
     ImportOptions {
         KeepAllMACs = "KeepAllMACs",
         KeepNATMACs = "KeepNATMACs",
+        /// Since 5.0.
         ImportToVDI = "ImportToVDI",
+        /// Since 7.2.
         KeepExtraData = "KeepExtraData",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ExportOptions`.
+    /// VirtualBox's enumeration `ExportOptions`. Since 4.3.
     ExportOptions {
         CreateManifest = "CreateManifest",
         ExportDVDImages = "ExportDVDImages",
@@ -625,7 +815,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `CertificateVersion`.
+    /// VirtualBox's enumeration `CertificateVersion`. Since 5.1.
     CertificateVersion {
         V1 = "V1",
         V2 = "V2",
@@ -661,40 +851,75 @@ open_enum! {
         USBController = "USBController",
         SoundCard = "SoundCard",
         SettingsFile = "SettingsFile",
+        /// Since 6.0.
         BaseFolder = "BaseFolder",
+        /// Since 6.0.
         PrimaryGroup = "PrimaryGroup",
+        /// Since 6.0.
         CloudInstanceShape = "CloudInstanceShape",
+        /// Since 6.0.
         CloudDomain = "CloudDomain",
+        /// Since 6.0.
         CloudBootDiskSize = "CloudBootDiskSize",
+        /// Since 6.0.
         CloudBucket = "CloudBucket",
+        /// Since 6.0.
         CloudOCIVCN = "CloudOCIVCN",
+        /// Since 6.0.
         CloudPublicIP = "CloudPublicIP",
+        /// Since 6.0.
         CloudProfileName = "CloudProfileName",
+        /// Since 6.0.
         CloudOCISubnet = "CloudOCISubnet",
+        /// Since 6.0.
         CloudKeepObject = "CloudKeepObject",
+        /// Since 6.0.
         CloudLaunchInstance = "CloudLaunchInstance",
+        /// Since 6.1.
         CloudInstanceId = "CloudInstanceId",
+        /// Since 6.1.
         CloudImageId = "CloudImageId",
+        /// Since 6.1.
         CloudInstanceState = "CloudInstanceState",
+        /// Since 6.1.
         CloudImageState = "CloudImageState",
+        /// Since 6.1.
         CloudInstanceDisplayName = "CloudInstanceDisplayName",
+        /// Since 6.1.
         CloudImageDisplayName = "CloudImageDisplayName",
+        /// Since 6.1.
         CloudOCILaunchMode = "CloudOCILaunchMode",
+        /// Since 6.1.
         CloudPrivateIP = "CloudPrivateIP",
+        /// Since 6.1.
         CloudBootVolumeId = "CloudBootVolumeId",
+        /// Since 6.1.
         CloudOCIVCNCompartment = "CloudOCIVCNCompartment",
+        /// Since 6.1.
         CloudOCISubnetCompartment = "CloudOCISubnetCompartment",
+        /// Since 6.1.
         CloudPublicSSHKey = "CloudPublicSSHKey",
+        /// Since 6.1.
         BootingFirmware = "BootingFirmware",
+        /// Since 6.1.
         CloudInitScriptPath = "CloudInitScriptPath",
+        /// Since 7.0.
         CloudCompartmentId = "CloudCompartmentId",
+        /// Since 7.0.
         CloudShapeCpus = "CloudShapeCpus",
+        /// Since 7.0.
         CloudShapeMemory = "CloudShapeMemory",
+        /// Since 7.0.
         CloudInstanceMetadata = "CloudInstanceMetadata",
+        /// Since 7.0.
         CloudInstanceFreeFormTags = "CloudInstanceFreeFormTags",
+        /// Since 7.0.
         CloudImageFreeFormTags = "CloudImageFreeFormTags",
+        /// Since 6.1.
         HardDiskControllerVirtioSCSI = "HardDiskControllerVirtioSCSI",
+        /// Since 6.1.
         HardDiskControllerNVMe = "HardDiskControllerNVMe",
+        /// Since 7.1.
         NVRAM = "NVRAM",
     }
 }
@@ -710,7 +935,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `TpmType`.
+    /// VirtualBox's enumeration `TpmType`. Since 7.0.
     TpmType {
         None = "None",
         V1_2 = "v1_2",
@@ -721,7 +946,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingDestination`.
+    /// VirtualBox's enumeration `RecordingDestination`. Since 6.0.
     RecordingDestination {
         None = "None",
         File = "File",
@@ -729,7 +954,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingFeature`.
+    /// VirtualBox's enumeration `RecordingFeature`. Since 6.0.
     RecordingFeature {
         None = "None",
         Video = "Video",
@@ -738,19 +963,22 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingAudioCodec`.
+    /// VirtualBox's enumeration `RecordingAudioCodec`. Since 6.0.
     RecordingAudioCodec {
         None = "None",
         WavPCM = "WavPCM",
+        /// Since 7.0.
         MP3 = "MP3",
+        /// Since 7.0.
         OggVorbis = "OggVorbis",
         Opus = "Opus",
+        /// Since 7.0.
         Other = "Other",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingCodecDeadline`.
+    /// VirtualBox's enumeration `RecordingCodecDeadline`. Since 7.0.
     RecordingCodecDeadline {
         Default = "Default",
         Realtime = "Realtime",
@@ -760,23 +988,47 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingVideoCodec`.
+    /// VirtualBox's enumeration `RecordingVideoCodec`. Since 6.0.
     RecordingVideoCodec {
         None = "None",
+        /// Since 7.0.
         MJPEG = "MJPEG",
+        /// Since 7.0.
         H262 = "H262",
+        /// Since 7.0.
         H264 = "H264",
+        /// Since 7.0.
         H265 = "H265",
+        /// Since 7.0.
         H266 = "H266",
         VP8 = "VP8",
         VP9 = "VP9",
         AV1 = "AV1",
+        /// Since 7.0.
         Other = "Other",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingVideoScalingMode`.
+    /// VirtualBox's enumeration `RecordingVideoScalingMethod`. Only in 6.0 to 6.1.
+    RecordingVideoScalingMethod {
+        None = "None",
+        NearestNeighbor = "NearestNeighbor",
+        Bilinear = "Bilinear",
+        Bicubic = "Bicubic",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `RecordingVideoRateControlMode`. Only in 6.0 to 6.1.
+    RecordingVideoRateControlMode {
+        CBR = "CBR",
+        VBR = "VBR",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `RecordingVideoScalingMode`. Since 7.0.
     RecordingVideoScalingMode {
         None = "None",
         NearestNeighbor = "NearestNeighbor",
@@ -786,7 +1038,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingRateControlMode`.
+    /// VirtualBox's enumeration `RecordingRateControlMode`. Since 7.0.
     RecordingRateControlMode {
         ABR = "ABR",
         CBR = "CBR",
@@ -795,7 +1047,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `RecordingState`.
+    /// VirtualBox's enumeration `RecordingState`. Since 7.2.
     RecordingState {
         UnknownValue = "Unknown",
         Initializing = "Initializing",
@@ -811,7 +1063,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `SignatureType`.
+    /// VirtualBox's enumeration `SignatureType`. Since 7.0.
     SignatureType {
         X509 = "X509",
         Sha256 = "Sha256",
@@ -819,7 +1071,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `UefiVariableAttributes`.
+    /// VirtualBox's enumeration `UefiVariableAttributes`. Since 7.0.
     UefiVariableAttributes {
         None = "None",
         NonVolatile = "NonVolatile",
@@ -833,20 +1085,24 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GraphicsControllerType`.
+    /// VirtualBox's enumeration `GraphicsControllerType`. Since 4.3.
     GraphicsControllerType {
         Null = "Null",
         VBoxVGA = "VBoxVGA",
         VMSVGA = "VMSVGA",
+        /// Since 6.0.
         VBoxSVGA = "VBoxSVGA",
+        /// Since 7.1.
         QemuRamFB = "QemuRamFB",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GraphicsFeature`.
+    /// VirtualBox's enumeration `GraphicsFeature`. Since 7.1.
     GraphicsFeature {
         None = "None",
+        /// Only in 7.1.
+        Acceleration2DVideo = "Acceleration2DVideo",
         Acceleration3D = "Acceleration3D",
     }
 }
@@ -858,6 +1114,7 @@ open_enum! {
         DetachAllReturnNone = "DetachAllReturnNone",
         DetachAllReturnHardDisksOnly = "DetachAllReturnHardDisksOnly",
         Full = "Full",
+        /// Since 7.0.
         DetachAllReturnHardDisksAndVMRemovable = "DetachAllReturnHardDisksAndVMRemovable",
     }
 }
@@ -878,12 +1135,13 @@ open_enum! {
         KeepAllMACs = "KeepAllMACs",
         KeepNATMACs = "KeepNATMACs",
         KeepDiskNames = "KeepDiskNames",
+        /// Since 6.0.
         KeepHwUUIDs = "KeepHwUUIDs",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `AutostopType`.
+    /// VirtualBox's enumeration `AutostopType`. Since 4.2.
     AutostopType {
         Disabled = "Disabled",
         SaveState = "SaveState",
@@ -893,7 +1151,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `VMProcPriority`.
+    /// VirtualBox's enumeration `VMProcPriority`. Since 6.1.
     VMProcPriority {
         Invalid = "Invalid",
         Default = "Default",
@@ -905,7 +1163,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `IommuType`.
+    /// VirtualBox's enumeration `IommuType`. Since 7.0.
     IommuType {
         None = "None",
         Automatic = "Automatic",
@@ -915,13 +1173,20 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `VMExecutionEngine`.
+    /// VirtualBox's enumeration `VMExecutionEngine`. Since 6.0.
     VMExecutionEngine {
         NotSet = "NotSet",
+        /// Only in 6.0 to 6.1.
+        RawMode = "RawMode",
+        /// Only in 7.0.
+        Emulated = "Emulated",
+        /// Since 7.1.
         Default = "Default",
         HwVirt = "HwVirt",
         NativeApi = "NativeApi",
+        /// Since 7.1.
         Interpreter = "Interpreter",
+        /// Since 7.1.
         Recompiler = "Recompiler",
     }
 }
@@ -948,6 +1213,7 @@ open_enum! {
 open_enum! {
     /// VirtualBox's enumeration `HostNetworkInterfaceType`.
     HostNetworkInterfaceType {
+        /// Since 7.2.
         Invalid = "Invalid",
         Bridged = "Bridged",
         HostOnly = "HostOnly",
@@ -955,7 +1221,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `UpdateChannel`.
+    /// VirtualBox's enumeration `UpdateChannel`. Since 7.0.
     UpdateChannel {
         Invalid = "Invalid",
         Stable = "Stable",
@@ -966,7 +1232,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `UpdateSeverity`.
+    /// VirtualBox's enumeration `UpdateSeverity`. Since 7.0.
     UpdateSeverity {
         Invalid = "Invalid",
         Critical = "Critical",
@@ -977,7 +1243,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `UpdateState`.
+    /// VirtualBox's enumeration `UpdateState`. Since 7.0.
     UpdateState {
         Invalid = "Invalid",
         Available = "Available",
@@ -994,7 +1260,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProxyMode`.
+    /// VirtualBox's enumeration `ProxyMode`. Since 6.0.
     ProxyMode {
         System = "System",
         NoProxy = "NoProxy",
@@ -1007,11 +1273,13 @@ open_enum! {
     AdditionsFacilityType {
         None = "None",
         VBoxGuestDriver = "VBoxGuestDriver",
+        /// Since 4.2.
         AutoLogon = "AutoLogon",
         VBoxService = "VBoxService",
         VBoxTrayClient = "VBoxTrayClient",
         Seamless = "Seamless",
         Graphics = "Graphics",
+        /// Since 5.2.
         MonitorAttach = "MonitorAttach",
         All = "All",
     }
@@ -1064,7 +1332,33 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestShutdownFlag`.
+    /// VirtualBox's enumeration `ExecuteProcessFlag`. Until 4.1.
+    ExecuteProcessFlag {
+        None = "None",
+        WaitForProcessStartOnly = "WaitForProcessStartOnly",
+        IgnoreOrphanedProcesses = "IgnoreOrphanedProcesses",
+        Hidden = "Hidden",
+        NoProfile = "NoProfile",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `ExecuteProcessStatus`. Until 4.1.
+    ExecuteProcessStatus {
+        Undefined = "Undefined",
+        Started = "Started",
+        TerminatedNormally = "TerminatedNormally",
+        TerminatedSignal = "TerminatedSignal",
+        TerminatedAbnormally = "TerminatedAbnormally",
+        TimedOutKilled = "TimedOutKilled",
+        TimedOutAbnormally = "TimedOutAbnormally",
+        Down = "Down",
+        Error = "Error",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `GuestShutdownFlag`. Since 7.0.
     GuestShutdownFlag {
         None = "None",
         PowerOff = "PowerOff",
@@ -1074,7 +1368,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestSessionStatus`.
+    /// VirtualBox's enumeration `GuestSessionStatus`. Since 4.3.
     GuestSessionStatus {
         Undefined = "Undefined",
         Starting = "Starting",
@@ -1089,7 +1383,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestSessionWaitForFlag`.
+    /// VirtualBox's enumeration `GuestSessionWaitForFlag`. Since 4.3.
     GuestSessionWaitForFlag {
         None = "None",
         Start = "Start",
@@ -1099,7 +1393,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestSessionWaitResult`.
+    /// VirtualBox's enumeration `GuestSessionWaitResult`. Since 4.3.
     GuestSessionWaitResult {
         None = "None",
         Start = "Start",
@@ -1112,7 +1406,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestUserState`.
+    /// VirtualBox's enumeration `GuestUserState`. Since 4.3.
     GuestUserState {
         UnknownValue = "Unknown",
         LoggedIn = "LoggedIn",
@@ -1134,7 +1428,15 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileSeekOrigin`.
+    /// VirtualBox's enumeration `FileSeekType`. Only in 4.2 to 4.3.
+    FileSeekType {
+        Set = "Set",
+        Current = "Current",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FileSeekOrigin`. Since 5.0.
     FileSeekOrigin {
         Begin = "Begin",
         Current = "Current",
@@ -1159,7 +1461,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProcessWaitForFlag`.
+    /// VirtualBox's enumeration `ProcessWaitForFlag`. Since 4.2.
     ProcessWaitForFlag {
         None = "None",
         Start = "Start",
@@ -1171,7 +1473,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProcessWaitResult`.
+    /// VirtualBox's enumeration `ProcessWaitResult`. Since 4.2.
     ProcessWaitResult {
         None = "None",
         Start = "Start",
@@ -1187,7 +1489,17 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileCopyFlag`.
+    /// VirtualBox's enumeration `CopyFileFlag`. Until 4.3.
+    CopyFileFlag {
+        None = "None",
+        Recursive = "Recursive",
+        Update = "Update",
+        FollowLinks = "FollowLinks",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FileCopyFlag`. Since 5.0.
     FileCopyFlag {
         None = "None",
         NoReplace = "NoReplace",
@@ -1197,7 +1509,17 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FsObjMoveFlag`.
+    /// VirtualBox's enumeration `FsObjMoveFlags`. Only in 5.0 to 5.2.
+    FsObjMoveFlags {
+        None = "None",
+        Replace = "Replace",
+        FollowLinks = "FollowLinks",
+        AllowDirectoryMoves = "AllowDirectoryMoves",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FsObjMoveFlag`. Since 6.0.
     FsObjMoveFlag {
         None = "None",
         Replace = "Replace",
@@ -1215,17 +1537,27 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DirectoryCopyFlag`.
+    /// VirtualBox's enumeration `DirectoryCopyFlags`. Only in 5.0 to 5.2.
+    DirectoryCopyFlags {
+        None = "None",
+        CopyIntoExisting = "CopyIntoExisting",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `DirectoryCopyFlag`. Since 6.0.
     DirectoryCopyFlag {
         None = "None",
         CopyIntoExisting = "CopyIntoExisting",
+        /// Since 7.0.
         Recursive = "Recursive",
+        /// Since 7.0.
         FollowLinks = "FollowLinks",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DirectoryRemoveRecFlag`.
+    /// VirtualBox's enumeration `DirectoryRemoveRecFlag`. Since 4.2.
     DirectoryRemoveRecFlag {
         None = "None",
         ContentAndDir = "ContentAndDir",
@@ -1234,7 +1566,17 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FsObjRenameFlag`.
+    /// VirtualBox's enumeration `PathRenameFlag`. Only in 4.2 to 4.3.
+    PathRenameFlag {
+        None = "None",
+        NoReplace = "NoReplace",
+        Replace = "Replace",
+        NoSymlinks = "NoSymlinks",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FsObjRenameFlag`. Since 5.0.
     FsObjRenameFlag {
         NoReplace = "NoReplace",
         Replace = "Replace",
@@ -1242,22 +1584,26 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProcessCreateFlag`.
+    /// VirtualBox's enumeration `ProcessCreateFlag`. Since 4.2.
     ProcessCreateFlag {
         None = "None",
         WaitForProcessStartOnly = "WaitForProcessStartOnly",
         IgnoreOrphanedProcesses = "IgnoreOrphanedProcesses",
         Hidden = "Hidden",
+        /// Only in 4.2 to 5.0.
+        NoProfile = "NoProfile",
+        /// Since 5.1.
         Profile = "Profile",
         WaitForStdOut = "WaitForStdOut",
         WaitForStdErr = "WaitForStdErr",
         ExpandArguments = "ExpandArguments",
+        /// Since 5.0.
         UnquotedArguments = "UnquotedArguments",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProcessPriority`.
+    /// VirtualBox's enumeration `ProcessPriority`. Since 4.2.
     ProcessPriority {
         Invalid = "Invalid",
         Default = "Default",
@@ -1265,7 +1611,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `SymlinkType`.
+    /// VirtualBox's enumeration `SymlinkType`. Since 4.2.
     SymlinkType {
         UnknownValue = "Unknown",
         Directory = "Directory",
@@ -1274,7 +1620,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `SymlinkReadFlag`.
+    /// VirtualBox's enumeration `SymlinkReadFlag`. Since 4.2.
     SymlinkReadFlag {
         None = "None",
         NoSymlinks = "NoSymlinks",
@@ -1282,7 +1628,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProcessStatus`.
+    /// VirtualBox's enumeration `ProcessStatus`. Since 4.2.
     ProcessStatus {
         Undefined = "Undefined",
         Starting = "Starting",
@@ -1300,7 +1646,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ProcessInputStatus`.
+    /// VirtualBox's enumeration `ProcessInputStatus`. Since 4.3.
     ProcessInputStatus {
         Undefined = "Undefined",
         Broken = "Broken",
@@ -1311,7 +1657,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `PathStyle`.
+    /// VirtualBox's enumeration `PathStyle`. Since 5.0.
     PathStyle {
         DOS = "DOS",
         UNIX = "UNIX",
@@ -1320,7 +1666,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DirectoryStatus`.
+    /// VirtualBox's enumeration `DirectoryStatus`. Since 7.1.
     DirectoryStatus {
         Undefined = "Undefined",
         Open = "Open",
@@ -1332,7 +1678,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileAccessMode`.
+    /// VirtualBox's enumeration `FileAccessMode`. Since 5.0.
     FileAccessMode {
         ReadOnly = "ReadOnly",
         WriteOnly = "WriteOnly",
@@ -1343,7 +1689,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileOpenAction`.
+    /// VirtualBox's enumeration `FileOpenAction`. Since 5.0.
     FileOpenAction {
         OpenExisting = "OpenExisting",
         OpenOrCreate = "OpenOrCreate",
@@ -1355,7 +1701,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileSharingMode`.
+    /// VirtualBox's enumeration `FileSharingMode`. Since 5.0.
     FileSharingMode {
         Read = "Read",
         Write = "Write",
@@ -1368,14 +1714,21 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileOpenExFlag`.
+    /// VirtualBox's enumeration `FileOpenExFlags`. Only in 5.0 to 5.2.
+    FileOpenExFlags {
+        None = "None",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FileOpenExFlag`. Since 6.0.
     FileOpenExFlag {
         None = "None",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FileStatus`.
+    /// VirtualBox's enumeration `FileStatus`. Since 4.3.
     FileStatus {
         Undefined = "Undefined",
         Opening = "Opening",
@@ -1388,22 +1741,35 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FsObjType`.
+    /// VirtualBox's enumeration `FsObjType`. Since 4.2.
     FsObjType {
+        /// Only in 4.2 to 4.3.
+        Undefined = "Undefined",
+        /// Since 5.0.
         UnknownValue = "Unknown",
-        Fifo = "Fifo",
+        Fifo = "Fifo" | "FIFO" in 0b110,
         DevChar = "DevChar",
         Directory = "Directory",
         DevBlock = "DevBlock",
         File = "File",
         Symlink = "Symlink",
         Socket = "Socket",
-        WhiteOut = "WhiteOut",
+        WhiteOut = "WhiteOut" | "Whiteout" in 0b110,
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `DnDAction`.
+    /// VirtualBox's enumeration `DragAndDropAction`. Only in 4.2 to 4.3.
+    DragAndDropAction {
+        Ignore = "Ignore",
+        Copy = "Copy",
+        Move = "Move",
+        Link = "Link",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `DnDAction`. Since 5.0.
     DnDAction {
         Ignore = "Ignore",
         Copy = "Copy",
@@ -1416,9 +1782,22 @@ open_enum! {
     /// VirtualBox's enumeration `DirectoryOpenFlag`.
     DirectoryOpenFlag {
         None = "None",
+        /// Since 4.2.
         NoSymlinks = "NoSymlinks",
+        /// Since 7.1.
         DenyAscent = "DenyAscent",
+        /// Since 7.1.
         NoFollowSymlinks = "NoFollowSymlinks",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `GuestDirEntryType`. Until 4.1.
+    GuestDirEntryType {
+        UnknownValue = "Unknown",
+        Directory = "Directory",
+        File = "File",
+        Symlink = "Symlink",
     }
 }
 
@@ -1452,13 +1831,17 @@ open_enum! {
     MediumVariant {
         Standard = "Standard",
         VmdkSplit2G = "VmdkSplit2G",
+        /// Since 4.2.
         VmdkRawDisk = "VmdkRawDisk",
         VmdkStreamOptimized = "VmdkStreamOptimized",
         VmdkESX = "VmdkESX",
+        /// Since 5.0.
         VdiZeroExpand = "VdiZeroExpand",
         Fixed = "Fixed",
         Diff = "Diff",
+        /// Since 6.0.
         Formatted = "Formatted",
+        /// Since 4.2.
         NoCreateDir = "NoCreateDir",
     }
 }
@@ -1496,14 +1879,16 @@ open_enum! {
         Properties = "Properties",
         TcpNetworking = "TcpNetworking",
         VFS = "VFS",
+        /// Since 5.1.
         Discard = "Discard",
+        /// Since 5.1.
         Preferred = "Preferred",
         CapabilityMask = "CapabilityMask",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `PartitionTableType`.
+    /// VirtualBox's enumeration `PartitionTableType`. Since 6.0.
     PartitionTableType {
         MBR = "MBR",
         GPT = "GPT",
@@ -1511,7 +1896,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `KeyboardLED`.
+    /// VirtualBox's enumeration `KeyboardLED`. Since 5.0.
     KeyboardLED {
         NumLock = "NumLock",
         CapsLock = "CapsLock",
@@ -1534,7 +1919,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `TouchContactState`.
+    /// VirtualBox's enumeration `TouchContactState`. Since 4.3.
     TouchContactState {
         None = "None",
         InContact = "InContact",
@@ -1544,31 +1929,44 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FramebufferCapabilities`.
+    /// VirtualBox's enumeration `FramebufferPixelFormat`. Until 4.3.
+    FramebufferPixelFormat {
+        Opaque = "Opaque",
+        FOURCCRGB = "FOURCC_RGB",
+    }
+}
+
+open_enum! {
+    /// VirtualBox's enumeration `FramebufferCapabilities`. Since 5.0.
     FramebufferCapabilities {
         UpdateImage = "UpdateImage",
         VHWA = "VHWA",
         VisibleRegion = "VisibleRegion",
+        /// Since 6.0.
         RenderCursor = "RenderCursor",
+        /// Since 6.0.
         MoveCursor = "MoveCursor",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestMonitorStatus`.
+    /// VirtualBox's enumeration `GuestMonitorStatus`. Since 5.0.
     GuestMonitorStatus {
         Disabled = "Disabled",
         Enabled = "Enabled",
+        /// Since 5.1.
         Blank = "Blank",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `ScreenLayoutMode`.
+    /// VirtualBox's enumeration `ScreenLayoutMode`. Since 5.1.
     ScreenLayoutMode {
         Apply = "Apply",
         Reset = "Reset",
+        /// Since 5.2.
         Attach = "Attach",
+        /// Since 6.1.
         Silent = "Silent",
     }
 }
@@ -1582,8 +1980,11 @@ open_enum! {
         Internal = "Internal",
         HostOnly = "HostOnly",
         Generic = "Generic",
+        /// Since 4.3.
         NATNetwork = "NATNetwork",
+        /// Since 6.1.
         Cloud = "Cloud",
+        /// Since 7.0.
         HostOnlyNetwork = "HostOnlyNetwork",
     }
 }
@@ -1598,14 +1999,25 @@ open_enum! {
         I82543GC = "I82543GC",
         I82545EM = "I82545EM",
         Virtio = "Virtio",
+        /// Since 6.1.
         Am79C960 = "Am79C960",
+        /// Only in 6.1.
+        Virtio1_0 = "Virtio_1_0",
+        /// Since 7.0.
         NE2000 = "NE2000",
+        /// Since 7.0.
         NE1000 = "NE1000",
+        /// Since 7.0.
         WD8013 = "WD8013",
+        /// Since 7.0.
         WD8003 = "WD8003",
+        /// Since 7.0.
         ELNK2 = "ELNK2",
+        /// Since 7.0.
         ELNK1 = "ELNK1",
+        /// Since 7.2.
         UsbNet = "UsbNet",
+        /// Since 7.2.
         I82583V = "I82583V",
     }
 }
@@ -1626,12 +2038,13 @@ open_enum! {
         HostPipe = "HostPipe",
         HostDevice = "HostDevice",
         RawFile = "RawFile",
+        /// Since 5.0.
         TCP = "TCP",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `UartType`.
+    /// VirtualBox's enumeration `UartType`. Since 6.0.
     UartType {
         U16450 = "U16450",
         U16550A = "U16550A",
@@ -1640,18 +2053,19 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `USBControllerType`.
+    /// VirtualBox's enumeration `USBControllerType`. Since 4.3.
     USBControllerType {
         Null = "Null",
         OHCI = "OHCI",
         EHCI = "EHCI",
+        /// Since 5.0.
         XHCI = "XHCI",
         Last = "Last",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `USBConnectionSpeed`.
+    /// VirtualBox's enumeration `USBConnectionSpeed`. Since 5.0.
     USBConnectionSpeed {
         Null = "Null",
         Low = "Low",
@@ -1686,6 +2100,7 @@ open_enum! {
 open_enum! {
     /// VirtualBox's enumeration `AudioDriverType`.
     AudioDriverType {
+        /// Since 7.0.
         Default = "Default",
         Null = "Null",
         OSS = "OSS",
@@ -1693,6 +2108,7 @@ open_enum! {
         Pulse = "Pulse",
         WinMM = "WinMM",
         DirectSound = "DirectSound",
+        /// Since 7.0.
         WAS = "WAS",
         CoreAudio = "CoreAudio",
         MMPM = "MMPM",
@@ -1706,12 +2122,13 @@ open_enum! {
         AC97 = "AC97",
         SB16 = "SB16",
         HDA = "HDA",
+        /// Since 7.1.
         VirtioSound = "VirtioSound",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `AudioCodecType`.
+    /// VirtualBox's enumeration `AudioCodecType`. Since 5.0.
     AudioCodecType {
         Null = "Null",
         SB16 = "SB16",
@@ -1722,7 +2139,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `AudioDirection`.
+    /// VirtualBox's enumeration `AudioDirection`. Since 7.0.
     AudioDirection {
         UnknownValue = "Unknown",
         In = "In",
@@ -1732,7 +2149,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `AudioDeviceType`.
+    /// VirtualBox's enumeration `AudioDeviceType`. Since 7.0.
     AudioDeviceType {
         UnknownValue = "Unknown",
         BuiltLin = "BuiltLin",
@@ -1742,7 +2159,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `AudioDeviceState`.
+    /// VirtualBox's enumeration `AudioDeviceState`. Since 7.0.
     AudioDeviceState {
         UnknownValue = "Unknown",
         Active = "Active",
@@ -1762,12 +2179,13 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `Reason`.
+    /// VirtualBox's enumeration `Reason`. Since 4.3.
     Reason {
         Unspecified = "Unspecified",
         HostSuspend = "HostSuspend",
         HostResume = "HostResume",
         HostBatteryLow = "HostBatteryLow",
+        /// Since 5.0.
         Snapshot = "Snapshot",
     }
 }
@@ -1781,8 +2199,11 @@ open_enum! {
         SCSI = "SCSI",
         Floppy = "Floppy",
         SAS = "SAS",
+        /// Since 5.0.
         USB = "USB",
+        /// Since 5.1.
         PCIe = "PCIe",
+        /// Since 6.1.
         VirtioSCSI = "VirtioSCSI",
     }
 }
@@ -1799,8 +2220,11 @@ open_enum! {
         ICH6 = "ICH6",
         I82078 = "I82078",
         LsiLogicSas = "LsiLogicSas",
+        /// Since 5.0.
         USB = "USB",
+        /// Since 5.1.
         NVMe = "NVMe",
+        /// Since 6.1.
         VirtioSCSI = "VirtioSCSI",
     }
 }
@@ -1811,6 +2235,7 @@ open_enum! {
         Null = "Null",
         PIIX3 = "PIIX3",
         ICH9 = "ICH9",
+        /// Since 7.1.
         ARMv8Virtual = "ARMv8Virtual",
     }
 }
@@ -1842,7 +2267,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestDebugProvider`.
+    /// VirtualBox's enumeration `GuestDebugProvider`. Since 7.0.
     GuestDebugProvider {
         None = "None",
         Native = "Native",
@@ -1852,7 +2277,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestDebugIoProvider`.
+    /// VirtualBox's enumeration `GuestDebugIoProvider`. Since 7.0.
     GuestDebugIoProvider {
         None = "None",
         TCP = "TCP",
@@ -1906,71 +2331,134 @@ open_enum! {
         OnGuestKeyboard = "OnGuestKeyboard",
         OnGuestMouse = "OnGuestMouse",
         OnNATRedirect = "OnNATRedirect",
-        OnHostPCIDevicePlug = "OnHostPCIDevicePlug",
+        OnHostPCIDevicePlug = "OnHostPCIDevicePlug" | "OnHostPciDevicePlug" in 0b1,
         OnVBoxSVCAvailabilityChanged = "OnVBoxSVCAvailabilityChanged",
         OnBandwidthGroupChanged = "OnBandwidthGroupChanged",
         OnGuestMonitorChanged = "OnGuestMonitorChanged",
         OnStorageDeviceChanged = "OnStorageDeviceChanged",
+        /// Since 4.2.
         OnClipboardModeChanged = "OnClipboardModeChanged",
+        /// Only in 4.2 to 4.3.
+        OnDragAndDropModeChanged = "OnDragAndDropModeChanged",
+        /// Since 5.0.
         OnDnDModeChanged = "OnDnDModeChanged",
+        /// Since 4.3.
         OnNATNetworkChanged = "OnNATNetworkChanged",
+        /// Since 4.3.
         OnNATNetworkStartStop = "OnNATNetworkStartStop",
+        /// Since 4.3.
         OnNATNetworkAlter = "OnNATNetworkAlter",
+        /// Since 4.3.
         OnNATNetworkCreationDeletion = "OnNATNetworkCreationDeletion",
+        /// Since 4.3.
         OnNATNetworkSetting = "OnNATNetworkSetting",
+        /// Since 4.3.
         OnNATNetworkPortForward = "OnNATNetworkPortForward",
+        /// Since 4.3.
         OnGuestSessionStateChanged = "OnGuestSessionStateChanged",
+        /// Since 4.3.
         OnGuestSessionRegistered = "OnGuestSessionRegistered",
+        /// Since 4.3.
         OnGuestProcessRegistered = "OnGuestProcessRegistered",
+        /// Since 4.3.
         OnGuestProcessStateChanged = "OnGuestProcessStateChanged",
+        /// Since 4.3.
         OnGuestProcessInputNotify = "OnGuestProcessInputNotify",
+        /// Since 4.3.
         OnGuestProcessOutput = "OnGuestProcessOutput",
+        /// Since 4.3.
         OnGuestFileRegistered = "OnGuestFileRegistered",
+        /// Since 4.3.
         OnGuestFileStateChanged = "OnGuestFileStateChanged",
+        /// Since 4.3.
         OnGuestFileOffsetChanged = "OnGuestFileOffsetChanged",
+        /// Since 4.3.
         OnGuestFileRead = "OnGuestFileRead",
+        /// Since 4.3.
         OnGuestFileWrite = "OnGuestFileWrite",
+        /// Only in 4.3 to 5.2.
+        OnVideoCaptureChanged = "OnVideoCaptureChanged",
+        /// Only in 6.0 to 7.0.
+        OnRecordingChanged = "OnRecordingChanged",
+        /// Since 7.1.
         OnRecordingStateChanged = "OnRecordingStateChanged",
+        /// Since 4.3.
         OnGuestUserStateChanged = "OnGuestUserStateChanged",
+        /// Since 4.3.
         OnGuestMultiTouch = "OnGuestMultiTouch",
+        /// Since 4.3.
         OnHostNameResolutionConfigurationChange = "OnHostNameResolutionConfigurationChange",
+        /// Since 5.0.
         OnSnapshotRestored = "OnSnapshotRestored",
+        /// Since 5.0.
         OnMediumConfigChanged = "OnMediumConfigChanged",
+        /// Since 5.2.
         OnAudioAdapterChanged = "OnAudioAdapterChanged",
+        /// Since 5.2.
         OnProgressPercentageChanged = "OnProgressPercentageChanged",
+        /// Since 5.2.
         OnProgressTaskCompleted = "OnProgressTaskCompleted",
+        /// Since 6.0.
         OnCursorPositionChanged = "OnCursorPositionChanged",
+        /// Since 6.0.
         OnGuestAdditionsStatusChanged = "OnGuestAdditionsStatusChanged",
+        /// Since 6.1.
         OnGuestMonitorInfoChanged = "OnGuestMonitorInfoChanged",
+        /// Since 6.0.
         OnGuestFileSizeChanged = "OnGuestFileSizeChanged",
+        /// Since 6.1.
         OnClipboardFileTransferModeChanged = "OnClipboardFileTransferModeChanged",
+        /// Until 6.1.
+        Last = "Last",
+        /// Since 7.0.
         OnCloudProviderListChanged = "OnCloudProviderListChanged",
+        /// Since 7.0.
         OnCloudProviderRegistered = "OnCloudProviderRegistered",
+        /// Since 7.0.
         OnCloudProviderUninstall = "OnCloudProviderUninstall",
+        /// Since 7.0.
         OnCloudProfileRegistered = "OnCloudProfileRegistered",
+        /// Since 7.0.
         OnCloudProfileChanged = "OnCloudProfileChanged",
+        /// Since 7.0.
         OnProgressCreated = "OnProgressCreated",
+        /// Since 7.0.
         OnLanguageChanged = "OnLanguageChanged",
+        /// Since 7.0.
         OnUpdateAgentAvailable = "OnUpdateAgentAvailable",
+        /// Since 7.0.
         OnUpdateAgentError = "OnUpdateAgentError",
+        /// Since 7.0.
         OnUpdateAgentSettingsChanged = "OnUpdateAgentSettingsChanged",
+        /// Since 7.0.
         OnUpdateAgentStateChanged = "OnUpdateAgentStateChanged",
+        /// Since 7.0.
         OnHostAudioDeviceChanged = "OnHostAudioDeviceChanged",
+        /// Since 7.0.
         OnGuestDebugControlChanged = "OnGuestDebugControlChanged",
+        /// Since 7.0.
         OnMachineGroupsChanged = "OnMachineGroupsChanged",
+        /// Since 7.1.
         OnGuestDirectoryRegistered = "OnGuestDirectoryRegistered",
+        /// Since 7.1.
         OnGuestDirectoryStateChanged = "OnGuestDirectoryStateChanged",
+        /// Since 7.1.
         OnGuestDirectoryRead = "OnGuestDirectoryRead",
+        /// Since 7.1.
         OnClipboardError = "OnClipboardError",
+        /// Since 7.1.
         OnExtPackInstalled = "OnExtPackInstalled",
+        /// Since 7.1.
         OnExtPackUninstalled = "OnExtPackUninstalled",
+        /// Since 7.1.
         OnRecordingScreenStateChanged = "OnRecordingScreenStateChanged",
+        /// Since 7.0.
         End = "End",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `GuestMouseEventMode`.
+    /// VirtualBox's enumeration `GuestMouseEventMode`. Since 4.3.
     GuestMouseEventMode {
         Relative = "Relative",
         Absolute = "Absolute",
@@ -1987,18 +2475,19 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `FormValueType`.
+    /// VirtualBox's enumeration `FormValueType`. Since 6.1.
     FormValueType {
         Boolean = "Boolean",
         String = "String",
         Choice = "Choice",
         RangedInteger = "RangedInteger",
+        /// Since 7.0.
         RangedInteger64 = "RangedInteger64",
     }
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `CloudMachineState`.
+    /// VirtualBox's enumeration `CloudMachineState`. Since 6.1.
     CloudMachineState {
         Invalid = "Invalid",
         Provisioning = "Provisioning",
@@ -2013,7 +2502,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `CloudImageState`.
+    /// VirtualBox's enumeration `CloudImageState`. Since 6.1.
     CloudImageState {
         Invalid = "Invalid",
         Provisioning = "Provisioning",
@@ -2026,7 +2515,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `MetricType`.
+    /// VirtualBox's enumeration `MetricType`. Since 7.1.
     MetricType {
         Invalid = "Invalid",
         CpuUtilization = "CpuUtilization",
@@ -2039,7 +2528,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// VirtualBox's enumeration `SymlinkPolicy`.
+    /// VirtualBox's enumeration `SymlinkPolicy`. Since 7.1.
     SymlinkPolicy {
         None = "None",
         Forbidden = "Forbidden",

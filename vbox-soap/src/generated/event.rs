@@ -51,7 +51,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SOURCE: Operation = Operation {
@@ -59,7 +60,8 @@ static GET_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_WAITABLE: Operation = Operation {
@@ -67,7 +69,8 @@ static GET_WAITABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PROCESSED: Operation = Operation {
@@ -75,7 +78,8 @@ static SET_PROCESSED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static WAIT_PROCESSED: Operation = Operation {
@@ -83,5 +87,6 @@ static WAIT_PROCESSED: Operation = Operation {
     parameters: &["timeout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -25,5 +25,6 @@ static HANDLE_EVENT: Operation = Operation {
     parameters: &["event"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

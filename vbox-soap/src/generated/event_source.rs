@@ -72,7 +72,8 @@ static CREATE_LISTENER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventListener" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_AGGREGATOR: Operation = Operation {
@@ -80,7 +81,8 @@ static CREATE_AGGREGATOR: Operation = Operation {
     parameters: &["subordinates"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static REGISTER_LISTENER: Operation = Operation {
@@ -88,7 +90,8 @@ static REGISTER_LISTENER: Operation = Operation {
     parameters: &["listener", "interesting", "active"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 pub(crate) static UNREGISTER_LISTENER: Operation = Operation {
@@ -96,7 +99,8 @@ pub(crate) static UNREGISTER_LISTENER: Operation = Operation {
     parameters: &["listener"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIRE_EVENT: Operation = Operation {
@@ -104,7 +108,8 @@ static FIRE_EVENT: Operation = Operation {
     parameters: &["event", "timeout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EVENT: Operation = Operation {
@@ -112,7 +117,8 @@ static GET_EVENT: Operation = Operation {
     parameters: &["listener", "timeout"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEvent" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 pub(crate) static EVENT_PROCESSED: Operation = Operation {
@@ -120,5 +126,6 @@ pub(crate) static EVENT_PROCESSED: Operation = Operation {
     parameters: &["listener", "event"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -3,6 +3,7 @@
 use crate::api::FileAccessMode;
 use crate::api::FileOpenAction;
 use crate::api::FileSeekOrigin;
+use crate::api::FileSeekType;
 use crate::api::FileStatus;
 use crate::api::IEventSource;
 use crate::api::IFsObjInfo;
@@ -11,21 +12,22 @@ use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
 use crate::operation::ReferenceIn;
+use crate::operation::Spelling;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IFile`.
+    /// A handle to an object with VirtualBox's interface `IFile`. Since 4.2.
     IFile
 }
 
 impl IFile {
-    /// Reads the attribute `eventSource`.
+    /// Reads the attribute `eventSource`. Since 4.3.
     #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
     }
 
-    /// Reads the attribute `id`.
+    /// Reads the attribute `id`. Since 4.3.
     #[inline]
     pub fn get_id(&self) -> Call<u32> {
         self.object().call(&GET_ID, vec![])
@@ -37,13 +39,33 @@ impl IFile {
         self.object().call(&GET_INITIAL_SIZE, vec![])
     }
 
+    /// Reads the attribute `openMode`. Only in 4.3.
+    ///
+    /// Older signatures: [`Self::get_open_mode_v4_2`] (4.2).
+    #[inline]
+    pub fn get_open_mode(&self) -> Call<String> {
+        self.object().call(&GET_OPEN_MODE, vec![])
+    }
+
+    /// What [`Self::get_open_mode`] is, and stays when that changes.
+    #[inline]
+    pub fn get_open_mode_v4_3(&self) -> Call<String> {
+        self.object().call(&GET_OPEN_MODE, vec![])
+    }
+
+    /// Reads the attribute `openMode`. Only in 4.2. Then replaced by [`Self::get_open_mode`].
+    #[inline]
+    pub fn get_open_mode_v4_2(&self) -> Call<u32> {
+        self.object().call(&GET_OPEN_MODE_V4_2, vec![])
+    }
+
     /// Reads the attribute `offset`.
     #[inline]
     pub fn get_offset(&self) -> Call<i64> {
         self.object().call(&GET_OFFSET, vec![])
     }
 
-    /// Reads the attribute `status`.
+    /// Reads the attribute `status`. Since 4.3.
     #[inline]
     pub fn get_status(&self) -> Call<FileStatus> {
         self.object().call(&GET_STATUS, vec![])
@@ -61,13 +83,33 @@ impl IFile {
         self.object().call(&GET_CREATION_MODE, vec![])
     }
 
-    /// Reads the attribute `openAction`.
+    /// Reads the attribute `disposition`. Only in 4.3.
+    ///
+    /// Older signatures: [`Self::get_disposition_v4_2`] (4.2).
+    #[inline]
+    pub fn get_disposition(&self) -> Call<String> {
+        self.object().call(&GET_DISPOSITION, vec![])
+    }
+
+    /// What [`Self::get_disposition`] is, and stays when that changes.
+    #[inline]
+    pub fn get_disposition_v4_3(&self) -> Call<String> {
+        self.object().call(&GET_DISPOSITION, vec![])
+    }
+
+    /// Reads the attribute `disposition`. Only in 4.2. Then replaced by [`Self::get_disposition`].
+    #[inline]
+    pub fn get_disposition_v4_2(&self) -> Call<u32> {
+        self.object().call(&GET_DISPOSITION_V4_2, vec![])
+    }
+
+    /// Reads the attribute `openAction`. Since 5.0.
     #[inline]
     pub fn get_open_action(&self) -> Call<FileOpenAction> {
         self.object().call(&GET_OPEN_ACTION, vec![])
     }
 
-    /// Reads the attribute `accessMode`.
+    /// Reads the attribute `accessMode`. Since 5.0.
     #[inline]
     pub fn get_access_mode(&self) -> Call<FileAccessMode> {
         self.object().call(&GET_ACCESS_MODE, vec![])
@@ -85,7 +127,7 @@ impl IFile {
         self.object().call(&QUERY_INFO, vec![])
     }
 
-    /// Calls the method `querySize`.
+    /// Calls the method `querySize`. Since 5.0.
     #[inline]
     pub fn query_size(&self) -> Call<i64> {
         self.object().call(&QUERY_SIZE, vec![])
@@ -104,19 +146,47 @@ impl IFile {
             .call(&READ_AT, vec![offset.to_value(), to_read.to_value(), timeout_ms.to_value()])
     }
 
-    /// Calls the method `seek`.
+    /// Calls the method `seek`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::seek_v4_2`] (4.2 to 4.3).
     #[inline]
     pub fn seek(&self, offset: i64, whence: FileSeekOrigin) -> Call<i64> {
         self.object().call(&SEEK, vec![offset.to_value(), whence.to_value()])
     }
 
-    /// Calls the method `setACL`.
+    /// What [`Self::seek`] is, and stays when that changes.
+    #[inline]
+    pub fn seek_v5_0(&self, offset: i64, whence: FileSeekOrigin) -> Call<i64> {
+        self.object().call(&SEEK, vec![offset.to_value(), whence.to_value()])
+    }
+
+    /// Calls the method `seek`. Only in 4.2 to 4.3. Then replaced by [`Self::seek`].
+    #[inline]
+    pub fn seek_v4_2(&self, offset: i64, whence: FileSeekType) -> Call<()> {
+        self.object().call(&SEEK_V4_2, vec![offset.to_value(), whence.to_value()])
+    }
+
+    /// Calls the method `setACL`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::set_acl_v4_2`] (4.2 to 4.3).
     #[inline]
     pub fn set_acl(&self, acl: &str, mode: u32) -> Call<()> {
         self.object().call(&SET_ACL, vec![acl.to_value(), mode.to_value()])
     }
 
-    /// Calls the method `setSize`.
+    /// What [`Self::set_acl`] is, and stays when that changes.
+    #[inline]
+    pub fn set_acl_v5_0(&self, acl: &str, mode: u32) -> Call<()> {
+        self.object().call(&SET_ACL, vec![acl.to_value(), mode.to_value()])
+    }
+
+    /// Calls the method `setACL`. Only in 4.2 to 4.3. Then replaced by [`Self::set_acl`].
+    #[inline]
+    pub fn set_acl_v4_2(&self, acl: &str) -> Call<()> {
+        self.object().call(&SET_ACL_V4_2, vec![acl.to_value()])
+    }
+
+    /// Calls the method `setSize`. Since 5.0.
     #[inline]
     pub fn set_size(&self, size: i64) -> Call<()> {
         self.object().call(&SET_SIZE, vec![size.to_value()])
@@ -141,7 +211,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ID: Operation = Operation {
@@ -149,7 +220,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_INITIAL_SIZE: Operation = Operation {
@@ -157,7 +229,26 @@ static GET_INITIAL_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
+};
+
+static GET_OPEN_MODE: Operation = Operation {
+    name: "IFile_getOpenMode",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
+};
+
+static GET_OPEN_MODE_V4_2: Operation = Operation {
+    name: "IFile_getOpenMode",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b10,
 };
 
 static GET_OFFSET: Operation = Operation {
@@ -165,7 +256,8 @@ static GET_OFFSET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_STATUS: Operation = Operation {
@@ -173,7 +265,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_FILENAME: Operation = Operation {
@@ -181,7 +274,12 @@ static GET_FILENAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IFile_getFilename",
+        older: "IFile_getFileName",
+        versions: 0b111110,
+    }],
+    versions: 0b11111111110,
 };
 
 static GET_CREATION_MODE: Operation = Operation {
@@ -189,7 +287,26 @@ static GET_CREATION_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
+};
+
+static GET_DISPOSITION: Operation = Operation {
+    name: "IFile_getDisposition",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
+};
+
+static GET_DISPOSITION_V4_2: Operation = Operation {
+    name: "IFile_getDisposition",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b10,
 };
 
 static GET_OPEN_ACTION: Operation = Operation {
@@ -197,7 +314,8 @@ static GET_OPEN_ACTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_ACCESS_MODE: Operation = Operation {
@@ -205,7 +323,8 @@ static GET_ACCESS_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static CLOSE: Operation = Operation {
@@ -213,7 +332,8 @@ static CLOSE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static QUERY_INFO: Operation = Operation {
@@ -221,7 +341,8 @@ static QUERY_INFO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFsObjInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static QUERY_SIZE: Operation = Operation {
@@ -229,7 +350,8 @@ static QUERY_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static READ: Operation = Operation {
@@ -237,7 +359,8 @@ static READ: Operation = Operation {
     parameters: &["toRead", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static READ_AT: Operation = Operation {
@@ -245,7 +368,8 @@ static READ_AT: Operation = Operation {
     parameters: &["offset", "toRead", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SEEK: Operation = Operation {
@@ -253,7 +377,17 @@ static SEEK: Operation = Operation {
     parameters: &["offset", "whence"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static SEEK_V4_2: Operation = Operation {
+    name: "IFile_seek",
+    parameters: &["offset", "whence"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
 };
 
 static SET_ACL: Operation = Operation {
@@ -261,7 +395,17 @@ static SET_ACL: Operation = Operation {
     parameters: &["acl", "mode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static SET_ACL_V4_2: Operation = Operation {
+    name: "IFile_setACL",
+    parameters: &["acl"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
 };
 
 static SET_SIZE: Operation = Operation {
@@ -269,7 +413,8 @@ static SET_SIZE: Operation = Operation {
     parameters: &["size"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static WRITE: Operation = Operation {
@@ -277,7 +422,8 @@ static WRITE: Operation = Operation {
     parameters: &["data", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static WRITE_AT: Operation = Operation {
@@ -285,5 +431,6 @@ static WRITE_AT: Operation = Operation {
     parameters: &["offset", "data", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };

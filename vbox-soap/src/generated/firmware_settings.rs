@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IFirmwareSettings`.
+    /// A handle to an object with VirtualBox's interface `IFirmwareSettings`. Since 7.1.
     IFirmwareSettings
 }
 
@@ -178,7 +178,8 @@ static GET_FIRMWARE_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_FIRMWARE_TYPE: Operation = Operation {
@@ -186,7 +187,8 @@ static SET_FIRMWARE_TYPE: Operation = Operation {
     parameters: &["firmwareType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_LOGO_FADE_IN: Operation = Operation {
@@ -194,7 +196,8 @@ static GET_LOGO_FADE_IN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_LOGO_FADE_IN: Operation = Operation {
@@ -202,7 +205,8 @@ static SET_LOGO_FADE_IN: Operation = Operation {
     parameters: &["logoFadeIn"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_LOGO_FADE_OUT: Operation = Operation {
@@ -210,7 +214,8 @@ static GET_LOGO_FADE_OUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_LOGO_FADE_OUT: Operation = Operation {
@@ -218,7 +223,8 @@ static SET_LOGO_FADE_OUT: Operation = Operation {
     parameters: &["logoFadeOut"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_LOGO_DISPLAY_TIME: Operation = Operation {
@@ -226,7 +232,8 @@ static GET_LOGO_DISPLAY_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_LOGO_DISPLAY_TIME: Operation = Operation {
@@ -234,7 +241,8 @@ static SET_LOGO_DISPLAY_TIME: Operation = Operation {
     parameters: &["logoDisplayTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_LOGO_IMAGE_PATH: Operation = Operation {
@@ -242,7 +250,8 @@ static GET_LOGO_IMAGE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_LOGO_IMAGE_PATH: Operation = Operation {
@@ -250,7 +259,8 @@ static SET_LOGO_IMAGE_PATH: Operation = Operation {
     parameters: &["logoImagePath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_BOOT_MENU_MODE: Operation = Operation {
@@ -258,7 +268,8 @@ static GET_BOOT_MENU_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_BOOT_MENU_MODE: Operation = Operation {
@@ -266,7 +277,8 @@ static SET_BOOT_MENU_MODE: Operation = Operation {
     parameters: &["bootMenuMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_ACPI_ENABLED: Operation = Operation {
@@ -274,7 +286,8 @@ static GET_ACPI_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_ACPI_ENABLED: Operation = Operation {
@@ -282,7 +295,8 @@ static SET_ACPI_ENABLED: Operation = Operation {
     parameters: &["ACPIEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_IOAPIC_ENABLED: Operation = Operation {
@@ -290,7 +304,8 @@ static GET_IOAPIC_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_IOAPIC_ENABLED: Operation = Operation {
@@ -298,7 +313,8 @@ static SET_IOAPIC_ENABLED: Operation = Operation {
     parameters: &["IOAPICEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_APIC_MODE: Operation = Operation {
@@ -306,7 +322,8 @@ static GET_APIC_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_APIC_MODE: Operation = Operation {
@@ -314,7 +331,8 @@ static SET_APIC_MODE: Operation = Operation {
     parameters: &["APICMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_TIME_OFFSET: Operation = Operation {
@@ -322,7 +340,8 @@ static GET_TIME_OFFSET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_TIME_OFFSET: Operation = Operation {
@@ -330,7 +349,8 @@ static SET_TIME_OFFSET: Operation = Operation {
     parameters: &["timeOffset"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_PXE_DEBUG_ENABLED: Operation = Operation {
@@ -338,7 +358,8 @@ static GET_PXE_DEBUG_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_PXE_DEBUG_ENABLED: Operation = Operation {
@@ -346,7 +367,8 @@ static SET_PXE_DEBUG_ENABLED: Operation = Operation {
     parameters: &["PXEDebugEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SMBIOS_UUID_LITTLE_ENDIAN: Operation = Operation {
@@ -354,7 +376,8 @@ static GET_SMBIOS_UUID_LITTLE_ENDIAN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_SMBIOS_UUID_LITTLE_ENDIAN: Operation = Operation {
@@ -362,7 +385,8 @@ static SET_SMBIOS_UUID_LITTLE_ENDIAN: Operation = Operation {
     parameters: &["SMBIOSUuidLittleEndian"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_AUTO_SERIAL_NUM_GEN: Operation = Operation {
@@ -370,7 +394,8 @@ static GET_AUTO_SERIAL_NUM_GEN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_AUTO_SERIAL_NUM_GEN: Operation = Operation {
@@ -378,5 +403,6 @@ static SET_AUTO_SERIAL_NUM_GEN: Operation = Operation {
     parameters: &["AutoSerialNumGen"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -10,7 +10,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IForm`.
+    /// A handle to an object with VirtualBox's interface `IForm`. Since 6.1.
     IForm
 }
 
@@ -21,13 +21,13 @@ impl IForm {
         self.object().call(&GET_VALUES, vec![])
     }
 
-    /// Calls the method `getFieldGroup`.
+    /// Calls the method `getFieldGroup`. Since 7.0.
     #[inline]
     pub fn get_field_group(&self, field: &str) -> Call<Vec<String>> {
         self.object().call(&GET_FIELD_GROUP, vec![field.to_value()])
     }
 
-    /// Calls the method `apply`.
+    /// Calls the method `apply`. Since 7.0.
     #[inline]
     pub fn apply(&self) -> Call<IProgress> {
         self.object().call(&APPLY, vec![])
@@ -39,7 +39,8 @@ static GET_VALUES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFormValue" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_FIELD_GROUP: Operation = Operation {
@@ -47,7 +48,8 @@ static GET_FIELD_GROUP: Operation = Operation {
     parameters: &["field"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static APPLY: Operation = Operation {
@@ -55,5 +57,6 @@ static APPLY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -11,7 +11,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IFramebuffer`.
+    /// A handle to an object with VirtualBox's interface `IFramebuffer`. Since 4.3.
     IFramebuffer
 }
 
@@ -40,10 +40,30 @@ impl IFramebuffer {
         self.object().call(&GET_BYTES_PER_LINE, vec![])
     }
 
-    /// Reads the attribute `pixelFormat`.
+    /// Reads the attribute `pixelFormat`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::get_pixel_format_v4_3`] (4.3).
     #[inline]
     pub fn get_pixel_format(&self) -> Call<BitmapFormat> {
         self.object().call(&GET_PIXEL_FORMAT, vec![])
+    }
+
+    /// What [`Self::get_pixel_format`] is, and stays when that changes.
+    #[inline]
+    pub fn get_pixel_format_v5_0(&self) -> Call<BitmapFormat> {
+        self.object().call(&GET_PIXEL_FORMAT, vec![])
+    }
+
+    /// Reads the attribute `pixelFormat`. Only in 4.3. Then replaced by [`Self::get_pixel_format`].
+    #[inline]
+    pub fn get_pixel_format_v4_3(&self) -> Call<u32> {
+        self.object().call(&GET_PIXEL_FORMAT_V4_3, vec![])
+    }
+
+    /// Reads the attribute `usesGuestVRAM`. Only in 4.3.
+    #[inline]
+    pub fn get_uses_guest_vram(&self) -> Call<bool> {
+        self.object().call(&GET_USES_GUEST_VRAM, vec![])
     }
 
     /// Reads the attribute `heightReduction`.
@@ -58,13 +78,13 @@ impl IFramebuffer {
         self.object().call(&GET_OVERLAY, vec![])
     }
 
-    /// Reads the attribute `capabilities`.
+    /// Reads the attribute `capabilities`. Since 5.0.
     #[inline]
     pub fn get_capabilities(&self) -> Call<Vec<FramebufferCapabilities>> {
         self.object().call(&GET_CAPABILITIES, vec![])
     }
 
-    /// Calls the method `notifyUpdate`.
+    /// Calls the method `notifyUpdate`. Since 5.0.
     #[inline]
     pub fn notify_update(&self, x: u32, y: u32, width: u32, height: u32) -> Call<()> {
         self.object().call(
@@ -73,7 +93,7 @@ impl IFramebuffer {
         )
     }
 
-    /// Calls the method `notifyUpdateImage`.
+    /// Calls the method `notifyUpdateImage`. Since 5.0.
     #[inline]
     pub fn notify_update_image(
         &self,
@@ -89,7 +109,7 @@ impl IFramebuffer {
         )
     }
 
-    /// Calls the method `notifyChange`.
+    /// Calls the method `notifyChange`. Since 5.0.
     #[inline]
     pub fn notify_change(
         &self,
@@ -118,7 +138,7 @@ impl IFramebuffer {
             .call(&VIDEO_MODE_SUPPORTED, vec![width.to_value(), height.to_value(), bpp.to_value()])
     }
 
-    /// Calls the method `notify3DEvent`.
+    /// Calls the method `notify3DEvent`. Since 5.0.
     #[inline]
     pub fn notify3d_event(&self, r#type: u32, data: &[u8]) -> Call<()> {
         self.object().call(&NOTIFY3D_EVENT, vec![r#type.to_value(), data.to_value()])
@@ -130,7 +150,8 @@ static GET_WIDTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_HEIGHT: Operation = Operation {
@@ -138,7 +159,8 @@ static GET_HEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_BITS_PER_PIXEL: Operation = Operation {
@@ -146,7 +168,8 @@ static GET_BITS_PER_PIXEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_BYTES_PER_LINE: Operation = Operation {
@@ -154,7 +177,8 @@ static GET_BYTES_PER_LINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PIXEL_FORMAT: Operation = Operation {
@@ -162,7 +186,26 @@ static GET_PIXEL_FORMAT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static GET_PIXEL_FORMAT_V4_3: Operation = Operation {
+    name: "IFramebuffer_getPixelFormat",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
+};
+
+static GET_USES_GUEST_VRAM: Operation = Operation {
+    name: "IFramebuffer_getUsesGuestVRAM",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
 };
 
 static GET_HEIGHT_REDUCTION: Operation = Operation {
@@ -170,7 +213,8 @@ static GET_HEIGHT_REDUCTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_OVERLAY: Operation = Operation {
@@ -178,7 +222,8 @@ static GET_OVERLAY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFramebuffer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_CAPABILITIES: Operation = Operation {
@@ -186,7 +231,8 @@ static GET_CAPABILITIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static NOTIFY_UPDATE: Operation = Operation {
@@ -194,7 +240,8 @@ static NOTIFY_UPDATE: Operation = Operation {
     parameters: &["x", "y", "width", "height"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static NOTIFY_UPDATE_IMAGE: Operation = Operation {
@@ -202,7 +249,8 @@ static NOTIFY_UPDATE_IMAGE: Operation = Operation {
     parameters: &["x", "y", "width", "height", "image"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static NOTIFY_CHANGE: Operation = Operation {
@@ -210,7 +258,8 @@ static NOTIFY_CHANGE: Operation = Operation {
     parameters: &["screenId", "xOrigin", "yOrigin", "width", "height"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static VIDEO_MODE_SUPPORTED: Operation = Operation {
@@ -218,7 +267,8 @@ static VIDEO_MODE_SUPPORTED: Operation = Operation {
     parameters: &["width", "height", "bpp"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static NOTIFY3D_EVENT: Operation = Operation {
@@ -226,5 +276,6 @@ static NOTIFY3D_EVENT: Operation = Operation {
     parameters: &["type", "data"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

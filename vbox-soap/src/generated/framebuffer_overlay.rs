@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IFramebufferOverlay`.
+    /// A handle to an object with VirtualBox's interface `IFramebufferOverlay`. Since 4.3.
     IFramebufferOverlay: IFramebuffer
 }
 
@@ -61,7 +61,8 @@ static GET_X: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_Y: Operation = Operation {
@@ -69,7 +70,8 @@ static GET_Y: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_VISIBLE: Operation = Operation {
@@ -77,7 +79,8 @@ static GET_VISIBLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_VISIBLE: Operation = Operation {
@@ -85,7 +88,8 @@ static SET_VISIBLE: Operation = Operation {
     parameters: &["visible"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ALPHA: Operation = Operation {
@@ -93,7 +97,8 @@ static GET_ALPHA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_ALPHA: Operation = Operation {
@@ -101,7 +106,8 @@ static SET_ALPHA: Operation = Operation {
     parameters: &["alpha"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static MOVE: Operation = Operation {
@@ -109,5 +115,6 @@ static MOVE: Operation = Operation {
     parameters: &["x", "y"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IFsInfo`.
+    /// A handle to an object with VirtualBox's interface `IFsInfo`. Since 7.0.
     IFsInfo
 }
 
@@ -101,7 +101,8 @@ static GET_FREE_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_TOTAL_SIZE: Operation = Operation {
@@ -109,7 +110,8 @@ static GET_TOTAL_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_BLOCK_SIZE: Operation = Operation {
@@ -117,7 +119,8 @@ static GET_BLOCK_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SECTOR_SIZE: Operation = Operation {
@@ -125,7 +128,8 @@ static GET_SECTOR_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SERIAL_NUMBER: Operation = Operation {
@@ -133,7 +137,8 @@ static GET_SERIAL_NUMBER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_REMOTE: Operation = Operation {
@@ -141,7 +146,8 @@ static GET_IS_REMOTE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_CASE_SENSITIVE: Operation = Operation {
@@ -149,7 +155,8 @@ static GET_IS_CASE_SENSITIVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_READ_ONLY: Operation = Operation {
@@ -157,7 +164,8 @@ static GET_IS_READ_ONLY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_COMPRESSED: Operation = Operation {
@@ -165,7 +173,8 @@ static GET_IS_COMPRESSED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SUPPORTS_FILE_COMPRESSION: Operation = Operation {
@@ -173,7 +182,8 @@ static GET_SUPPORTS_FILE_COMPRESSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_MAX_COMPONENT: Operation = Operation {
@@ -181,7 +191,8 @@ static GET_MAX_COMPONENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -189,7 +200,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_LABEL: Operation = Operation {
@@ -197,7 +209,8 @@ static GET_LABEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_MOUNT_POINT: Operation = Operation {
@@ -205,5 +218,6 @@ static GET_MOUNT_POINT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

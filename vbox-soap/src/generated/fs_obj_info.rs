@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IFsObjInfo`.
+    /// A handle to an object with VirtualBox's interface `IFsObjInfo`. Since 4.2.
     IFsObjInfo
 }
 
@@ -66,10 +66,24 @@ impl IFsObjInfo {
         self.object().call(&GET_MODIFICATION_TIME, vec![])
     }
 
-    /// Reads the attribute `UID`.
+    /// Reads the attribute `UID`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::get_uid_v4_2`] (4.2 to 5.2).
     #[inline]
     pub fn get_uid(&self) -> Call<i32> {
         self.object().call(&GET_UID, vec![])
+    }
+
+    /// What [`Self::get_uid`] is, and stays when that changes.
+    #[inline]
+    pub fn get_uid_v6_0(&self) -> Call<i32> {
+        self.object().call(&GET_UID, vec![])
+    }
+
+    /// Reads the attribute `UID`. Only in 4.2 to 5.2. Then replaced by [`Self::get_uid`].
+    #[inline]
+    pub fn get_uid_v4_2(&self) -> Call<u32> {
+        self.object().call(&GET_UID_V4_2, vec![])
     }
 
     /// Reads the attribute `userName`.
@@ -78,10 +92,24 @@ impl IFsObjInfo {
         self.object().call(&GET_USER_NAME, vec![])
     }
 
-    /// Reads the attribute `GID`.
+    /// Reads the attribute `GID`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::get_gid_v4_2`] (4.2 to 5.2).
     #[inline]
     pub fn get_gid(&self) -> Call<i32> {
         self.object().call(&GET_GID, vec![])
+    }
+
+    /// What [`Self::get_gid`] is, and stays when that changes.
+    #[inline]
+    pub fn get_gid_v6_0(&self) -> Call<i32> {
+        self.object().call(&GET_GID, vec![])
+    }
+
+    /// Reads the attribute `GID`. Only in 4.2 to 5.2. Then replaced by [`Self::get_gid`].
+    #[inline]
+    pub fn get_gid_v4_2(&self) -> Call<u32> {
+        self.object().call(&GET_GID_V4_2, vec![])
     }
 
     /// Reads the attribute `groupName`.
@@ -132,7 +160,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -140,7 +169,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_FILE_ATTRIBUTES: Operation = Operation {
@@ -148,7 +178,8 @@ static GET_FILE_ATTRIBUTES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_OBJECT_SIZE: Operation = Operation {
@@ -156,7 +187,8 @@ static GET_OBJECT_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_ALLOCATED_SIZE: Operation = Operation {
@@ -164,7 +196,8 @@ static GET_ALLOCATED_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_ACCESS_TIME: Operation = Operation {
@@ -172,7 +205,8 @@ static GET_ACCESS_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_BIRTH_TIME: Operation = Operation {
@@ -180,7 +214,8 @@ static GET_BIRTH_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_CHANGE_TIME: Operation = Operation {
@@ -188,7 +223,8 @@ static GET_CHANGE_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_MODIFICATION_TIME: Operation = Operation {
@@ -196,7 +232,8 @@ static GET_MODIFICATION_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_UID: Operation = Operation {
@@ -204,7 +241,17 @@ static GET_UID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_UID_V4_2: Operation = Operation {
+    name: "IFsObjInfo_getUID",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111110,
 };
 
 static GET_USER_NAME: Operation = Operation {
@@ -212,7 +259,8 @@ static GET_USER_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_GID: Operation = Operation {
@@ -220,7 +268,17 @@ static GET_GID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_GID_V4_2: Operation = Operation {
+    name: "IFsObjInfo_getGID",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111110,
 };
 
 static GET_GROUP_NAME: Operation = Operation {
@@ -228,7 +286,8 @@ static GET_GROUP_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_NODE_ID: Operation = Operation {
@@ -236,7 +295,8 @@ static GET_NODE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_NODE_ID_DEVICE: Operation = Operation {
@@ -244,7 +304,8 @@ static GET_NODE_ID_DEVICE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_HARD_LINKS: Operation = Operation {
@@ -252,7 +313,8 @@ static GET_HARD_LINKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_DEVICE_NUMBER: Operation = Operation {
@@ -260,7 +322,8 @@ static GET_DEVICE_NUMBER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_GENERATION_ID: Operation = Operation {
@@ -268,7 +331,8 @@ static GET_GENERATION_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_USER_FLAGS: Operation = Operation {
@@ -276,5 +340,6 @@ static GET_USER_FLAGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };

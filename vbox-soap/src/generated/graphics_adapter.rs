@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGraphicsAdapter`.
+    /// A handle to an object with VirtualBox's interface `IGraphicsAdapter`. Since 6.1.
     IGraphicsAdapter
 }
 
@@ -41,6 +41,31 @@ impl IGraphicsAdapter {
         self.object().call(&SET_VRAM_SIZE, vec![vram_size.to_value()])
     }
 
+    /// Reads the attribute `accelerate3DEnabled`. Only in 6.1 to 7.0.
+    #[inline]
+    pub fn get_accelerate3d_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_ACCELERATE3D_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `accelerate3DEnabled`. Only in 6.1 to 7.0.
+    #[inline]
+    pub fn set_accelerate3d_enabled(&self, accelerate3d_enabled: bool) -> Call<()> {
+        self.object().call(&SET_ACCELERATE3D_ENABLED, vec![accelerate3d_enabled.to_value()])
+    }
+
+    /// Reads the attribute `accelerate2DVideoEnabled`. Only in 6.1 to 7.0.
+    #[inline]
+    pub fn get_accelerate2d_video_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_ACCELERATE2D_VIDEO_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `accelerate2DVideoEnabled`. Only in 6.1 to 7.0.
+    #[inline]
+    pub fn set_accelerate2d_video_enabled(&self, accelerate2d_video_enabled: bool) -> Call<()> {
+        self.object()
+            .call(&SET_ACCELERATE2D_VIDEO_ENABLED, vec![accelerate2d_video_enabled.to_value()])
+    }
+
     /// Reads the attribute `monitorCount`.
     #[inline]
     pub fn get_monitor_count(&self) -> Call<u32> {
@@ -53,13 +78,13 @@ impl IGraphicsAdapter {
         self.object().call(&SET_MONITOR_COUNT, vec![monitor_count.to_value()])
     }
 
-    /// Calls the method `setFeature`.
+    /// Calls the method `setFeature`. Since 7.1.
     #[inline]
     pub fn set_feature(&self, feature: GraphicsFeature, enabled: bool) -> Call<()> {
         self.object().call(&SET_FEATURE, vec![feature.to_value(), enabled.to_value()])
     }
 
-    /// Calls the method `isFeatureEnabled`.
+    /// Calls the method `isFeatureEnabled`. Since 7.1.
     #[inline]
     pub fn is_feature_enabled(&self, feature: GraphicsFeature) -> Call<bool> {
         self.object().call(&IS_FEATURE_ENABLED, vec![feature.to_value()])
@@ -71,7 +96,8 @@ static GET_GRAPHICS_CONTROLLER_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_GRAPHICS_CONTROLLER_TYPE: Operation = Operation {
@@ -79,7 +105,8 @@ static SET_GRAPHICS_CONTROLLER_TYPE: Operation = Operation {
     parameters: &["graphicsControllerType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_VRAM_SIZE: Operation = Operation {
@@ -87,7 +114,8 @@ static GET_VRAM_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_VRAM_SIZE: Operation = Operation {
@@ -95,7 +123,44 @@ static SET_VRAM_SIZE: Operation = Operation {
     parameters: &["VRAMSize"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static GET_ACCELERATE3D_ENABLED: Operation = Operation {
+    name: "IGraphicsAdapter_getAccelerate3DEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110000000,
+};
+
+static SET_ACCELERATE3D_ENABLED: Operation = Operation {
+    name: "IGraphicsAdapter_setAccelerate3DEnabled",
+    parameters: &["accelerate3DEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110000000,
+};
+
+static GET_ACCELERATE2D_VIDEO_ENABLED: Operation = Operation {
+    name: "IGraphicsAdapter_getAccelerate2DVideoEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110000000,
+};
+
+static SET_ACCELERATE2D_VIDEO_ENABLED: Operation = Operation {
+    name: "IGraphicsAdapter_setAccelerate2DVideoEnabled",
+    parameters: &["accelerate2DVideoEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110000000,
 };
 
 static GET_MONITOR_COUNT: Operation = Operation {
@@ -103,7 +168,8 @@ static GET_MONITOR_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_MONITOR_COUNT: Operation = Operation {
@@ -111,7 +177,8 @@ static SET_MONITOR_COUNT: Operation = Operation {
     parameters: &["monitorCount"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_FEATURE: Operation = Operation {
@@ -119,7 +186,8 @@ static SET_FEATURE: Operation = Operation {
     parameters: &["feature", "enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static IS_FEATURE_ENABLED: Operation = Operation {
@@ -127,5 +195,6 @@ static IS_FEATURE_ENABLED: Operation = Operation {
     parameters: &["feature"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

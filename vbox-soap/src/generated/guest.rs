@@ -4,9 +4,12 @@ use crate::api::AdditionsFacilityStatus;
 use crate::api::AdditionsFacilityType;
 use crate::api::AdditionsRunLevelType;
 use crate::api::AdditionsUpdateFlag;
+use crate::api::DragAndDropAction;
+use crate::api::ExecuteProcessStatus;
 use crate::api::GuestShutdownFlag;
 use crate::api::IAdditionsFacility;
 use crate::api::IEventSource;
+use crate::api::IGuestDirEntry;
 use crate::api::IGuestDnDSource;
 use crate::api::IGuestDnDTarget;
 use crate::api::IGuestSession;
@@ -44,25 +47,25 @@ impl IGuest {
         self.object().call(&GET_ADDITIONS_VERSION, vec![])
     }
 
-    /// Reads the attribute `additionsRevision`.
+    /// Reads the attribute `additionsRevision`. Since 4.2.
     #[inline]
     pub fn get_additions_revision(&self) -> Call<u32> {
         self.object().call(&GET_ADDITIONS_REVISION, vec![])
     }
 
-    /// Reads the attribute `dnDSource`.
+    /// Reads the attribute `dnDSource`. Since 5.0.
     #[inline]
     pub fn get_dnd_source(&self) -> Call<IGuestDnDSource> {
         self.object().call(&GET_DND_SOURCE, vec![])
     }
 
-    /// Reads the attribute `dnDTarget`.
+    /// Reads the attribute `dnDTarget`. Since 5.0.
     #[inline]
     pub fn get_dnd_target(&self) -> Call<IGuestDnDTarget> {
         self.object().call(&GET_DND_TARGET, vec![])
     }
 
-    /// Reads the attribute `eventSource`.
+    /// Reads the attribute `eventSource`. Since 4.3.
     #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
@@ -74,7 +77,7 @@ impl IGuest {
         self.object().call(&GET_FACILITIES, vec![])
     }
 
-    /// Reads the attribute `sessions`.
+    /// Reads the attribute `sessions`. Since 4.2.
     #[inline]
     pub fn get_sessions(&self) -> Call<Vec<IGuestSession>> {
         self.object().call(&GET_SESSIONS, vec![])
@@ -146,7 +149,302 @@ impl IGuest {
         )
     }
 
-    /// Calls the method `createSession`.
+    /// Calls the method `executeProcess`. Until 4.1.
+    #[inline]
+    pub fn execute_process(
+        &self,
+        exec_name: &str,
+        flags: u32,
+        arguments: &[&str],
+        environment: &[&str],
+        user_name: &str,
+        password: &str,
+        timeout_ms: u32,
+    ) -> Call<GuestExecuteProcess> {
+        self.object().call_many(
+            &EXECUTE_PROCESS,
+            vec![
+                exec_name.to_value(),
+                flags.to_value(),
+                arguments.to_value(),
+                environment.to_value(),
+                user_name.to_value(),
+                password.to_value(),
+                timeout_ms.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `getProcessOutput`. Until 4.1.
+    #[inline]
+    pub fn get_process_output(
+        &self,
+        pid: u32,
+        flags: u32,
+        timeout_ms: u32,
+        size: i64,
+    ) -> Call<Vec<u8>> {
+        self.object().call(
+            &GET_PROCESS_OUTPUT,
+            vec![pid.to_value(), flags.to_value(), timeout_ms.to_value(), size.to_value()],
+        )
+    }
+
+    /// Calls the method `getProcessStatus`. Until 4.1.
+    #[inline]
+    pub fn get_process_status(&self, pid: u32) -> Call<GuestGetProcessStatus> {
+        self.object().call_many(&GET_PROCESS_STATUS, vec![pid.to_value()])
+    }
+
+    /// Calls the method `copyFromGuest`. Until 4.1.
+    #[inline]
+    pub fn copy_from_guest(
+        &self,
+        source: &str,
+        dest: &str,
+        user_name: &str,
+        password: &str,
+        flags: u32,
+    ) -> Call<IProgress> {
+        self.object().call(
+            &COPY_FROM_GUEST,
+            vec![
+                source.to_value(),
+                dest.to_value(),
+                user_name.to_value(),
+                password.to_value(),
+                flags.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `copyToGuest`. Until 4.1.
+    #[inline]
+    pub fn copy_to_guest(
+        &self,
+        source: &str,
+        dest: &str,
+        user_name: &str,
+        password: &str,
+        flags: u32,
+    ) -> Call<IProgress> {
+        self.object().call(
+            &COPY_TO_GUEST,
+            vec![
+                source.to_value(),
+                dest.to_value(),
+                user_name.to_value(),
+                password.to_value(),
+                flags.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `directoryClose`. Until 4.1.
+    #[inline]
+    pub fn directory_close(&self, handle: u32) -> Call<()> {
+        self.object().call(&DIRECTORY_CLOSE, vec![handle.to_value()])
+    }
+
+    /// Calls the method `directoryCreate`. Until 4.1.
+    #[inline]
+    pub fn directory_create(
+        &self,
+        directory: &str,
+        user_name: &str,
+        password: &str,
+        mode: u32,
+        flags: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &DIRECTORY_CREATE,
+            vec![
+                directory.to_value(),
+                user_name.to_value(),
+                password.to_value(),
+                mode.to_value(),
+                flags.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `directoryOpen`. Until 4.1.
+    #[inline]
+    pub fn directory_open(
+        &self,
+        directory: &str,
+        filter: &str,
+        flags: u32,
+        user_name: &str,
+        password: &str,
+    ) -> Call<u32> {
+        self.object().call(
+            &DIRECTORY_OPEN,
+            vec![
+                directory.to_value(),
+                filter.to_value(),
+                flags.to_value(),
+                user_name.to_value(),
+                password.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `directoryRead`. Until 4.1.
+    #[inline]
+    pub fn directory_read(&self, handle: u32) -> Call<IGuestDirEntry> {
+        self.object().call(&DIRECTORY_READ, vec![handle.to_value()])
+    }
+
+    /// Calls the method `fileExists`. Until 4.1.
+    #[inline]
+    pub fn file_exists(&self, file: &str, user_name: &str, password: &str) -> Call<bool> {
+        self.object()
+            .call(&FILE_EXISTS, vec![file.to_value(), user_name.to_value(), password.to_value()])
+    }
+
+    /// Calls the method `fileQuerySize`. Until 4.1.
+    #[inline]
+    pub fn file_query_size(&self, file: &str, user_name: &str, password: &str) -> Call<i64> {
+        self.object().call(
+            &FILE_QUERY_SIZE,
+            vec![file.to_value(), user_name.to_value(), password.to_value()],
+        )
+    }
+
+    /// Calls the method `setProcessInput`. Until 4.1.
+    #[inline]
+    pub fn set_process_input(
+        &self,
+        pid: u32,
+        flags: u32,
+        timeout_ms: u32,
+        data: &[u8],
+    ) -> Call<u32> {
+        self.object().call(
+            &SET_PROCESS_INPUT,
+            vec![pid.to_value(), flags.to_value(), timeout_ms.to_value(), data.to_value()],
+        )
+    }
+
+    /// Calls the method `dragHGEnter`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_hg_enter(
+        &self,
+        screen_id: u32,
+        y: u32,
+        x: u32,
+        default_action: DragAndDropAction,
+        allowed_actions: &[DragAndDropAction],
+        formats: &[&str],
+    ) -> Call<DragAndDropAction> {
+        self.object().call(
+            &DRAG_HG_ENTER,
+            vec![
+                screen_id.to_value(),
+                y.to_value(),
+                x.to_value(),
+                default_action.to_value(),
+                allowed_actions.to_value(),
+                formats.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `dragHGMove`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_hg_move(
+        &self,
+        screen_id: u32,
+        x: u32,
+        y: u32,
+        default_action: DragAndDropAction,
+        allowed_actions: &[DragAndDropAction],
+        formats: &[&str],
+    ) -> Call<DragAndDropAction> {
+        self.object().call(
+            &DRAG_HG_MOVE,
+            vec![
+                screen_id.to_value(),
+                x.to_value(),
+                y.to_value(),
+                default_action.to_value(),
+                allowed_actions.to_value(),
+                formats.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `dragHGLeave`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_hg_leave(&self, screen_id: u32) -> Call<()> {
+        self.object().call(&DRAG_HG_LEAVE, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `dragHGDrop`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_hg_drop(
+        &self,
+        screen_id: u32,
+        x: u32,
+        y: u32,
+        default_action: DragAndDropAction,
+        allowed_actions: &[DragAndDropAction],
+        formats: &[&str],
+    ) -> Call<GuestDragHGDrop> {
+        self.object().call_many(
+            &DRAG_HG_DROP,
+            vec![
+                screen_id.to_value(),
+                x.to_value(),
+                y.to_value(),
+                default_action.to_value(),
+                allowed_actions.to_value(),
+                formats.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `dragHGPutData`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_hg_put_data(&self, screen_id: u32, format: &str, data: &[u8]) -> Call<IProgress> {
+        self.object()
+            .call(&DRAG_HG_PUT_DATA, vec![screen_id.to_value(), format.to_value(), data.to_value()])
+    }
+
+    /// Calls the method `dragGHPending`. Only in 4.3.
+    ///
+    /// Older signatures: [`Self::drag_gh_pending_v4_2`] (4.2).
+    #[inline]
+    pub fn drag_gh_pending(&self, screen_id: u32) -> Call<GuestDragGHPending> {
+        self.object().call_many(&DRAG_GH_PENDING, vec![screen_id.to_value()])
+    }
+
+    /// What [`Self::drag_gh_pending`] is, and stays when that changes.
+    #[inline]
+    pub fn drag_gh_pending_v4_3(&self, screen_id: u32) -> Call<GuestDragGHPending> {
+        self.object().call_many(&DRAG_GH_PENDING, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `dragGHPending`. Only in 4.2. Then replaced by [`Self::drag_gh_pending`].
+    #[inline]
+    pub fn drag_gh_pending_v4_2(&self, screen_id: u32) -> Call<GuestDragGHPendingV4_2> {
+        self.object().call_many(&DRAG_GH_PENDING_V4_2, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `dragGHDropped`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_gh_dropped(&self, format: &str, action: DragAndDropAction) -> Call<IProgress> {
+        self.object().call(&DRAG_GH_DROPPED, vec![format.to_value(), action.to_value()])
+    }
+
+    /// Calls the method `dragGHGetData`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn drag_gh_get_data(&self) -> Call<Vec<u8>> {
+        self.object().call(&DRAG_GH_GET_DATA, vec![])
+    }
+
+    /// Calls the method `createSession`. Since 4.2.
     #[inline]
     pub fn create_session(
         &self,
@@ -161,19 +459,21 @@ impl IGuest {
         )
     }
 
-    /// Calls the method `findSession`.
+    /// Calls the method `findSession`. Since 4.2.
     #[inline]
     pub fn find_session(&self, session_name: &str) -> Call<Vec<IGuestSession>> {
         self.object().call(&FIND_SESSION, vec![session_name.to_value()])
     }
 
-    /// Calls the method `shutdown`.
+    /// Calls the method `shutdown`. Since 7.0.
     #[inline]
     pub fn shutdown(&self, flags: &[GuestShutdownFlag]) -> Call<()> {
         self.object().call(&SHUTDOWN, vec![flags.to_value()])
     }
 
-    /// Calls the method `updateGuestAdditions`.
+    /// Calls the method `updateGuestAdditions`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::update_guest_additions_v4_1`] (4.1), [`Self::update_guest_additions_v4_2`] (4.2).
     #[inline]
     pub fn update_guest_additions(
         &self,
@@ -185,6 +485,36 @@ impl IGuest {
             &UPDATE_GUEST_ADDITIONS,
             vec![source.to_value(), arguments.to_value(), flags.to_value()],
         )
+    }
+
+    /// What [`Self::update_guest_additions`] is, and stays when that changes.
+    #[inline]
+    pub fn update_guest_additions_v4_3(
+        &self,
+        source: &str,
+        arguments: &[&str],
+        flags: &[AdditionsUpdateFlag],
+    ) -> Call<IProgress> {
+        self.object().call(
+            &UPDATE_GUEST_ADDITIONS,
+            vec![source.to_value(), arguments.to_value(), flags.to_value()],
+        )
+    }
+
+    /// Calls the method `updateGuestAdditions`. Only in 4.2. Then replaced by [`Self::update_guest_additions`].
+    #[inline]
+    pub fn update_guest_additions_v4_2(
+        &self,
+        source: &str,
+        flags: &[AdditionsUpdateFlag],
+    ) -> Call<IProgress> {
+        self.object().call(&UPDATE_GUEST_ADDITIONS_V4_2, vec![source.to_value(), flags.to_value()])
+    }
+
+    /// Calls the method `updateGuestAdditions`. Until 4.1. Then replaced by [`Self::update_guest_additions_v4_2`].
+    #[inline]
+    pub fn update_guest_additions_v4_1(&self, source: &str, flags: u32) -> Call<IProgress> {
+        self.object().call(&UPDATE_GUEST_ADDITIONS_V4_1, vec![source.to_value(), flags.to_value()])
     }
 }
 
@@ -256,12 +586,111 @@ impl Outputs for GuestGetFacilityStatus {
     }
 }
 
+/// What [`IGuest::execute_process`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestExecuteProcess {
+    /// `pid`
+    pub pid: u32,
+    /// `returnval`
+    pub result: IProgress,
+}
+
+impl Outputs for GuestExecuteProcess {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self { pid: reply.output("pid")?, result: reply.output("returnval")? })
+    }
+}
+
+/// What [`IGuest::get_process_status`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestGetProcessStatus {
+    /// `exitcode`
+    pub exitcode: u32,
+    /// `flags`
+    pub flags: u32,
+    /// `returnval`
+    pub result: ExecuteProcessStatus,
+}
+
+impl Outputs for GuestGetProcessStatus {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            exitcode: reply.output("exitcode")?,
+            flags: reply.output("flags")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
+/// What [`IGuest::drag_hg_drop`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestDragHGDrop {
+    /// `format`
+    pub format: String,
+    /// `returnval`
+    pub result: DragAndDropAction,
+}
+
+impl Outputs for GuestDragHGDrop {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self { format: reply.output("format")?, result: reply.output("returnval")? })
+    }
+}
+
+/// What [`IGuest::drag_gh_pending`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestDragGHPending {
+    /// `formats`
+    pub formats: Vec<String>,
+    /// `allowedActions`
+    pub allowed_actions: Vec<DragAndDropAction>,
+    /// `returnval`
+    pub result: DragAndDropAction,
+}
+
+impl Outputs for GuestDragGHPending {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            formats: reply.output("formats")?,
+            allowed_actions: reply.output("allowedActions")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
+/// What [`IGuest::drag_gh_pending_v4_2`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestDragGHPendingV4_2 {
+    /// `format`
+    pub format: Vec<String>,
+    /// `allowedActions`
+    pub allowed_actions: Vec<DragAndDropAction>,
+    /// `returnval`
+    pub result: DragAndDropAction,
+}
+
+impl Outputs for GuestDragGHPendingV4_2 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            format: reply.output("format")?,
+            allowed_actions: reply.output("allowedActions")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
 static GET_OS_TYPE_ID: Operation = Operation {
     name: "IGuest_getOSTypeId",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ADDITIONS_RUN_LEVEL: Operation = Operation {
@@ -269,7 +698,8 @@ static GET_ADDITIONS_RUN_LEVEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ADDITIONS_VERSION: Operation = Operation {
@@ -277,7 +707,8 @@ static GET_ADDITIONS_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ADDITIONS_REVISION: Operation = Operation {
@@ -285,7 +716,8 @@ static GET_ADDITIONS_REVISION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_DND_SOURCE: Operation = Operation {
@@ -293,7 +725,8 @@ static GET_DND_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDnDBase" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_DND_TARGET: Operation = Operation {
@@ -301,7 +734,8 @@ static GET_DND_TARGET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDnDBase" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -309,7 +743,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_FACILITIES: Operation = Operation {
@@ -317,7 +752,8 @@ static GET_FACILITIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SESSIONS: Operation = Operation {
@@ -325,7 +761,8 @@ static GET_SESSIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestSession" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_MEMORY_BALLOON_SIZE: Operation = Operation {
@@ -333,7 +770,8 @@ static GET_MEMORY_BALLOON_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_MEMORY_BALLOON_SIZE: Operation = Operation {
@@ -341,7 +779,8 @@ static SET_MEMORY_BALLOON_SIZE: Operation = Operation {
     parameters: &["memoryBalloonSize"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STATISTICS_UPDATE_INTERVAL: Operation = Operation {
@@ -349,7 +788,8 @@ static GET_STATISTICS_UPDATE_INTERVAL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_STATISTICS_UPDATE_INTERVAL: Operation = Operation {
@@ -357,7 +797,8 @@ static SET_STATISTICS_UPDATE_INTERVAL: Operation = Operation {
     parameters: &["statisticsUpdateInterval"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static INTERNAL_GET_STATISTICS: Operation = Operation {
@@ -365,7 +806,8 @@ static INTERNAL_GET_STATISTICS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_FACILITY_STATUS: Operation = Operation {
@@ -373,7 +815,8 @@ static GET_FACILITY_STATUS: Operation = Operation {
     parameters: &["facility"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ADDITIONS_STATUS: Operation = Operation {
@@ -381,7 +824,8 @@ static GET_ADDITIONS_STATUS: Operation = Operation {
     parameters: &["level"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CREDENTIALS: Operation = Operation {
@@ -389,7 +833,205 @@ static SET_CREDENTIALS: Operation = Operation {
     parameters: &["userName", "password", "domain", "allowInteractiveLogon"],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static EXECUTE_PROCESS: Operation = Operation {
+    name: "IGuest_executeProcess",
+    parameters: &[
+        "execName",
+        "flags",
+        "arguments",
+        "environment",
+        "userName",
+        "password",
+        "timeoutMS",
+    ],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
     versions: 0b1,
+};
+
+static GET_PROCESS_OUTPUT: Operation = Operation {
+    name: "IGuest_getProcessOutput",
+    parameters: &["pid", "flags", "timeoutMS", "size"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static GET_PROCESS_STATUS: Operation = Operation {
+    name: "IGuest_getProcessStatus",
+    parameters: &["pid"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static COPY_FROM_GUEST: Operation = Operation {
+    name: "IGuest_copyFromGuest",
+    parameters: &["source", "dest", "userName", "password", "flags"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static COPY_TO_GUEST: Operation = Operation {
+    name: "IGuest_copyToGuest",
+    parameters: &["source", "dest", "userName", "password", "flags"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static DIRECTORY_CLOSE: Operation = Operation {
+    name: "IGuest_directoryClose",
+    parameters: &["handle"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static DIRECTORY_CREATE: Operation = Operation {
+    name: "IGuest_directoryCreate",
+    parameters: &["directory", "userName", "password", "mode", "flags"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static DIRECTORY_OPEN: Operation = Operation {
+    name: "IGuest_directoryOpen",
+    parameters: &["directory", "filter", "flags", "userName", "password"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static DIRECTORY_READ: Operation = Operation {
+    name: "IGuest_directoryRead",
+    parameters: &["handle"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static FILE_EXISTS: Operation = Operation {
+    name: "IGuest_fileExists",
+    parameters: &["file", "userName", "password"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static FILE_QUERY_SIZE: Operation = Operation {
+    name: "IGuest_fileQuerySize",
+    parameters: &["file", "userName", "password"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static SET_PROCESS_INPUT: Operation = Operation {
+    name: "IGuest_setProcessInput",
+    parameters: &["pid", "flags", "timeoutMS", "data"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static DRAG_HG_ENTER: Operation = Operation {
+    name: "IGuest_dragHGEnter",
+    parameters: &["screenId", "y", "x", "defaultAction", "allowedActions", "formats"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static DRAG_HG_MOVE: Operation = Operation {
+    name: "IGuest_dragHGMove",
+    parameters: &["screenId", "x", "y", "defaultAction", "allowedActions", "formats"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static DRAG_HG_LEAVE: Operation = Operation {
+    name: "IGuest_dragHGLeave",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static DRAG_HG_DROP: Operation = Operation {
+    name: "IGuest_dragHGDrop",
+    parameters: &["screenId", "x", "y", "defaultAction", "allowedActions", "formats"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static DRAG_HG_PUT_DATA: Operation = Operation {
+    name: "IGuest_dragHGPutData",
+    parameters: &["screenId", "format", "data"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static DRAG_GH_PENDING: Operation = Operation {
+    name: "IGuest_dragGHPending",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100,
+};
+
+static DRAG_GH_PENDING_V4_2: Operation = Operation {
+    name: "IGuest_dragGHPending",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b10,
+};
+
+static DRAG_GH_DROPPED: Operation = Operation {
+    name: "IGuest_dragGHDropped",
+    parameters: &["format", "action"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static DRAG_GH_GET_DATA: Operation = Operation {
+    name: "IGuest_dragGHGetData",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
 };
 
 static CREATE_SESSION: Operation = Operation {
@@ -397,7 +1039,8 @@ static CREATE_SESSION: Operation = Operation {
     parameters: &["user", "password", "domain", "sessionName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestSession" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static FIND_SESSION: Operation = Operation {
@@ -405,7 +1048,8 @@ static FIND_SESSION: Operation = Operation {
     parameters: &["sessionName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestSession" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SHUTDOWN: Operation = Operation {
@@ -413,7 +1057,8 @@ static SHUTDOWN: Operation = Operation {
     parameters: &["flags"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static UPDATE_GUEST_ADDITIONS: Operation = Operation {
@@ -421,5 +1066,24 @@ static UPDATE_GUEST_ADDITIONS: Operation = Operation {
     parameters: &["source", "arguments", "flags"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static UPDATE_GUEST_ADDITIONS_V4_2: Operation = Operation {
+    name: "IGuest_updateGuestAdditions",
+    parameters: &["source", "flags"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b10,
+};
+
+static UPDATE_GUEST_ADDITIONS_V4_1: Operation = Operation {
+    name: "IGuest_updateGuestAdditions",
+    parameters: &["source", "flags"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
     versions: 0b1,
 };

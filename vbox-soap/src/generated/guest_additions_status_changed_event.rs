@@ -8,9 +8,10 @@ use crate::call::Call;
 use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
+use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestAdditionsStatusChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestAdditionsStatusChangedEvent`. Since 6.0.
     IGuestAdditionsStatusChangedEvent: IEvent
 }
 
@@ -19,6 +20,12 @@ impl IGuestAdditionsStatusChangedEvent {
     #[inline]
     pub fn get_facility(&self) -> Call<AdditionsFacilityType> {
         self.object().call(&GET_FACILITY, vec![])
+    }
+
+    /// Sets the attribute `facility`. Only in 6.0.
+    #[inline]
+    pub fn set_facility(&self, facility: AdditionsFacilityType) -> Call<()> {
+        self.object().call(&SET_FACILITY, vec![facility.to_value()])
     }
 
     /// Reads the attribute `status`.
@@ -45,7 +52,17 @@ static GET_FACILITY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static SET_FACILITY: Operation = Operation {
+    name: "IGuestAdditionsStatusChangedEvent_setFacility",
+    parameters: &["facility"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1000000,
 };
 
 static GET_STATUS: Operation = Operation {
@@ -53,7 +70,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_RUN_LEVEL: Operation = Operation {
@@ -61,7 +79,8 @@ static GET_RUN_LEVEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_TIMESTAMP: Operation = Operation {
@@ -69,5 +88,6 @@ static GET_TIMESTAMP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestDebugControl`.
+    /// A handle to an object with VirtualBox's interface `IGuestDebugControl`. Since 7.0.
     IGuestDebugControl
 }
 
@@ -68,7 +68,8 @@ static GET_DEBUG_PROVIDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_DEBUG_PROVIDER: Operation = Operation {
@@ -76,7 +77,8 @@ static SET_DEBUG_PROVIDER: Operation = Operation {
     parameters: &["debugProvider"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DEBUG_IO_PROVIDER: Operation = Operation {
@@ -84,7 +86,8 @@ static GET_DEBUG_IO_PROVIDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_DEBUG_IO_PROVIDER: Operation = Operation {
@@ -92,7 +95,8 @@ static SET_DEBUG_IO_PROVIDER: Operation = Operation {
     parameters: &["debugIoProvider"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DEBUG_ADDRESS: Operation = Operation {
@@ -100,7 +104,8 @@ static GET_DEBUG_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_DEBUG_ADDRESS: Operation = Operation {
@@ -108,7 +113,8 @@ static SET_DEBUG_ADDRESS: Operation = Operation {
     parameters: &["debugAddress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DEBUG_PORT: Operation = Operation {
@@ -116,7 +122,8 @@ static GET_DEBUG_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_DEBUG_PORT: Operation = Operation {
@@ -124,5 +131,6 @@ static SET_DEBUG_PORT: Operation = Operation {
     parameters: &["debugPort"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestDebugControlChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestDebugControlChangedEvent`. Since 7.0.
     IGuestDebugControlChangedEvent: IEvent
 }
 
@@ -26,5 +26,6 @@ static GET_GUEST_DEBUG_CONTROL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestDebugControl" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

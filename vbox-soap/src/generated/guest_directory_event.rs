@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestDirectoryEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestDirectoryEvent`. Since 7.1.
     IGuestDirectoryEvent: IGuestSessionEvent
 }
 
@@ -26,5 +26,6 @@ static GET_DIRECTORY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDirectory" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestDirectoryReadEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestDirectoryReadEvent`. Since 7.1.
     IGuestDirectoryReadEvent: IGuestDirectoryEvent
 }
 
@@ -44,7 +44,8 @@ static GET_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_OBJ_INFO: Operation = Operation {
@@ -52,7 +53,8 @@ static GET_OBJ_INFO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFsObjInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_OWNER: Operation = Operation {
@@ -60,7 +62,8 @@ static GET_OWNER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_GROUPS: Operation = Operation {
@@ -68,5 +71,6 @@ static GET_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestFileEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestFileEvent`. Since 4.3.
     IGuestFileEvent: IGuestSessionEvent
 }
 
@@ -26,5 +26,6 @@ static GET_FILE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFile" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestFileIOEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestFileIOEvent`. Since 4.3.
     IGuestFileIOEvent: IGuestFileEvent
 }
 
@@ -30,7 +30,8 @@ static GET_OFFSET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PROCESSED: Operation = Operation {
@@ -38,5 +39,6 @@ static GET_PROCESSED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

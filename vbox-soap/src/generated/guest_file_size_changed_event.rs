@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestFileSizeChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestFileSizeChangedEvent`. Since 6.0.
     IGuestFileSizeChangedEvent: IGuestFileEvent
 }
 
@@ -24,5 +24,6 @@ static GET_NEW_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

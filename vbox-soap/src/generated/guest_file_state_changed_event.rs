@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestFileStateChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestFileStateChangedEvent`. Since 4.3.
     IGuestFileStateChangedEvent: IGuestFileEvent
 }
 
@@ -33,7 +33,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ERROR: Operation = Operation {
@@ -41,5 +42,6 @@ static GET_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestFsInfo`.
+    /// A handle to an object with VirtualBox's interface `IGuestFsInfo`. Since 7.0.
     IGuestFsInfo: IFsInfo
 }
 
@@ -24,5 +24,6 @@ static GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -7,12 +7,12 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestFsObjInfo`.
+    /// A handle to an object with VirtualBox's interface `IGuestFsObjInfo`. Since 4.2.
     IGuestFsObjInfo: IFsObjInfo
 }
 
 impl IGuestFsObjInfo {
-    /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`.
+    /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`. Since 5.0.
     #[inline]
     pub fn get_midl_does_not_like_empty_interfaces(&self) -> Call<bool> {
         self.object().call(&GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES, vec![])
@@ -24,5 +24,6 @@ static GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

@@ -55,7 +55,8 @@ static GET_CHANGE_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SCREEN_ID: Operation = Operation {
@@ -63,7 +64,8 @@ static GET_SCREEN_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ORIGIN_X: Operation = Operation {
@@ -71,7 +73,8 @@ static GET_ORIGIN_X: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ORIGIN_Y: Operation = Operation {
@@ -79,7 +82,8 @@ static GET_ORIGIN_Y: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_WIDTH: Operation = Operation {
@@ -87,7 +91,8 @@ static GET_WIDTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HEIGHT: Operation = Operation {
@@ -95,5 +100,6 @@ static GET_HEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestMonitorInfoChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestMonitorInfoChangedEvent`. Since 6.1.
     IGuestMonitorInfoChangedEvent: IEvent
 }
 
@@ -24,5 +24,6 @@ static GET_OUTPUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -13,7 +13,13 @@ managed_object! {
 }
 
 impl IGuestMouseEvent {
-    /// Reads the attribute `mode`.
+    /// Reads the attribute `absolute`. Until 4.2.
+    #[inline]
+    pub fn get_absolute(&self) -> Call<bool> {
+        self.object().call(&GET_ABSOLUTE, vec![])
+    }
+
+    /// Reads the attribute `mode`. Since 4.3.
     #[inline]
     pub fn get_mode(&self) -> Call<GuestMouseEventMode> {
         self.object().call(&GET_MODE, vec![])
@@ -50,12 +56,22 @@ impl IGuestMouseEvent {
     }
 }
 
+static GET_ABSOLUTE: Operation = Operation {
+    name: "IGuestMouseEvent_getAbsolute",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
+};
+
 static GET_MODE: Operation = Operation {
     name: "IGuestMouseEvent_getMode",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_X: Operation = Operation {
@@ -63,7 +79,8 @@ static GET_X: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_Y: Operation = Operation {
@@ -71,7 +88,8 @@ static GET_Y: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_Z: Operation = Operation {
@@ -79,7 +97,8 @@ static GET_Z: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_W: Operation = Operation {
@@ -87,7 +106,8 @@ static GET_W: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BUTTONS: Operation = Operation {
@@ -95,5 +115,6 @@ static GET_BUTTONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestMultiTouchEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestMultiTouchEvent`. Since 4.3.
     IGuestMultiTouchEvent: IEvent
 }
 
@@ -42,7 +42,7 @@ impl IGuestMultiTouchEvent {
         self.object().call(&GET_CONTACT_FLAGS, vec![])
     }
 
-    /// Reads the attribute `isTouchScreen`.
+    /// Reads the attribute `isTouchScreen`. Since 7.0.
     #[inline]
     pub fn get_is_touch_screen(&self) -> Call<bool> {
         self.object().call(&GET_IS_TOUCH_SCREEN, vec![])
@@ -60,7 +60,8 @@ static GET_CONTACT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_X_POSITIONS: Operation = Operation {
@@ -68,7 +69,8 @@ static GET_X_POSITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_Y_POSITIONS: Operation = Operation {
@@ -76,7 +78,8 @@ static GET_Y_POSITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_CONTACT_IDS: Operation = Operation {
@@ -84,7 +87,8 @@ static GET_CONTACT_IDS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_CONTACT_FLAGS: Operation = Operation {
@@ -92,7 +96,8 @@ static GET_CONTACT_FLAGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_IS_TOUCH_SCREEN: Operation = Operation {
@@ -100,7 +105,8 @@ static GET_IS_TOUCH_SCREEN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SCAN_TIME: Operation = Operation {
@@ -108,5 +114,6 @@ static GET_SCAN_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestProcessEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestProcessEvent`. Since 4.3.
     IGuestProcessEvent: IGuestSessionEvent
 }
 
@@ -32,7 +32,8 @@ static GET_PROCESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProcess" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PID: Operation = Operation {
@@ -40,5 +41,6 @@ static GET_PID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -8,7 +8,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestProcessInputNotifyEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestProcessInputNotifyEvent`. Since 4.3.
     IGuestProcessInputNotifyEvent: IGuestProcessIOEvent
 }
 
@@ -25,5 +25,6 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -30,7 +30,7 @@ impl IGuestPropertyChangedEvent {
         self.object().call(&GET_FLAGS, vec![])
     }
 
-    /// Reads the attribute `fWasDeleted`.
+    /// Reads the attribute `fWasDeleted`. Since 7.0.
     #[inline]
     pub fn get_f_was_deleted(&self) -> Call<bool> {
         self.object().call(&GET_F_WAS_DELETED, vec![])
@@ -42,7 +42,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VALUE: Operation = Operation {
@@ -50,7 +51,8 @@ static GET_VALUE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_FLAGS: Operation = Operation {
@@ -58,7 +60,8 @@ static GET_FLAGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_F_WAS_DELETED: Operation = Operation {
@@ -66,5 +69,6 @@ static GET_F_WAS_DELETED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

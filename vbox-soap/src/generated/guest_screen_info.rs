@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestScreenInfo`.
+    /// A handle to an object with VirtualBox's interface `IGuestScreenInfo`. Since 5.1.
     IGuestScreenInfo
 }
 
@@ -66,7 +66,7 @@ impl IGuestScreenInfo {
         self.object().call(&GET_BITS_PER_PIXEL, vec![])
     }
 
-    /// Reads the attribute `extendedInfo`.
+    /// Reads the attribute `extendedInfo`. Since 5.2.
     #[inline]
     pub fn get_extended_info(&self) -> Call<String> {
         self.object().call(&GET_EXTENDED_INFO, vec![])
@@ -78,7 +78,8 @@ static GET_SCREEN_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_GUEST_MONITOR_STATUS: Operation = Operation {
@@ -86,7 +87,8 @@ static GET_GUEST_MONITOR_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_PRIMARY: Operation = Operation {
@@ -94,7 +96,8 @@ static GET_PRIMARY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_ORIGIN: Operation = Operation {
@@ -102,7 +105,8 @@ static GET_ORIGIN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_ORIGIN_X: Operation = Operation {
@@ -110,7 +114,8 @@ static GET_ORIGIN_X: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_ORIGIN_Y: Operation = Operation {
@@ -118,7 +123,8 @@ static GET_ORIGIN_Y: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_WIDTH: Operation = Operation {
@@ -126,7 +132,8 @@ static GET_WIDTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_HEIGHT: Operation = Operation {
@@ -134,7 +141,8 @@ static GET_HEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_BITS_PER_PIXEL: Operation = Operation {
@@ -142,7 +150,8 @@ static GET_BITS_PER_PIXEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_EXTENDED_INFO: Operation = Operation {
@@ -150,5 +159,6 @@ static GET_EXTENDED_INFO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };

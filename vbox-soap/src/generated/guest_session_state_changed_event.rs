@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestSessionStateChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestSessionStateChangedEvent`. Since 4.3.
     IGuestSessionStateChangedEvent: IGuestSessionEvent
 }
 
@@ -39,7 +39,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_STATUS: Operation = Operation {
@@ -47,7 +48,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ERROR: Operation = Operation {
@@ -55,5 +57,6 @@ static GET_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -8,7 +8,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IGuestUserStateChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IGuestUserStateChangedEvent`. Since 4.3.
     IGuestUserStateChangedEvent: IEvent
 }
 
@@ -43,7 +43,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_DOMAIN: Operation = Operation {
@@ -51,7 +52,8 @@ static GET_DOMAIN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_STATE: Operation = Operation {
@@ -59,7 +61,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_STATE_DETAILS: Operation = Operation {
@@ -67,5 +70,6 @@ static GET_STATE_DETAILS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

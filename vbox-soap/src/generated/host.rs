@@ -7,6 +7,7 @@ use crate::api::IHostDrive;
 use crate::api::IHostNetworkInterface;
 use crate::api::IHostUSBDevice;
 use crate::api::IHostUSBDeviceFilter;
+use crate::api::IHostUpdate;
 use crate::api::IHostVideoInputDevice;
 use crate::api::IHostX86;
 use crate::api::IMedium;
@@ -30,13 +31,13 @@ managed_object! {
 }
 
 impl IHost {
-    /// Reads the attribute `architecture`.
+    /// Reads the attribute `architecture`. Since 7.1.
     #[inline]
     pub fn get_architecture(&self) -> Call<PlatformArchitecture> {
         self.object().call(&GET_ARCHITECTURE, vec![])
     }
 
-    /// Reads the attribute `x86`.
+    /// Reads the attribute `x86`. Since 7.1.
     #[inline]
     pub fn get_x86(&self) -> Call<IHostX86> {
         self.object().call(&GET_X86, vec![])
@@ -54,7 +55,7 @@ impl IHost {
         self.object().call(&GET_FLOPPY_DRIVES, vec![])
     }
 
-    /// Reads the attribute `audioDevices`.
+    /// Reads the attribute `audioDevices`. Since 7.0.
     #[inline]
     pub fn get_audio_devices(&self) -> Call<Vec<IHostAudioDevice>> {
         self.object().call(&GET_AUDIO_DEVICES, vec![])
@@ -78,19 +79,19 @@ impl IHost {
         self.object().call(&GET_NETWORK_INTERFACES, vec![])
     }
 
-    /// Reads the attribute `nameServers`.
+    /// Reads the attribute `nameServers`. Since 4.3.
     #[inline]
     pub fn get_name_servers(&self) -> Call<Vec<String>> {
         self.object().call(&GET_NAME_SERVERS, vec![])
     }
 
-    /// Reads the attribute `domainName`.
+    /// Reads the attribute `domainName`. Since 4.3.
     #[inline]
     pub fn get_domain_name(&self) -> Call<String> {
         self.object().call(&GET_DOMAIN_NAME, vec![])
     }
 
-    /// Reads the attribute `searchStrings`.
+    /// Reads the attribute `searchStrings`. Since 4.3.
     #[inline]
     pub fn get_search_strings(&self) -> Call<Vec<String>> {
         self.object().call(&GET_SEARCH_STRINGS, vec![])
@@ -114,13 +115,13 @@ impl IHost {
         self.object().call(&GET_PROCESSOR_CORE_COUNT, vec![])
     }
 
-    /// Reads the attribute `processorOnlineCoreCount`.
+    /// Reads the attribute `processorOnlineCoreCount`. Since 4.3.
     #[inline]
     pub fn get_processor_online_core_count(&self) -> Call<u32> {
         self.object().call(&GET_PROCESSOR_ONLINE_CORE_COUNT, vec![])
     }
 
-    /// Reads the attribute `hostDrives`.
+    /// Reads the attribute `hostDrives`. Since 7.0.
     #[inline]
     pub fn get_host_drives(&self) -> Call<Vec<IHostDrive>> {
         self.object().call(&GET_HOST_DRIVES, vec![])
@@ -156,25 +157,37 @@ impl IHost {
         self.object().call(&GET_UTC_TIME, vec![])
     }
 
-    /// Reads the attribute `videoInputDevices`.
+    /// Reads the attribute `acceleration3DAvailable`. Until 7.0.
+    #[inline]
+    pub fn get_acceleration3d_available(&self) -> Call<bool> {
+        self.object().call(&GET_ACCELERATION3D_AVAILABLE, vec![])
+    }
+
+    /// Reads the attribute `videoInputDevices`. Since 4.3.
     #[inline]
     pub fn get_video_input_devices(&self) -> Call<Vec<IHostVideoInputDevice>> {
         self.object().call(&GET_VIDEO_INPUT_DEVICES, vec![])
     }
 
-    /// Reads the attribute `updateHost`.
+    /// Reads the attribute `update`. Only in 6.1.
+    #[inline]
+    pub fn get_update(&self) -> Call<IHostUpdate> {
+        self.object().call(&GET_UPDATE, vec![])
+    }
+
+    /// Reads the attribute `updateHost`. Since 7.0.
     #[inline]
     pub fn get_update_host(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_UPDATE_HOST, vec![])
     }
 
-    /// Reads the attribute `updateExtPack`.
+    /// Reads the attribute `updateExtPack`. Since 7.0.
     #[inline]
     pub fn get_update_ext_pack(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_UPDATE_EXT_PACK, vec![])
     }
 
-    /// Reads the attribute `updateGuestAdditions`.
+    /// Reads the attribute `updateGuestAdditions`. Since 7.0.
     #[inline]
     pub fn get_update_guest_additions(&self) -> Call<IUpdateAgent> {
         self.object().call(&GET_UPDATE_GUEST_ADDITIONS, vec![])
@@ -196,6 +209,20 @@ impl IHost {
     #[inline]
     pub fn get_processor_description(&self, cpu_id: u32) -> Call<String> {
         self.object().call(&GET_PROCESSOR_DESCRIPTION, vec![cpu_id.to_value()])
+    }
+
+    /// Calls the method `getProcessorCPUIDLeaf`. Until 7.0.
+    #[inline]
+    pub fn get_processor_cpuid_leaf(
+        &self,
+        cpu_id: u32,
+        leaf: u32,
+        sub_leaf: u32,
+    ) -> Call<HostGetProcessorCPUIDLeaf> {
+        self.object().call_many(
+            &GET_PROCESSOR_CPUID_LEAF,
+            vec![cpu_id.to_value(), leaf.to_value(), sub_leaf.to_value()],
+        )
     }
 
     /// Calls the method `createHostOnlyNetworkInterface`.
@@ -283,7 +310,7 @@ impl IHost {
         self.object().call(&GENERATE_MAC_ADDRESS, vec![])
     }
 
-    /// Calls the method `addUSBDeviceSource`.
+    /// Calls the method `addUSBDeviceSource`. Since 5.1.
     #[inline]
     pub fn add_usb_device_source(
         &self,
@@ -305,13 +332,13 @@ impl IHost {
         )
     }
 
-    /// Calls the method `removeUSBDeviceSource`.
+    /// Calls the method `removeUSBDeviceSource`. Since 5.1.
     #[inline]
     pub fn remove_usb_device_source(&self, id: &str) -> Call<()> {
         self.object().call(&REMOVE_USB_DEVICE_SOURCE, vec![id.to_value()])
     }
 
-    /// Calls the method `isExecutionEngineSupported`.
+    /// Calls the method `isExecutionEngineSupported`. Since 7.1.
     #[inline]
     pub fn is_execution_engine_supported(
         &self,
@@ -322,6 +349,31 @@ impl IHost {
             &IS_EXECUTION_ENGINE_SUPPORTED,
             vec![cpu_architecture.to_value(), execution_engine.to_value()],
         )
+    }
+}
+
+/// What [`IHost::get_processor_cpuid_leaf`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HostGetProcessorCPUIDLeaf {
+    /// `valEax`
+    pub val_eax: u32,
+    /// `valEbx`
+    pub val_ebx: u32,
+    /// `valEcx`
+    pub val_ecx: u32,
+    /// `valEdx`
+    pub val_edx: u32,
+}
+
+impl Outputs for HostGetProcessorCPUIDLeaf {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            val_eax: reply.output("valEax")?,
+            val_ebx: reply.output("valEbx")?,
+            val_ecx: reply.output("valEcx")?,
+            val_edx: reply.output("valEdx")?,
+        })
     }
 }
 
@@ -349,7 +401,8 @@ static GET_ARCHITECTURE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_X86: Operation = Operation {
@@ -357,7 +410,8 @@ static GET_X86: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostX86" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_DVD_DRIVES: Operation = Operation {
@@ -365,7 +419,8 @@ static GET_DVD_DRIVES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_FLOPPY_DRIVES: Operation = Operation {
@@ -373,7 +428,8 @@ static GET_FLOPPY_DRIVES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_AUDIO_DEVICES: Operation = Operation {
@@ -381,7 +437,8 @@ static GET_AUDIO_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostAudioDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_USB_DEVICES: Operation = Operation {
@@ -389,7 +446,8 @@ static GET_USB_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_USB_DEVICE_FILTERS: Operation = Operation {
@@ -397,7 +455,8 @@ static GET_USB_DEVICE_FILTERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDeviceFilter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NETWORK_INTERFACES: Operation = Operation {
@@ -405,7 +464,8 @@ static GET_NETWORK_INTERFACES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostNetworkInterface" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAME_SERVERS: Operation = Operation {
@@ -413,7 +473,8 @@ static GET_NAME_SERVERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_DOMAIN_NAME: Operation = Operation {
@@ -421,7 +482,8 @@ static GET_DOMAIN_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_SEARCH_STRINGS: Operation = Operation {
@@ -429,7 +491,8 @@ static GET_SEARCH_STRINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PROCESSOR_COUNT: Operation = Operation {
@@ -437,7 +500,8 @@ static GET_PROCESSOR_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROCESSOR_ONLINE_COUNT: Operation = Operation {
@@ -445,7 +509,8 @@ static GET_PROCESSOR_ONLINE_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROCESSOR_CORE_COUNT: Operation = Operation {
@@ -453,7 +518,8 @@ static GET_PROCESSOR_CORE_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROCESSOR_ONLINE_CORE_COUNT: Operation = Operation {
@@ -461,7 +527,8 @@ static GET_PROCESSOR_ONLINE_CORE_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_HOST_DRIVES: Operation = Operation {
@@ -469,7 +536,8 @@ static GET_HOST_DRIVES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostDrive" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_MEMORY_SIZE: Operation = Operation {
@@ -477,7 +545,8 @@ static GET_MEMORY_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEMORY_AVAILABLE: Operation = Operation {
@@ -485,7 +554,8 @@ static GET_MEMORY_AVAILABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OPERATING_SYSTEM: Operation = Operation {
@@ -493,7 +563,8 @@ static GET_OPERATING_SYSTEM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OS_VERSION: Operation = Operation {
@@ -501,7 +572,8 @@ static GET_OS_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_UTC_TIME: Operation = Operation {
@@ -509,7 +581,17 @@ static GET_UTC_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_ACCELERATION3D_AVAILABLE: Operation = Operation {
+    name: "IHost_getAcceleration3DAvailable",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static GET_VIDEO_INPUT_DEVICES: Operation = Operation {
@@ -517,7 +599,17 @@ static GET_VIDEO_INPUT_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostVideoInputDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_UPDATE: Operation = Operation {
+    name: "IHost_getUpdate",
+    parameters: &[],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IHostUpdate" }],
+    spellings: &[],
+    versions: 0b10000000,
 };
 
 static GET_UPDATE_HOST: Operation = Operation {
@@ -525,7 +617,8 @@ static GET_UPDATE_HOST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUpdateAgent" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_UPDATE_EXT_PACK: Operation = Operation {
@@ -533,7 +626,8 @@ static GET_UPDATE_EXT_PACK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUpdateAgent" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_UPDATE_GUEST_ADDITIONS: Operation = Operation {
@@ -541,7 +635,8 @@ static GET_UPDATE_GUEST_ADDITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUpdateAgent" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_PROCESSOR_SPEED: Operation = Operation {
@@ -549,7 +644,8 @@ static GET_PROCESSOR_SPEED: Operation = Operation {
     parameters: &["cpuId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROCESSOR_FEATURE: Operation = Operation {
@@ -557,7 +653,8 @@ static GET_PROCESSOR_FEATURE: Operation = Operation {
     parameters: &["feature"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROCESSOR_DESCRIPTION: Operation = Operation {
@@ -565,7 +662,17 @@ static GET_PROCESSOR_DESCRIPTION: Operation = Operation {
     parameters: &["cpuId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_PROCESSOR_CPUID_LEAF: Operation = Operation {
+    name: "IHost_getProcessorCPUIDLeaf",
+    parameters: &["cpuId", "leaf", "subLeaf"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static CREATE_HOST_ONLY_NETWORK_INTERFACE: Operation = Operation {
@@ -576,7 +683,8 @@ static CREATE_HOST_ONLY_NETWORK_INTERFACE: Operation = Operation {
         ReferenceIn { element: "hostInterface", field: "", family: "IHostNetworkInterface" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static REMOVE_HOST_ONLY_NETWORK_INTERFACE: Operation = Operation {
@@ -584,7 +692,8 @@ static REMOVE_HOST_ONLY_NETWORK_INTERFACE: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_USB_DEVICE_FILTER: Operation = Operation {
@@ -592,7 +701,8 @@ static CREATE_USB_DEVICE_FILTER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDeviceFilter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static INSERT_USB_DEVICE_FILTER: Operation = Operation {
@@ -600,7 +710,8 @@ static INSERT_USB_DEVICE_FILTER: Operation = Operation {
     parameters: &["position", "filter"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static REMOVE_USB_DEVICE_FILTER: Operation = Operation {
@@ -608,7 +719,8 @@ static REMOVE_USB_DEVICE_FILTER: Operation = Operation {
     parameters: &["position"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_HOST_DVD_DRIVE: Operation = Operation {
@@ -616,7 +728,8 @@ static FIND_HOST_DVD_DRIVE: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_HOST_FLOPPY_DRIVE: Operation = Operation {
@@ -624,7 +737,8 @@ static FIND_HOST_FLOPPY_DRIVE: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_HOST_NETWORK_INTERFACE_BY_NAME: Operation = Operation {
@@ -632,7 +746,8 @@ static FIND_HOST_NETWORK_INTERFACE_BY_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostNetworkInterface" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_HOST_NETWORK_INTERFACE_BY_ID: Operation = Operation {
@@ -640,7 +755,8 @@ static FIND_HOST_NETWORK_INTERFACE_BY_ID: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostNetworkInterface" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_HOST_NETWORK_INTERFACES_OF_TYPE: Operation = Operation {
@@ -648,7 +764,8 @@ static FIND_HOST_NETWORK_INTERFACES_OF_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostNetworkInterface" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_USB_DEVICE_BY_ID: Operation = Operation {
@@ -656,7 +773,8 @@ static FIND_USB_DEVICE_BY_ID: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_USB_DEVICE_BY_ADDRESS: Operation = Operation {
@@ -664,7 +782,8 @@ static FIND_USB_DEVICE_BY_ADDRESS: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GENERATE_MAC_ADDRESS: Operation = Operation {
@@ -672,7 +791,8 @@ static GENERATE_MAC_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ADD_USB_DEVICE_SOURCE: Operation = Operation {
@@ -680,7 +800,8 @@ static ADD_USB_DEVICE_SOURCE: Operation = Operation {
     parameters: &["backend", "id", "address", "propertyNames", "propertyValues"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static REMOVE_USB_DEVICE_SOURCE: Operation = Operation {
@@ -688,7 +809,8 @@ static REMOVE_USB_DEVICE_SOURCE: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static IS_EXECUTION_ENGINE_SUPPORTED: Operation = Operation {
@@ -696,5 +818,6 @@ static IS_EXECUTION_ENGINE_SUPPORTED: Operation = Operation {
     parameters: &["cpuArchitecture", "executionEngine"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

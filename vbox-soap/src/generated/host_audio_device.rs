@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IHostAudioDevice`.
+    /// A handle to an object with VirtualBox's interface `IHostAudioDevice`. Since 7.0.
     IHostAudioDevice
 }
 
@@ -117,7 +117,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NAME: Operation = Operation {
@@ -125,7 +126,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_NAME: Operation = Operation {
@@ -133,7 +135,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -141,7 +144,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_TYPE: Operation = Operation {
@@ -149,7 +153,8 @@ static SET_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_USAGE: Operation = Operation {
@@ -157,7 +162,8 @@ static GET_USAGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_USAGE: Operation = Operation {
@@ -165,7 +171,8 @@ static SET_USAGE: Operation = Operation {
     parameters: &["usage"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DEFAULT_IN: Operation = Operation {
@@ -173,7 +180,8 @@ static GET_DEFAULT_IN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_DEFAULT_IN: Operation = Operation {
@@ -181,7 +189,8 @@ static SET_DEFAULT_IN: Operation = Operation {
     parameters: &["defaultIn"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DEFAULT_OUT: Operation = Operation {
@@ -189,7 +198,8 @@ static GET_DEFAULT_OUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_DEFAULT_OUT: Operation = Operation {
@@ -197,7 +207,8 @@ static SET_DEFAULT_OUT: Operation = Operation {
     parameters: &["defaultOut"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_HOT_PLUG: Operation = Operation {
@@ -205,7 +216,8 @@ static GET_IS_HOT_PLUG: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_IS_HOT_PLUG: Operation = Operation {
@@ -213,7 +225,8 @@ static SET_IS_HOT_PLUG: Operation = Operation {
     parameters: &["isHotPlug"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STATE: Operation = Operation {
@@ -221,7 +234,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_STATE: Operation = Operation {
@@ -229,7 +243,8 @@ static SET_STATE: Operation = Operation {
     parameters: &["state"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_PROPERTY: Operation = Operation {
@@ -237,5 +252,6 @@ static GET_PROPERTY: Operation = Operation {
     parameters: &["key"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -11,7 +11,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IHostAudioDeviceChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IHostAudioDeviceChangedEvent`. Since 7.0.
     IHostAudioDeviceChangedEvent: IEvent
 }
 
@@ -46,7 +46,8 @@ static GET_DEVICE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostAudioDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NEW: Operation = Operation {
@@ -54,7 +55,8 @@ static GET_NEW: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STATE: Operation = Operation {
@@ -62,7 +64,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ERROR: Operation = Operation {
@@ -70,5 +73,6 @@ static GET_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -8,7 +8,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IHostDrive`.
+    /// A handle to an object with VirtualBox's interface `IHostDrive`. Since 7.0.
     IHostDrive
 }
 
@@ -61,7 +61,8 @@ static GET_DRIVE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_PARTITIONING_TYPE: Operation = Operation {
@@ -69,7 +70,8 @@ static GET_PARTITIONING_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_UUID: Operation = Operation {
@@ -77,7 +79,8 @@ static GET_UUID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SECTOR_SIZE: Operation = Operation {
@@ -85,7 +88,8 @@ static GET_SECTOR_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SIZE: Operation = Operation {
@@ -93,7 +97,8 @@ static GET_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_MODEL: Operation = Operation {
@@ -101,7 +106,8 @@ static GET_MODEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_PARTITIONS: Operation = Operation {
@@ -109,5 +115,6 @@ static GET_PARTITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

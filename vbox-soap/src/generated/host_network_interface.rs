@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
+use crate::operation::Spelling;
 use crate::value::ToValue;
 
 managed_object! {
@@ -21,7 +22,7 @@ impl IHostNetworkInterface {
         self.object().call(&GET_NAME, vec![])
     }
 
-    /// Reads the attribute `shortName`.
+    /// Reads the attribute `shortName`. Since 4.3.
     #[inline]
     pub fn get_short_name(&self) -> Call<String> {
         self.object().call(&GET_SHORT_NAME, vec![])
@@ -99,7 +100,7 @@ impl IHostNetworkInterface {
         self.object().call(&GET_INTERFACE_TYPE, vec![])
     }
 
-    /// Reads the attribute `wireless`.
+    /// Reads the attribute `wireless`. Since 5.2.
     #[inline]
     pub fn get_wireless(&self) -> Call<bool> {
         self.object().call(&GET_WIRELESS, vec![])
@@ -143,7 +144,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SHORT_NAME: Operation = Operation {
@@ -151,7 +153,8 @@ static GET_SHORT_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ID: Operation = Operation {
@@ -159,7 +162,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NETWORK_NAME: Operation = Operation {
@@ -167,7 +171,8 @@ static GET_NETWORK_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DHCP_ENABLED: Operation = Operation {
@@ -175,7 +180,12 @@ static GET_DHCP_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostNetworkInterface_getDHCPEnabled",
+        older: "IHostNetworkInterface_getDhcpEnabled",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_IP_ADDRESS: Operation = Operation {
@@ -183,7 +193,8 @@ static GET_IP_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NETWORK_MASK: Operation = Operation {
@@ -191,7 +202,8 @@ static GET_NETWORK_MASK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_IPV6_SUPPORTED: Operation = Operation {
@@ -199,7 +211,8 @@ static GET_IPV6_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_IPV6_ADDRESS: Operation = Operation {
@@ -207,7 +220,8 @@ static GET_IPV6_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_IPV6_NETWORK_MASK_PREFIX_LENGTH: Operation = Operation {
@@ -215,7 +229,8 @@ static GET_IPV6_NETWORK_MASK_PREFIX_LENGTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HARDWARE_ADDRESS: Operation = Operation {
@@ -223,7 +238,8 @@ static GET_HARDWARE_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM_TYPE: Operation = Operation {
@@ -231,7 +247,8 @@ static GET_MEDIUM_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STATUS: Operation = Operation {
@@ -239,7 +256,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_INTERFACE_TYPE: Operation = Operation {
@@ -247,7 +265,8 @@ static GET_INTERFACE_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_WIRELESS: Operation = Operation {
@@ -255,7 +274,8 @@ static GET_WIRELESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static ENABLE_STATIC_IP_CONFIG: Operation = Operation {
@@ -263,7 +283,12 @@ static ENABLE_STATIC_IP_CONFIG: Operation = Operation {
     parameters: &["IPAddress", "networkMask"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostNetworkInterface_enableStaticIPConfig",
+        older: "IHostNetworkInterface_enableStaticIpConfig",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static ENABLE_STATIC_IP_CONFIG_V6: Operation = Operation {
@@ -271,7 +296,12 @@ static ENABLE_STATIC_IP_CONFIG_V6: Operation = Operation {
     parameters: &["IPV6Address", "IPV6NetworkMaskPrefixLength"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostNetworkInterface_enableStaticIPConfigV6",
+        older: "IHostNetworkInterface_enableStaticIpConfigV6",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static ENABLE_DYNAMIC_IP_CONFIG: Operation = Operation {
@@ -279,7 +309,12 @@ static ENABLE_DYNAMIC_IP_CONFIG: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostNetworkInterface_enableDynamicIPConfig",
+        older: "IHostNetworkInterface_enableDynamicIpConfig",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static DHCP_REDISCOVER: Operation = Operation {
@@ -287,5 +322,10 @@ static DHCP_REDISCOVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostNetworkInterface_DHCPRediscover",
+        older: "IHostNetworkInterface_dhcpRediscover",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };

@@ -7,7 +7,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IHostOnlyNetwork`.
+    /// A handle to an object with VirtualBox's interface `IHostOnlyNetwork`. Since 7.0.
     IHostOnlyNetwork
 }
 
@@ -96,7 +96,8 @@ static GET_NETWORK_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_NETWORK_NAME: Operation = Operation {
@@ -104,7 +105,8 @@ static SET_NETWORK_NAME: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -112,7 +114,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -120,7 +123,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NETWORK_MASK: Operation = Operation {
@@ -128,7 +132,8 @@ static GET_NETWORK_MASK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_NETWORK_MASK: Operation = Operation {
@@ -136,7 +141,8 @@ static SET_NETWORK_MASK: Operation = Operation {
     parameters: &["networkMask"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_HOST_IP: Operation = Operation {
@@ -144,7 +150,8 @@ static GET_HOST_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_LOWER_IP: Operation = Operation {
@@ -152,7 +159,8 @@ static GET_LOWER_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_LOWER_IP: Operation = Operation {
@@ -160,7 +168,8 @@ static SET_LOWER_IP: Operation = Operation {
     parameters: &["lowerIP"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_UPPER_IP: Operation = Operation {
@@ -168,7 +177,8 @@ static GET_UPPER_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_UPPER_IP: Operation = Operation {
@@ -176,7 +186,8 @@ static SET_UPPER_IP: Operation = Operation {
     parameters: &["upperIP"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ID: Operation = Operation {
@@ -184,7 +195,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_ID: Operation = Operation {
@@ -192,5 +204,6 @@ static SET_ID: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
+use crate::operation::Spelling;
 
 managed_object! {
     /// A handle to an object with VirtualBox's interface `IHostPCIDevicePlugEvent`.
@@ -43,7 +44,12 @@ static GET_PLUGGED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostPCIDevicePlugEvent_getPlugged",
+        older: "IHostPciDevicePlugEvent_getPlugged",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_SUCCESS: Operation = Operation {
@@ -51,7 +57,12 @@ static GET_SUCCESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostPCIDevicePlugEvent_getSuccess",
+        older: "IHostPciDevicePlugEvent_getSuccess",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_ATTACHMENT: Operation = Operation {
@@ -59,7 +70,12 @@ static GET_ATTACHMENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostPCIDevicePlugEvent_getAttachment",
+        older: "IHostPciDevicePlugEvent_getAttachment",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_MESSAGE: Operation = Operation {
@@ -67,5 +83,10 @@ static GET_MESSAGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IHostPCIDevicePlugEvent_getMessage",
+        older: "IHostPciDevicePlugEvent_getMessage",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };

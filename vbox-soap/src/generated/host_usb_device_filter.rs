@@ -32,7 +32,8 @@ static GET_ACTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ACTION: Operation = Operation {
@@ -40,5 +41,6 @@ static SET_ACTION: Operation = Operation {
     parameters: &["action"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IHostVideoInputDevice`.
+    /// A handle to an object with VirtualBox's interface `IHostVideoInputDevice`. Since 4.3.
     IHostVideoInputDevice
 }
 
@@ -35,7 +35,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PATH: Operation = Operation {
@@ -43,7 +44,8 @@ static GET_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ALIAS: Operation = Operation {
@@ -51,5 +53,6 @@ static GET_ALIAS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

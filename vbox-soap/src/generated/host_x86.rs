@@ -9,7 +9,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IHostX86`.
+    /// A handle to an object with VirtualBox's interface `IHostX86`. Since 7.1.
     IHostX86
 }
 
@@ -59,5 +59,6 @@ static GET_PROCESSOR_CPUID_LEAF: Operation = Operation {
     parameters: &["cpuId", "leaf", "subLeaf"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -15,7 +15,7 @@ managed_object! {
 }
 
 impl IKeyboard {
-    /// Reads the attribute `keyboardLEDs`.
+    /// Reads the attribute `keyboardLEDs`. Since 5.0.
     #[inline]
     pub fn get_keyboard_le_ds(&self) -> Call<Vec<KeyboardLED>> {
         self.object().call(&GET_KEYBOARD_LE_DS, vec![])
@@ -45,13 +45,13 @@ impl IKeyboard {
         self.object().call(&PUT_CAD, vec![])
     }
 
-    /// Calls the method `releaseKeys`.
+    /// Calls the method `releaseKeys`. Since 5.0.
     #[inline]
     pub fn release_keys(&self) -> Call<()> {
         self.object().call(&RELEASE_KEYS, vec![])
     }
 
-    /// Calls the method `putUsageCode`.
+    /// Calls the method `putUsageCode`. Since 6.1.
     #[inline]
     pub fn put_usage_code(&self, usage_code: i32, usage_page: i32, key_release: bool) -> Call<()> {
         self.object().call(
@@ -66,7 +66,8 @@ static GET_KEYBOARD_LE_DS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -74,7 +75,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PUT_SCANCODE: Operation = Operation {
@@ -82,7 +84,8 @@ static PUT_SCANCODE: Operation = Operation {
     parameters: &["scancode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PUT_SCANCODES: Operation = Operation {
@@ -90,7 +93,8 @@ static PUT_SCANCODES: Operation = Operation {
     parameters: &["scancodes"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PUT_CAD: Operation = Operation {
@@ -98,7 +102,8 @@ static PUT_CAD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static RELEASE_KEYS: Operation = Operation {
@@ -106,7 +111,8 @@ static RELEASE_KEYS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static PUT_USAGE_CODE: Operation = Operation {
@@ -114,5 +120,6 @@ static PUT_USAGE_CODE: Operation = Operation {
     parameters: &["usageCode", "usagePage", "keyRelease"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

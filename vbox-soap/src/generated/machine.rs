@@ -2,14 +2,23 @@
 
 use crate::api::AutostopType;
 use crate::api::BitmapFormat;
+use crate::api::CPUPropertyType;
+use crate::api::ChipsetType;
 use crate::api::CleanupMode;
 use crate::api::ClipboardMode;
 use crate::api::CloneMode;
 use crate::api::CloneOptions;
 use crate::api::DeviceType;
 use crate::api::DnDMode;
+use crate::api::DragAndDropMode;
+use crate::api::FaultToleranceState;
+use crate::api::FirmwareType;
+use crate::api::GraphicsControllerType;
+use crate::api::HWVirtExPropertyType;
 use crate::api::IAppliance;
+use crate::api::IAudioAdapter;
 use crate::api::IAudioSettings;
+use crate::api::IBIOSSettings;
 use crate::api::IBandwidthControl;
 use crate::api::IBandwidthGroup;
 use crate::api::IFirmwareSettings;
@@ -27,6 +36,7 @@ use crate::api::IRecordingSettings;
 use crate::api::ISerialPort;
 use crate::api::ISession;
 use crate::api::ISharedFolder;
+use crate::api::ISharedFolderV4_1;
 use crate::api::ISnapshot;
 use crate::api::IStorageController;
 use crate::api::ITrustedPlatformModule;
@@ -36,6 +46,7 @@ use crate::api::IVRDEServer;
 use crate::api::IVirtualBox;
 use crate::api::IVirtualBoxErrorInfo;
 use crate::api::IVirtualSystemDescription;
+use crate::api::IommuType;
 use crate::api::KeyboardHIDType;
 use crate::api::LockType;
 use crate::api::MachineState;
@@ -52,6 +63,7 @@ use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
 use crate::operation::ReferenceIn;
+use crate::operation::Spelling;
 use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
@@ -67,13 +79,13 @@ impl IMachine {
         self.object().call(&GET_PARENT, vec![])
     }
 
-    /// Reads the attribute `icon`.
+    /// Reads the attribute `icon`. Since 4.3.
     #[inline]
     pub fn get_icon(&self) -> Call<Vec<u8>> {
         self.object().call(&GET_ICON, vec![])
     }
 
-    /// Sets the attribute `icon`.
+    /// Sets the attribute `icon`. Since 4.3.
     #[inline]
     pub fn set_icon(&self, icon: &[u8]) -> Call<()> {
         self.object().call(&SET_ICON, vec![icon.to_value()])
@@ -121,13 +133,13 @@ impl IMachine {
         self.object().call(&GET_ID, vec![])
     }
 
-    /// Reads the attribute `groups`.
+    /// Reads the attribute `groups`. Since 4.2.
     #[inline]
     pub fn get_groups(&self) -> Call<Vec<String>> {
         self.object().call(&GET_GROUPS, vec![])
     }
 
-    /// Sets the attribute `groups`.
+    /// Sets the attribute `groups`. Since 4.2.
     #[inline]
     pub fn set_groups(&self, groups: &[&str]) -> Call<()> {
         self.object().call(&SET_GROUPS, vec![groups.to_value()])
@@ -205,13 +217,13 @@ impl IMachine {
         self.object().call(&SET_CPU_EXECUTION_CAP, vec![cpu_execution_cap.to_value()])
     }
 
-    /// Reads the attribute `CPUIDPortabilityLevel`.
+    /// Reads the attribute `CPUIDPortabilityLevel`. Since 5.0.
     #[inline]
     pub fn get_cpuid_portability_level(&self) -> Call<u32> {
         self.object().call(&GET_CPUID_PORTABILITY_LEVEL, vec![])
     }
 
-    /// Sets the attribute `CPUIDPortabilityLevel`.
+    /// Sets the attribute `CPUIDPortabilityLevel`. Since 5.0.
     #[inline]
     pub fn set_cpuid_portability_level(&self, cpuid_portability_level: u32) -> Call<()> {
         self.object().call(&SET_CPUID_PORTABILITY_LEVEL, vec![cpuid_portability_level.to_value()])
@@ -253,40 +265,243 @@ impl IMachine {
         self.object().call(&SET_PAGE_FUSION_ENABLED, vec![page_fusion_enabled.to_value()])
     }
 
-    /// Reads the attribute `graphicsAdapter`.
+    /// Reads the attribute `graphicsControllerType`. Only in 4.3 to 6.0.
+    #[inline]
+    pub fn get_graphics_controller_type(&self) -> Call<GraphicsControllerType> {
+        self.object().call(&GET_GRAPHICS_CONTROLLER_TYPE, vec![])
+    }
+
+    /// Sets the attribute `graphicsControllerType`. Only in 4.3 to 6.0.
+    #[inline]
+    pub fn set_graphics_controller_type(
+        &self,
+        graphics_controller_type: GraphicsControllerType,
+    ) -> Call<()> {
+        self.object().call(&SET_GRAPHICS_CONTROLLER_TYPE, vec![graphics_controller_type.to_value()])
+    }
+
+    /// Reads the attribute `VRAMSize`. Until 6.0.
+    #[inline]
+    pub fn get_vram_size(&self) -> Call<u32> {
+        self.object().call(&GET_VRAM_SIZE, vec![])
+    }
+
+    /// Sets the attribute `VRAMSize`. Until 6.0.
+    #[inline]
+    pub fn set_vram_size(&self, vram_size: u32) -> Call<()> {
+        self.object().call(&SET_VRAM_SIZE, vec![vram_size.to_value()])
+    }
+
+    /// Reads the attribute `accelerate3DEnabled`. Until 6.0.
+    #[inline]
+    pub fn get_accelerate3d_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_ACCELERATE3D_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `accelerate3DEnabled`. Until 6.0.
+    #[inline]
+    pub fn set_accelerate3d_enabled(&self, accelerate3d_enabled: bool) -> Call<()> {
+        self.object().call(&SET_ACCELERATE3D_ENABLED, vec![accelerate3d_enabled.to_value()])
+    }
+
+    /// Reads the attribute `accelerate2DVideoEnabled`. Until 6.0.
+    #[inline]
+    pub fn get_accelerate2d_video_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_ACCELERATE2D_VIDEO_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `accelerate2DVideoEnabled`. Until 6.0.
+    #[inline]
+    pub fn set_accelerate2d_video_enabled(&self, accelerate2d_video_enabled: bool) -> Call<()> {
+        self.object()
+            .call(&SET_ACCELERATE2D_VIDEO_ENABLED, vec![accelerate2d_video_enabled.to_value()])
+    }
+
+    /// Reads the attribute `monitorCount`. Until 6.0.
+    #[inline]
+    pub fn get_monitor_count(&self) -> Call<u32> {
+        self.object().call(&GET_MONITOR_COUNT, vec![])
+    }
+
+    /// Sets the attribute `monitorCount`. Until 6.0.
+    #[inline]
+    pub fn set_monitor_count(&self, monitor_count: u32) -> Call<()> {
+        self.object().call(&SET_MONITOR_COUNT, vec![monitor_count.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureEnabled`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn get_video_capture_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_VIDEO_CAPTURE_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureEnabled`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn set_video_capture_enabled(&self, video_capture_enabled: bool) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_ENABLED, vec![video_capture_enabled.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureScreens`. Only in 4.3 to 5.2.
+    #[inline]
+    pub fn get_video_capture_screens(&self) -> Call<Vec<bool>> {
+        self.object().call(&GET_VIDEO_CAPTURE_SCREENS, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureScreens`. Only in 4.3 to 5.2.
+    #[inline]
+    pub fn set_video_capture_screens(&self, video_capture_screens: &[bool]) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_SCREENS, vec![video_capture_screens.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureFile`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn get_video_capture_file(&self) -> Call<String> {
+        self.object().call(&GET_VIDEO_CAPTURE_FILE, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureFile`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn set_video_capture_file(&self, video_capture_file: &str) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_FILE, vec![video_capture_file.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureWidth`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn get_video_capture_width(&self) -> Call<u32> {
+        self.object().call(&GET_VIDEO_CAPTURE_WIDTH, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureWidth`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn set_video_capture_width(&self, video_capture_width: u32) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_WIDTH, vec![video_capture_width.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureHeight`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn get_video_capture_height(&self) -> Call<u32> {
+        self.object().call(&GET_VIDEO_CAPTURE_HEIGHT, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureHeight`. Only in 4.2 to 5.2.
+    #[inline]
+    pub fn set_video_capture_height(&self, video_capture_height: u32) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_HEIGHT, vec![video_capture_height.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureRate`. Only in 4.3 to 5.2.
+    #[inline]
+    pub fn get_video_capture_rate(&self) -> Call<u32> {
+        self.object().call(&GET_VIDEO_CAPTURE_RATE, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureRate`. Only in 4.3 to 5.2.
+    #[inline]
+    pub fn set_video_capture_rate(&self, video_capture_rate: u32) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_RATE, vec![video_capture_rate.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureFPS`. Only in 4.3 to 5.2.
+    #[inline]
+    pub fn get_video_capture_fps(&self) -> Call<u32> {
+        self.object().call(&GET_VIDEO_CAPTURE_FPS, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureFPS`. Only in 4.3 to 5.2.
+    #[inline]
+    pub fn set_video_capture_fps(&self, video_capture_fps: u32) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_FPS, vec![video_capture_fps.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureMaxTime`. Only in 5.0 to 5.2.
+    #[inline]
+    pub fn get_video_capture_max_time(&self) -> Call<u32> {
+        self.object().call(&GET_VIDEO_CAPTURE_MAX_TIME, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureMaxTime`. Only in 5.0 to 5.2.
+    #[inline]
+    pub fn set_video_capture_max_time(&self, video_capture_max_time: u32) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_MAX_TIME, vec![video_capture_max_time.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureMaxFileSize`. Only in 5.0 to 5.2.
+    #[inline]
+    pub fn get_video_capture_max_file_size(&self) -> Call<u32> {
+        self.object().call(&GET_VIDEO_CAPTURE_MAX_FILE_SIZE, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureMaxFileSize`. Only in 5.0 to 5.2.
+    #[inline]
+    pub fn set_video_capture_max_file_size(&self, video_capture_max_file_size: u32) -> Call<()> {
+        self.object()
+            .call(&SET_VIDEO_CAPTURE_MAX_FILE_SIZE, vec![video_capture_max_file_size.to_value()])
+    }
+
+    /// Reads the attribute `videoCaptureOptions`. Only in 5.0 to 5.2.
+    #[inline]
+    pub fn get_video_capture_options(&self) -> Call<String> {
+        self.object().call(&GET_VIDEO_CAPTURE_OPTIONS, vec![])
+    }
+
+    /// Sets the attribute `videoCaptureOptions`. Only in 5.0 to 5.2.
+    #[inline]
+    pub fn set_video_capture_options(&self, video_capture_options: &str) -> Call<()> {
+        self.object().call(&SET_VIDEO_CAPTURE_OPTIONS, vec![video_capture_options.to_value()])
+    }
+
+    /// Reads the attribute `graphicsAdapter`. Since 6.1.
     #[inline]
     pub fn get_graphics_adapter(&self) -> Call<IGraphicsAdapter> {
         self.object().call(&GET_GRAPHICS_ADAPTER, vec![])
     }
 
-    /// Reads the attribute `platform`.
+    /// Reads the attribute `BIOSSettings`. Until 7.0.
+    #[inline]
+    pub fn get_bios_settings(&self) -> Call<IBIOSSettings> {
+        self.object().call(&GET_BIOS_SETTINGS, vec![])
+    }
+
+    /// Reads the attribute `platform`. Since 7.1.
     #[inline]
     pub fn get_platform(&self) -> Call<IPlatform> {
         self.object().call(&GET_PLATFORM, vec![])
     }
 
-    /// Reads the attribute `firmwareSettings`.
+    /// Reads the attribute `firmwareSettings`. Since 7.1.
     #[inline]
     pub fn get_firmware_settings(&self) -> Call<IFirmwareSettings> {
         self.object().call(&GET_FIRMWARE_SETTINGS, vec![])
     }
 
-    /// Reads the attribute `trustedPlatformModule`.
+    /// Reads the attribute `trustedPlatformModule`. Since 7.0.
     #[inline]
     pub fn get_trusted_platform_module(&self) -> Call<ITrustedPlatformModule> {
         self.object().call(&GET_TRUSTED_PLATFORM_MODULE, vec![])
     }
 
-    /// Reads the attribute `nonVolatileStore`.
+    /// Reads the attribute `nonVolatileStore`. Since 7.0.
     #[inline]
     pub fn get_non_volatile_store(&self) -> Call<INvramStore> {
         self.object().call(&GET_NON_VOLATILE_STORE, vec![])
     }
 
-    /// Reads the attribute `recordingSettings`.
+    /// Reads the attribute `recordingSettings`. Since 6.0.
     #[inline]
     pub fn get_recording_settings(&self) -> Call<IRecordingSettings> {
         self.object().call(&GET_RECORDING_SETTINGS, vec![])
+    }
+
+    /// Reads the attribute `firmwareType`. Until 7.0.
+    #[inline]
+    pub fn get_firmware_type(&self) -> Call<FirmwareType> {
+        self.object().call(&GET_FIRMWARE_TYPE, vec![])
+    }
+
+    /// Sets the attribute `firmwareType`. Until 7.0.
+    #[inline]
+    pub fn set_firmware_type(&self, firmware_type: FirmwareType) -> Call<()> {
+        self.object().call(&SET_FIRMWARE_TYPE, vec![firmware_type.to_value()])
     }
 
     /// Reads the attribute `pointingHIDType`.
@@ -313,6 +528,42 @@ impl IMachine {
         self.object().call(&SET_KEYBOARD_HID_TYPE, vec![keyboard_hid_type.to_value()])
     }
 
+    /// Reads the attribute `HPETEnabled`. Until 7.0.
+    #[inline]
+    pub fn get_hpet_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_HPET_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `HPETEnabled`. Until 7.0.
+    #[inline]
+    pub fn set_hpet_enabled(&self, hpet_enabled: bool) -> Call<()> {
+        self.object().call(&SET_HPET_ENABLED, vec![hpet_enabled.to_value()])
+    }
+
+    /// Reads the attribute `chipsetType`. Until 7.0.
+    #[inline]
+    pub fn get_chipset_type(&self) -> Call<ChipsetType> {
+        self.object().call(&GET_CHIPSET_TYPE, vec![])
+    }
+
+    /// Sets the attribute `chipsetType`. Until 7.0.
+    #[inline]
+    pub fn set_chipset_type(&self, chipset_type: ChipsetType) -> Call<()> {
+        self.object().call(&SET_CHIPSET_TYPE, vec![chipset_type.to_value()])
+    }
+
+    /// Reads the attribute `iommuType`. Only in 7.0.
+    #[inline]
+    pub fn get_iommu_type(&self) -> Call<IommuType> {
+        self.object().call(&GET_IOMMU_TYPE, vec![])
+    }
+
+    /// Sets the attribute `iommuType`. Only in 7.0.
+    #[inline]
+    pub fn set_iommu_type(&self, iommu_type: IommuType) -> Call<()> {
+        self.object().call(&SET_IOMMU_TYPE, vec![iommu_type.to_value()])
+    }
+
     /// Reads the attribute `snapshotFolder`.
     #[inline]
     pub fn get_snapshot_folder(&self) -> Call<String> {
@@ -329,6 +580,24 @@ impl IMachine {
     #[inline]
     pub fn get_vrde_server(&self) -> Call<IVRDEServer> {
         self.object().call(&GET_VRDE_SERVER, vec![])
+    }
+
+    /// Reads the attribute `emulatedUSBWebcameraEnabled`. Until 4.2.
+    #[inline]
+    pub fn get_emulated_usb_webcamera_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_EMULATED_USB_WEBCAMERA_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `emulatedUSBWebcameraEnabled`. Until 4.2.
+    #[inline]
+    pub fn set_emulated_usb_webcamera_enabled(
+        &self,
+        emulated_usb_webcamera_enabled: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_EMULATED_USB_WEBCAMERA_ENABLED,
+            vec![emulated_usb_webcamera_enabled.to_value()],
+        )
     }
 
     /// Reads the attribute `emulatedUSBCardReaderEnabled`.
@@ -355,19 +624,31 @@ impl IMachine {
         self.object().call(&GET_MEDIUM_ATTACHMENTS, vec![])
     }
 
-    /// Reads the attribute `USBControllers`.
+    /// Reads the attribute `USBController`. Until 4.2.
+    #[inline]
+    pub fn get_usb_controller(&self) -> Call<IUSBController> {
+        self.object().call(&GET_USB_CONTROLLER, vec![])
+    }
+
+    /// Reads the attribute `USBControllers`. Since 4.3.
     #[inline]
     pub fn get_usb_controllers(&self) -> Call<Vec<IUSBController>> {
         self.object().call(&GET_USB_CONTROLLERS, vec![])
     }
 
-    /// Reads the attribute `USBDeviceFilters`.
+    /// Reads the attribute `USBDeviceFilters`. Since 4.3.
     #[inline]
     pub fn get_usb_device_filters(&self) -> Call<IUSBDeviceFilters> {
         self.object().call(&GET_USB_DEVICE_FILTERS, vec![])
     }
 
-    /// Reads the attribute `audioSettings`.
+    /// Reads the attribute `audioAdapter`. Until 6.1.
+    #[inline]
+    pub fn get_audio_adapter(&self) -> Call<IAudioAdapter> {
+        self.object().call(&GET_AUDIO_ADAPTER, vec![])
+    }
+
+    /// Reads the attribute `audioSettings`. Since 7.0.
     #[inline]
     pub fn get_audio_settings(&self) -> Call<IAudioSettings> {
         self.object().call(&GET_AUDIO_SETTINGS, vec![])
@@ -385,7 +666,7 @@ impl IMachine {
         self.object().call(&GET_SETTINGS_FILE_PATH, vec![])
     }
 
-    /// Reads the attribute `settingsAuxFilePath`.
+    /// Reads the attribute `settingsAuxFilePath`. Since 5.1.
     #[inline]
     pub fn get_settings_aux_file_path(&self) -> Call<String> {
         self.object().call(&GET_SETTINGS_AUX_FILE_PATH, vec![])
@@ -403,7 +684,13 @@ impl IMachine {
         self.object().call(&GET_SESSION_STATE, vec![])
     }
 
-    /// Reads the attribute `sessionName`.
+    /// Reads the attribute `sessionType`. Until 4.3.
+    #[inline]
+    pub fn get_session_type(&self) -> Call<String> {
+        self.object().call(&GET_SESSION_TYPE, vec![])
+    }
+
+    /// Reads the attribute `sessionName`. Since 5.0.
     #[inline]
     pub fn get_session_name(&self) -> Call<String> {
         self.object().call(&GET_SESSION_NAME, vec![])
@@ -457,10 +744,24 @@ impl IMachine {
         self.object().call(&GET_CURRENT_STATE_MODIFIED, vec![])
     }
 
-    /// Reads the attribute `sharedFolders`.
+    /// Reads the attribute `sharedFolders`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::get_shared_folders_v4_1`] (4.1 to 5.2).
     #[inline]
     pub fn get_shared_folders(&self) -> Call<Vec<ISharedFolder>> {
         self.object().call(&GET_SHARED_FOLDERS, vec![])
+    }
+
+    /// What [`Self::get_shared_folders`] is, and stays when that changes.
+    #[inline]
+    pub fn get_shared_folders_v6_0(&self) -> Call<Vec<ISharedFolder>> {
+        self.object().call(&GET_SHARED_FOLDERS, vec![])
+    }
+
+    /// Reads the attribute `sharedFolders`. Until 5.2. Then replaced by [`Self::get_shared_folders`].
+    #[inline]
+    pub fn get_shared_folders_v4_1(&self) -> Call<Vec<ISharedFolderV4_1>> {
+        self.object().call(&GET_SHARED_FOLDERS_V4_1, vec![])
     }
 
     /// Reads the attribute `clipboardMode`.
@@ -475,13 +776,43 @@ impl IMachine {
         self.object().call(&SET_CLIPBOARD_MODE, vec![clipboard_mode.to_value()])
     }
 
-    /// Reads the attribute `clipboardFileTransfersEnabled`.
+    /// Reads the attribute `dragAndDropMode`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn get_drag_and_drop_mode(&self) -> Call<DragAndDropMode> {
+        self.object().call(&GET_DRAG_AND_DROP_MODE, vec![])
+    }
+
+    /// Sets the attribute `dragAndDropMode`. Only in 4.2 to 4.3.
+    #[inline]
+    pub fn set_drag_and_drop_mode(&self, drag_and_drop_mode: DragAndDropMode) -> Call<()> {
+        self.object().call(&SET_DRAG_AND_DROP_MODE, vec![drag_and_drop_mode.to_value()])
+    }
+
+    /// Reads the attribute `guestPropertyNotificationPatterns`. Until 4.3.
+    #[inline]
+    pub fn get_guest_property_notification_patterns(&self) -> Call<String> {
+        self.object().call(&GET_GUEST_PROPERTY_NOTIFICATION_PATTERNS, vec![])
+    }
+
+    /// Sets the attribute `guestPropertyNotificationPatterns`. Until 4.3.
+    #[inline]
+    pub fn set_guest_property_notification_patterns(
+        &self,
+        guest_property_notification_patterns: &str,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_GUEST_PROPERTY_NOTIFICATION_PATTERNS,
+            vec![guest_property_notification_patterns.to_value()],
+        )
+    }
+
+    /// Reads the attribute `clipboardFileTransfersEnabled`. Since 6.1.
     #[inline]
     pub fn get_clipboard_file_transfers_enabled(&self) -> Call<bool> {
         self.object().call(&GET_CLIPBOARD_FILE_TRANSFERS_ENABLED, vec![])
     }
 
-    /// Sets the attribute `clipboardFileTransfersEnabled`.
+    /// Sets the attribute `clipboardFileTransfersEnabled`. Since 6.1.
     #[inline]
     pub fn set_clipboard_file_transfers_enabled(
         &self,
@@ -493,13 +824,13 @@ impl IMachine {
         )
     }
 
-    /// Reads the attribute `dnDMode`.
+    /// Reads the attribute `dnDMode`. Since 5.0.
     #[inline]
     pub fn get_dnd_mode(&self) -> Call<DnDMode> {
         self.object().call(&GET_DND_MODE, vec![])
     }
 
-    /// Sets the attribute `dnDMode`.
+    /// Sets the attribute `dnDMode`. Since 5.0.
     #[inline]
     pub fn set_dnd_mode(&self, dnd_mode: DnDMode) -> Call<()> {
         self.object().call(&SET_DND_MODE, vec![dnd_mode.to_value()])
@@ -553,16 +884,97 @@ impl IMachine {
         self.object().call(&SET_TELEPORTER_PASSWORD, vec![teleporter_password.to_value()])
     }
 
-    /// Reads the attribute `paravirtProvider`.
+    /// Reads the attribute `paravirtProvider`. Since 5.0.
     #[inline]
     pub fn get_paravirt_provider(&self) -> Call<ParavirtProvider> {
         self.object().call(&GET_PARAVIRT_PROVIDER, vec![])
     }
 
-    /// Sets the attribute `paravirtProvider`.
+    /// Sets the attribute `paravirtProvider`. Since 5.0.
     #[inline]
     pub fn set_paravirt_provider(&self, paravirt_provider: ParavirtProvider) -> Call<()> {
         self.object().call(&SET_PARAVIRT_PROVIDER, vec![paravirt_provider.to_value()])
+    }
+
+    /// Reads the attribute `faultToleranceState`. Until 6.0.
+    #[inline]
+    pub fn get_fault_tolerance_state(&self) -> Call<FaultToleranceState> {
+        self.object().call(&GET_FAULT_TOLERANCE_STATE, vec![])
+    }
+
+    /// Sets the attribute `faultToleranceState`. Until 6.0.
+    #[inline]
+    pub fn set_fault_tolerance_state(
+        &self,
+        fault_tolerance_state: FaultToleranceState,
+    ) -> Call<()> {
+        self.object().call(&SET_FAULT_TOLERANCE_STATE, vec![fault_tolerance_state.to_value()])
+    }
+
+    /// Reads the attribute `faultTolerancePort`. Until 6.0.
+    #[inline]
+    pub fn get_fault_tolerance_port(&self) -> Call<u32> {
+        self.object().call(&GET_FAULT_TOLERANCE_PORT, vec![])
+    }
+
+    /// Sets the attribute `faultTolerancePort`. Until 6.0.
+    #[inline]
+    pub fn set_fault_tolerance_port(&self, fault_tolerance_port: u32) -> Call<()> {
+        self.object().call(&SET_FAULT_TOLERANCE_PORT, vec![fault_tolerance_port.to_value()])
+    }
+
+    /// Reads the attribute `faultToleranceAddress`. Until 6.0.
+    #[inline]
+    pub fn get_fault_tolerance_address(&self) -> Call<String> {
+        self.object().call(&GET_FAULT_TOLERANCE_ADDRESS, vec![])
+    }
+
+    /// Sets the attribute `faultToleranceAddress`. Until 6.0.
+    #[inline]
+    pub fn set_fault_tolerance_address(&self, fault_tolerance_address: &str) -> Call<()> {
+        self.object().call(&SET_FAULT_TOLERANCE_ADDRESS, vec![fault_tolerance_address.to_value()])
+    }
+
+    /// Reads the attribute `faultTolerancePassword`. Until 6.0.
+    #[inline]
+    pub fn get_fault_tolerance_password(&self) -> Call<String> {
+        self.object().call(&GET_FAULT_TOLERANCE_PASSWORD, vec![])
+    }
+
+    /// Sets the attribute `faultTolerancePassword`. Until 6.0.
+    #[inline]
+    pub fn set_fault_tolerance_password(&self, fault_tolerance_password: &str) -> Call<()> {
+        self.object().call(&SET_FAULT_TOLERANCE_PASSWORD, vec![fault_tolerance_password.to_value()])
+    }
+
+    /// Reads the attribute `faultToleranceSyncInterval`. Until 6.0.
+    #[inline]
+    pub fn get_fault_tolerance_sync_interval(&self) -> Call<u32> {
+        self.object().call(&GET_FAULT_TOLERANCE_SYNC_INTERVAL, vec![])
+    }
+
+    /// Sets the attribute `faultToleranceSyncInterval`. Until 6.0.
+    #[inline]
+    pub fn set_fault_tolerance_sync_interval(
+        &self,
+        fault_tolerance_sync_interval: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_FAULT_TOLERANCE_SYNC_INTERVAL,
+            vec![fault_tolerance_sync_interval.to_value()],
+        )
+    }
+
+    /// Reads the attribute `RTCUseUTC`. Until 7.0.
+    #[inline]
+    pub fn get_rtc_use_utc(&self) -> Call<bool> {
+        self.object().call(&GET_RTC_USE_UTC, vec![])
+    }
+
+    /// Sets the attribute `RTCUseUTC`. Until 7.0.
+    #[inline]
+    pub fn set_rtc_use_utc(&self, rtc_use_utc: bool) -> Call<()> {
+        self.object().call(&SET_RTC_USE_UTC, vec![rtc_use_utc.to_value()])
     }
 
     /// Reads the attribute `IOCacheEnabled`.
@@ -601,170 +1013,198 @@ impl IMachine {
         self.object().call(&GET_BANDWIDTH_CONTROL, vec![])
     }
 
-    /// Reads the attribute `tracingEnabled`.
+    /// Reads the attribute `tracingEnabled`. Since 4.2.
     #[inline]
     pub fn get_tracing_enabled(&self) -> Call<bool> {
         self.object().call(&GET_TRACING_ENABLED, vec![])
     }
 
-    /// Sets the attribute `tracingEnabled`.
+    /// Sets the attribute `tracingEnabled`. Since 4.2.
     #[inline]
     pub fn set_tracing_enabled(&self, tracing_enabled: bool) -> Call<()> {
         self.object().call(&SET_TRACING_ENABLED, vec![tracing_enabled.to_value()])
     }
 
-    /// Reads the attribute `tracingConfig`.
+    /// Reads the attribute `tracingConfig`. Since 4.2.
     #[inline]
     pub fn get_tracing_config(&self) -> Call<String> {
         self.object().call(&GET_TRACING_CONFIG, vec![])
     }
 
-    /// Sets the attribute `tracingConfig`.
+    /// Sets the attribute `tracingConfig`. Since 4.2.
     #[inline]
     pub fn set_tracing_config(&self, tracing_config: &str) -> Call<()> {
         self.object().call(&SET_TRACING_CONFIG, vec![tracing_config.to_value()])
     }
 
-    /// Reads the attribute `allowTracingToAccessVM`.
+    /// Reads the attribute `allowTracingToAccessVM`. Since 4.2.
     #[inline]
     pub fn get_allow_tracing_to_access_vm(&self) -> Call<bool> {
         self.object().call(&GET_ALLOW_TRACING_TO_ACCESS_VM, vec![])
     }
 
-    /// Sets the attribute `allowTracingToAccessVM`.
+    /// Sets the attribute `allowTracingToAccessVM`. Since 4.2.
     #[inline]
     pub fn set_allow_tracing_to_access_vm(&self, allow_tracing_to_access_vm: bool) -> Call<()> {
         self.object()
             .call(&SET_ALLOW_TRACING_TO_ACCESS_VM, vec![allow_tracing_to_access_vm.to_value()])
     }
 
-    /// Reads the attribute `autostartEnabled`.
+    /// Reads the attribute `autostartEnabled`. Since 4.2.
     #[inline]
     pub fn get_autostart_enabled(&self) -> Call<bool> {
         self.object().call(&GET_AUTOSTART_ENABLED, vec![])
     }
 
-    /// Sets the attribute `autostartEnabled`.
+    /// Sets the attribute `autostartEnabled`. Since 4.2.
     #[inline]
     pub fn set_autostart_enabled(&self, autostart_enabled: bool) -> Call<()> {
         self.object().call(&SET_AUTOSTART_ENABLED, vec![autostart_enabled.to_value()])
     }
 
-    /// Reads the attribute `autostartDelay`.
+    /// Reads the attribute `autostartDelay`. Since 4.2.
     #[inline]
     pub fn get_autostart_delay(&self) -> Call<u32> {
         self.object().call(&GET_AUTOSTART_DELAY, vec![])
     }
 
-    /// Sets the attribute `autostartDelay`.
+    /// Sets the attribute `autostartDelay`. Since 4.2.
     #[inline]
     pub fn set_autostart_delay(&self, autostart_delay: u32) -> Call<()> {
         self.object().call(&SET_AUTOSTART_DELAY, vec![autostart_delay.to_value()])
     }
 
-    /// Reads the attribute `autostopType`.
+    /// Reads the attribute `autostopType`. Since 4.2.
     #[inline]
     pub fn get_autostop_type(&self) -> Call<AutostopType> {
         self.object().call(&GET_AUTOSTOP_TYPE, vec![])
     }
 
-    /// Sets the attribute `autostopType`.
+    /// Sets the attribute `autostopType`. Since 4.2.
     #[inline]
     pub fn set_autostop_type(&self, autostop_type: AutostopType) -> Call<()> {
         self.object().call(&SET_AUTOSTOP_TYPE, vec![autostop_type.to_value()])
     }
 
-    /// Reads the attribute `defaultFrontend`.
+    /// Reads the attribute `defaultFrontend`. Since 4.3.
     #[inline]
     pub fn get_default_frontend(&self) -> Call<String> {
         self.object().call(&GET_DEFAULT_FRONTEND, vec![])
     }
 
-    /// Sets the attribute `defaultFrontend`.
+    /// Sets the attribute `defaultFrontend`. Since 4.3.
     #[inline]
     pub fn set_default_frontend(&self, default_frontend: &str) -> Call<()> {
         self.object().call(&SET_DEFAULT_FRONTEND, vec![default_frontend.to_value()])
     }
 
-    /// Reads the attribute `USBProxyAvailable`.
+    /// Reads the attribute `USBProxyAvailable`. Since 4.3.
     #[inline]
     pub fn get_usb_proxy_available(&self) -> Call<bool> {
         self.object().call(&GET_USB_PROXY_AVAILABLE, vec![])
     }
 
-    /// Reads the attribute `VMProcessPriority`.
+    /// Reads the attribute `VMProcessPriority`. Since 6.1.
+    ///
+    /// Older signatures: [`Self::get_vm_process_priority_v5_0`] (5.0 to 6.0).
     #[inline]
     pub fn get_vm_process_priority(&self) -> Call<VMProcPriority> {
         self.object().call(&GET_VM_PROCESS_PRIORITY, vec![])
     }
 
-    /// Sets the attribute `VMProcessPriority`.
+    /// What [`Self::get_vm_process_priority`] is, and stays when that changes.
+    #[inline]
+    pub fn get_vm_process_priority_v6_1(&self) -> Call<VMProcPriority> {
+        self.object().call(&GET_VM_PROCESS_PRIORITY, vec![])
+    }
+
+    /// Reads the attribute `VMProcessPriority`. Only in 5.0 to 6.0. Then replaced by [`Self::get_vm_process_priority`].
+    #[inline]
+    pub fn get_vm_process_priority_v5_0(&self) -> Call<String> {
+        self.object().call(&GET_VM_PROCESS_PRIORITY_V5_0, vec![])
+    }
+
+    /// Sets the attribute `VMProcessPriority`. Since 6.1.
+    ///
+    /// Older signatures: [`Self::set_vm_process_priority_v5_0`] (5.0 to 6.0).
     #[inline]
     pub fn set_vm_process_priority(&self, vm_process_priority: VMProcPriority) -> Call<()> {
         self.object().call(&SET_VM_PROCESS_PRIORITY, vec![vm_process_priority.to_value()])
     }
 
-    /// Reads the attribute `VMExecutionEngine`.
+    /// What [`Self::set_vm_process_priority`] is, and stays when that changes.
+    #[inline]
+    pub fn set_vm_process_priority_v6_1(&self, vm_process_priority: VMProcPriority) -> Call<()> {
+        self.object().call(&SET_VM_PROCESS_PRIORITY, vec![vm_process_priority.to_value()])
+    }
+
+    /// Sets the attribute `VMProcessPriority`. Only in 5.0 to 6.0. Then replaced by [`Self::set_vm_process_priority`].
+    #[inline]
+    pub fn set_vm_process_priority_v5_0(&self, vm_process_priority: &str) -> Call<()> {
+        self.object().call(&SET_VM_PROCESS_PRIORITY_V5_0, vec![vm_process_priority.to_value()])
+    }
+
+    /// Reads the attribute `VMExecutionEngine`. Since 7.1.
     #[inline]
     pub fn get_vm_execution_engine(&self) -> Call<VMExecutionEngine> {
         self.object().call(&GET_VM_EXECUTION_ENGINE, vec![])
     }
 
-    /// Sets the attribute `VMExecutionEngine`.
+    /// Sets the attribute `VMExecutionEngine`. Since 7.1.
     #[inline]
     pub fn set_vm_execution_engine(&self, vm_execution_engine: VMExecutionEngine) -> Call<()> {
         self.object().call(&SET_VM_EXECUTION_ENGINE, vec![vm_execution_engine.to_value()])
     }
 
-    /// Reads the attribute `paravirtDebug`.
+    /// Reads the attribute `paravirtDebug`. Since 5.1.
     #[inline]
     pub fn get_paravirt_debug(&self) -> Call<String> {
         self.object().call(&GET_PARAVIRT_DEBUG, vec![])
     }
 
-    /// Sets the attribute `paravirtDebug`.
+    /// Sets the attribute `paravirtDebug`. Since 5.1.
     #[inline]
     pub fn set_paravirt_debug(&self, paravirt_debug: &str) -> Call<()> {
         self.object().call(&SET_PARAVIRT_DEBUG, vec![paravirt_debug.to_value()])
     }
 
-    /// Reads the attribute `CPUProfile`.
+    /// Reads the attribute `CPUProfile`. Since 5.1.
     #[inline]
     pub fn get_cpu_profile(&self) -> Call<String> {
         self.object().call(&GET_CPU_PROFILE, vec![])
     }
 
-    /// Sets the attribute `CPUProfile`.
+    /// Sets the attribute `CPUProfile`. Since 5.1.
     #[inline]
     pub fn set_cpu_profile(&self, cpu_profile: &str) -> Call<()> {
         self.object().call(&SET_CPU_PROFILE, vec![cpu_profile.to_value()])
     }
 
-    /// Reads the attribute `stateKeyId`.
+    /// Reads the attribute `stateKeyId`. Since 7.0.
     #[inline]
     pub fn get_state_key_id(&self) -> Call<String> {
         self.object().call(&GET_STATE_KEY_ID, vec![])
     }
 
-    /// Reads the attribute `stateKeyStore`.
+    /// Reads the attribute `stateKeyStore`. Since 7.0.
     #[inline]
     pub fn get_state_key_store(&self) -> Call<String> {
         self.object().call(&GET_STATE_KEY_STORE, vec![])
     }
 
-    /// Reads the attribute `logKeyId`.
+    /// Reads the attribute `logKeyId`. Since 7.0.
     #[inline]
     pub fn get_log_key_id(&self) -> Call<String> {
         self.object().call(&GET_LOG_KEY_ID, vec![])
     }
 
-    /// Reads the attribute `logKeyStore`.
+    /// Reads the attribute `logKeyStore`. Since 7.0.
     #[inline]
     pub fn get_log_key_store(&self) -> Call<String> {
         self.object().call(&GET_LOG_KEY_STORE, vec![])
     }
 
-    /// Reads the attribute `guestDebugControl`.
+    /// Reads the attribute `guestDebugControl`. Since 7.0.
     #[inline]
     pub fn get_guest_debug_control(&self) -> Call<IGuestDebugControl> {
         self.object().call(&GET_GUEST_DEBUG_CONTROL, vec![])
@@ -776,7 +1216,9 @@ impl IMachine {
         self.object().call(&LOCK_MACHINE, vec![session.to_value(), lock_type.to_value()])
     }
 
-    /// Calls the method `launchVMProcess`.
+    /// Calls the method `launchVMProcess`. Since 6.1.
+    ///
+    /// Older signatures: [`Self::launch_vm_process_v4_1`] (4.1 to 4.3), [`Self::launch_vm_process_v5_0`] (5.0 to 6.0).
     #[inline]
     pub fn launch_vm_process(
         &self,
@@ -787,6 +1229,48 @@ impl IMachine {
         self.object().call(
             &LAUNCH_VM_PROCESS,
             vec![session.to_value(), name.to_value(), environment_changes.to_value()],
+        )
+    }
+
+    /// What [`Self::launch_vm_process`] is, and stays when that changes.
+    #[inline]
+    pub fn launch_vm_process_v6_1(
+        &self,
+        session: &ISession,
+        name: &str,
+        environment_changes: &[&str],
+    ) -> Call<IProgress> {
+        self.object().call(
+            &LAUNCH_VM_PROCESS,
+            vec![session.to_value(), name.to_value(), environment_changes.to_value()],
+        )
+    }
+
+    /// Calls the method `launchVMProcess`. Only in 5.0 to 6.0. Then replaced by [`Self::launch_vm_process`].
+    #[inline]
+    pub fn launch_vm_process_v5_0(
+        &self,
+        session: &ISession,
+        name: &str,
+        environment: &str,
+    ) -> Call<IProgress> {
+        self.object().call(
+            &LAUNCH_VM_PROCESS_V5_0,
+            vec![session.to_value(), name.to_value(), environment.to_value()],
+        )
+    }
+
+    /// Calls the method `launchVMProcess`. Until 4.3. Then replaced by [`Self::launch_vm_process_v5_0`].
+    #[inline]
+    pub fn launch_vm_process_v4_1(
+        &self,
+        session: &ISession,
+        r#type: &str,
+        environment: &str,
+    ) -> Call<IProgress> {
+        self.object().call(
+            &LAUNCH_VM_PROCESS_V4_1,
+            vec![session.to_value(), r#type.to_value(), environment.to_value()],
         )
     }
 
@@ -824,7 +1308,7 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `attachDeviceWithoutMedium`.
+    /// Calls the method `attachDeviceWithoutMedium`. Since 4.2.
     #[inline]
     pub fn attach_device_without_medium(
         &self,
@@ -908,7 +1392,7 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `setAutoDiscardForDevice`.
+    /// Calls the method `setAutoDiscardForDevice`. Since 4.2.
     #[inline]
     pub fn set_auto_discard_for_device(
         &self,
@@ -928,7 +1412,7 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `setHotPluggableForDevice`.
+    /// Calls the method `setHotPluggableForDevice`. Since 4.3.
     #[inline]
     pub fn set_hot_pluggable_for_device(
         &self,
@@ -968,7 +1452,7 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `setNoBandwidthGroupForDevice`.
+    /// Calls the method `setNoBandwidthGroupForDevice`. Since 4.2.
     #[inline]
     pub fn set_no_bandwidth_group_for_device(
         &self,
@@ -982,7 +1466,7 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `unmountMedium`.
+    /// Calls the method `unmountMedium`. Since 4.2.
     #[inline]
     pub fn unmount_medium(
         &self,
@@ -1098,7 +1582,9 @@ impl IMachine {
         self.object().call(&GET_STORAGE_CONTROLLER_BY_NAME, vec![name.to_value()])
     }
 
-    /// Calls the method `getStorageControllerByInstance`.
+    /// Calls the method `getStorageControllerByInstance`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::get_storage_controller_by_instance_v4_1`] (4.1 to 4.3).
     #[inline]
     pub fn get_storage_controller_by_instance(
         &self,
@@ -1109,6 +1595,28 @@ impl IMachine {
             &GET_STORAGE_CONTROLLER_BY_INSTANCE,
             vec![connection_type.to_value(), instance.to_value()],
         )
+    }
+
+    /// What [`Self::get_storage_controller_by_instance`] is, and stays when that changes.
+    #[inline]
+    pub fn get_storage_controller_by_instance_v5_0(
+        &self,
+        connection_type: StorageBus,
+        instance: u32,
+    ) -> Call<IStorageController> {
+        self.object().call(
+            &GET_STORAGE_CONTROLLER_BY_INSTANCE,
+            vec![connection_type.to_value(), instance.to_value()],
+        )
+    }
+
+    /// Calls the method `getStorageControllerByInstance`. Until 4.3. Then replaced by [`Self::get_storage_controller_by_instance`].
+    #[inline]
+    pub fn get_storage_controller_by_instance_v4_1(
+        &self,
+        instance: u32,
+    ) -> Call<IStorageController> {
+        self.object().call(&GET_STORAGE_CONTROLLER_BY_INSTANCE_V4_1, vec![instance.to_value()])
     }
 
     /// Calls the method `removeStorageController`.
@@ -1124,7 +1632,7 @@ impl IMachine {
             .call(&SET_STORAGE_CONTROLLER_BOOTABLE, vec![name.to_value(), bootable.to_value()])
     }
 
-    /// Calls the method `addUSBController`.
+    /// Calls the method `addUSBController`. Since 4.3.
     #[inline]
     pub fn add_usb_controller(
         &self,
@@ -1134,19 +1642,19 @@ impl IMachine {
         self.object().call(&ADD_USB_CONTROLLER, vec![name.to_value(), r#type.to_value()])
     }
 
-    /// Calls the method `removeUSBController`.
+    /// Calls the method `removeUSBController`. Since 4.3.
     #[inline]
     pub fn remove_usb_controller(&self, name: &str) -> Call<()> {
         self.object().call(&REMOVE_USB_CONTROLLER, vec![name.to_value()])
     }
 
-    /// Calls the method `getUSBControllerByName`.
+    /// Calls the method `getUSBControllerByName`. Since 4.3.
     #[inline]
     pub fn get_usb_controller_by_name(&self, name: &str) -> Call<IUSBController> {
         self.object().call(&GET_USB_CONTROLLER_BY_NAME, vec![name.to_value()])
     }
 
-    /// Calls the method `getUSBControllerCountByType`.
+    /// Calls the method `getUSBControllerCountByType`. Since 4.3.
     #[inline]
     pub fn get_usb_controller_count_by_type(&self, r#type: USBControllerType) -> Call<u32> {
         self.object().call(&GET_USB_CONTROLLER_COUNT_BY_TYPE, vec![r#type.to_value()])
@@ -1182,7 +1690,155 @@ impl IMachine {
         self.object().call(&SET_EXTRA_DATA, vec![key.to_value(), value.to_value()])
     }
 
-    /// Calls the method `setSettingsFilePath`.
+    /// Calls the method `getCPUProperty`. Until 7.0.
+    #[inline]
+    pub fn get_cpu_property(&self, property: CPUPropertyType) -> Call<bool> {
+        self.object().call(&GET_CPU_PROPERTY, vec![property.to_value()])
+    }
+
+    /// Calls the method `setCPUProperty`. Until 7.0.
+    #[inline]
+    pub fn set_cpu_property(&self, property: CPUPropertyType, value: bool) -> Call<()> {
+        self.object().call(&SET_CPU_PROPERTY, vec![property.to_value(), value.to_value()])
+    }
+
+    /// Calls the method `getCPUIDLeafByOrdinal`. Only in 5.2 to 7.0.
+    #[inline]
+    pub fn get_cpuid_leaf_by_ordinal(&self, ordinal: u32) -> Call<MachineGetCPUIDLeafByOrdinal> {
+        self.object().call_many(&GET_CPUID_LEAF_BY_ORDINAL, vec![ordinal.to_value()])
+    }
+
+    /// Calls the method `getCPUIDLeaf`. Only in 5.2 to 7.0.
+    ///
+    /// Older signatures: [`Self::get_cpuid_leaf_v4_1`] (4.1 to 5.1).
+    #[inline]
+    pub fn get_cpuid_leaf(&self, idx: u32, idx_sub: u32) -> Call<MachineGetCPUIDLeaf> {
+        self.object().call_many(&GET_CPUID_LEAF, vec![idx.to_value(), idx_sub.to_value()])
+    }
+
+    /// What [`Self::get_cpuid_leaf`] is, and stays when that changes.
+    #[inline]
+    pub fn get_cpuid_leaf_v5_2(&self, idx: u32, idx_sub: u32) -> Call<MachineGetCPUIDLeaf> {
+        self.object().call_many(&GET_CPUID_LEAF, vec![idx.to_value(), idx_sub.to_value()])
+    }
+
+    /// Calls the method `getCPUIDLeaf`. Until 5.1. Then replaced by [`Self::get_cpuid_leaf`].
+    #[inline]
+    pub fn get_cpuid_leaf_v4_1(&self, id: u32) -> Call<MachineGetCPUIDLeafV4_1> {
+        self.object().call_many(&GET_CPUID_LEAF_V4_1, vec![id.to_value()])
+    }
+
+    /// Calls the method `setCPUIDLeaf`. Only in 5.2 to 7.0.
+    ///
+    /// Older signatures: [`Self::set_cpuid_leaf_v4_1`] (4.1 to 5.1).
+    #[inline]
+    pub fn set_cpuid_leaf(
+        &self,
+        idx: u32,
+        idx_sub: u32,
+        val_eax: u32,
+        val_ebx: u32,
+        val_ecx: u32,
+        val_edx: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_CPUID_LEAF,
+            vec![
+                idx.to_value(),
+                idx_sub.to_value(),
+                val_eax.to_value(),
+                val_ebx.to_value(),
+                val_ecx.to_value(),
+                val_edx.to_value(),
+            ],
+        )
+    }
+
+    /// What [`Self::set_cpuid_leaf`] is, and stays when that changes.
+    #[inline]
+    pub fn set_cpuid_leaf_v5_2(
+        &self,
+        idx: u32,
+        idx_sub: u32,
+        val_eax: u32,
+        val_ebx: u32,
+        val_ecx: u32,
+        val_edx: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_CPUID_LEAF,
+            vec![
+                idx.to_value(),
+                idx_sub.to_value(),
+                val_eax.to_value(),
+                val_ebx.to_value(),
+                val_ecx.to_value(),
+                val_edx.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `setCPUIDLeaf`. Until 5.1. Then replaced by [`Self::set_cpuid_leaf`].
+    #[inline]
+    pub fn set_cpuid_leaf_v4_1(
+        &self,
+        id: u32,
+        val_eax: u32,
+        val_ebx: u32,
+        val_ecx: u32,
+        val_edx: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_CPUID_LEAF_V4_1,
+            vec![
+                id.to_value(),
+                val_eax.to_value(),
+                val_ebx.to_value(),
+                val_ecx.to_value(),
+                val_edx.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `removeCPUIDLeaf`. Only in 5.2 to 7.0.
+    ///
+    /// Older signatures: [`Self::remove_cpuid_leaf_v4_1`] (4.1 to 5.1).
+    #[inline]
+    pub fn remove_cpuid_leaf(&self, idx: u32, idx_sub: u32) -> Call<()> {
+        self.object().call(&REMOVE_CPUID_LEAF, vec![idx.to_value(), idx_sub.to_value()])
+    }
+
+    /// What [`Self::remove_cpuid_leaf`] is, and stays when that changes.
+    #[inline]
+    pub fn remove_cpuid_leaf_v5_2(&self, idx: u32, idx_sub: u32) -> Call<()> {
+        self.object().call(&REMOVE_CPUID_LEAF, vec![idx.to_value(), idx_sub.to_value()])
+    }
+
+    /// Calls the method `removeCPUIDLeaf`. Until 5.1. Then replaced by [`Self::remove_cpuid_leaf`].
+    #[inline]
+    pub fn remove_cpuid_leaf_v4_1(&self, id: u32) -> Call<()> {
+        self.object().call(&REMOVE_CPUID_LEAF_V4_1, vec![id.to_value()])
+    }
+
+    /// Calls the method `removeAllCPUIDLeaves`. Until 7.0.
+    #[inline]
+    pub fn remove_all_cpuid_leaves(&self) -> Call<()> {
+        self.object().call(&REMOVE_ALL_CPUID_LEAVES, vec![])
+    }
+
+    /// Calls the method `getHWVirtExProperty`. Until 7.0.
+    #[inline]
+    pub fn get_hw_virt_ex_property(&self, property: HWVirtExPropertyType) -> Call<bool> {
+        self.object().call(&GET_HW_VIRT_EX_PROPERTY, vec![property.to_value()])
+    }
+
+    /// Calls the method `setHWVirtExProperty`. Until 7.0.
+    #[inline]
+    pub fn set_hw_virt_ex_property(&self, property: HWVirtExPropertyType, value: bool) -> Call<()> {
+        self.object().call(&SET_HW_VIRT_EX_PROPERTY, vec![property.to_value(), value.to_value()])
+    }
+
+    /// Calls the method `setSettingsFilePath`. Since 4.3.
     #[inline]
     pub fn set_settings_file_path(&self, settings_file_path: &str) -> Call<IProgress> {
         self.object().call(&SET_SETTINGS_FILE_PATH, vec![settings_file_path.to_value()])
@@ -1206,13 +1862,29 @@ impl IMachine {
         self.object().call(&UNREGISTER, vec![cleanup_mode.to_value()])
     }
 
-    /// Calls the method `deleteConfig`.
+    /// Calls the method `delete`. Until 4.2.
+    #[inline]
+    pub fn delete(&self, a_media: &[IMedium]) -> Call<IProgress> {
+        self.object().call(&DELETE, vec![a_media.to_value()])
+    }
+
+    /// Calls the method `export`. Until 4.2.
+    #[inline]
+    pub fn export(
+        &self,
+        a_appliance: &IAppliance,
+        location: &str,
+    ) -> Call<IVirtualSystemDescription> {
+        self.object().call(&EXPORT, vec![a_appliance.to_value(), location.to_value()])
+    }
+
+    /// Calls the method `deleteConfig`. Since 4.3.
     #[inline]
     pub fn delete_config(&self, media: &[IMedium]) -> Call<IProgress> {
         self.object().call(&DELETE_CONFIG, vec![media.to_value()])
     }
 
-    /// Calls the method `exportTo`.
+    /// Calls the method `exportTo`. Since 4.3.
     #[inline]
     pub fn export_to(
         &self,
@@ -1228,7 +1900,9 @@ impl IMachine {
         self.object().call(&FIND_SNAPSHOT, vec![name_or_id.to_value()])
     }
 
-    /// Calls the method `createSharedFolder`.
+    /// Calls the method `createSharedFolder`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::create_shared_folder_v4_1`] (4.1 to 5.2).
     #[inline]
     pub fn create_shared_folder(
         &self,
@@ -1247,6 +1921,43 @@ impl IMachine {
                 automount.to_value(),
                 auto_mount_point.to_value(),
             ],
+        )
+    }
+
+    /// What [`Self::create_shared_folder`] is, and stays when that changes.
+    #[inline]
+    pub fn create_shared_folder_v6_0(
+        &self,
+        name: &str,
+        host_path: &str,
+        writable: bool,
+        automount: bool,
+        auto_mount_point: &str,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_SHARED_FOLDER,
+            vec![
+                name.to_value(),
+                host_path.to_value(),
+                writable.to_value(),
+                automount.to_value(),
+                auto_mount_point.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `createSharedFolder`. Until 5.2. Then replaced by [`Self::create_shared_folder`].
+    #[inline]
+    pub fn create_shared_folder_v4_1(
+        &self,
+        name: &str,
+        host_path: &str,
+        writable: bool,
+        automount: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_SHARED_FOLDER_V4_1,
+            vec![name.to_value(), host_path.to_value(), writable.to_value(), automount.to_value()],
         )
     }
 
@@ -1301,13 +2012,15 @@ impl IMachine {
         self.object().call(&SET_GUEST_PROPERTY_VALUE, vec![property.to_value(), value.to_value()])
     }
 
-    /// Calls the method `deleteGuestProperty`.
+    /// Calls the method `deleteGuestProperty`. Since 4.2.
     #[inline]
     pub fn delete_guest_property(&self, name: &str) -> Call<()> {
         self.object().call(&DELETE_GUEST_PROPERTY, vec![name.to_value()])
     }
 
-    /// Calls the method `enumerateGuestProperties`.
+    /// Calls the method `enumerateGuestProperties`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::enumerate_guest_properties_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn enumerate_guest_properties(
         &self,
@@ -1316,7 +2029,31 @@ impl IMachine {
         self.object().call_many(&ENUMERATE_GUEST_PROPERTIES, vec![patterns.to_value()])
     }
 
-    /// Calls the method `querySavedGuestScreenInfo`.
+    /// What [`Self::enumerate_guest_properties`] is, and stays when that changes.
+    #[inline]
+    pub fn enumerate_guest_properties_v4_3(
+        &self,
+        patterns: &str,
+    ) -> Call<MachineEnumerateGuestProperties> {
+        self.object().call_many(&ENUMERATE_GUEST_PROPERTIES, vec![patterns.to_value()])
+    }
+
+    /// Calls the method `enumerateGuestProperties`. Until 4.2. Then replaced by [`Self::enumerate_guest_properties`].
+    #[inline]
+    pub fn enumerate_guest_properties_v4_1(
+        &self,
+        patterns: &str,
+    ) -> Call<MachineEnumerateGuestPropertiesV4_1> {
+        self.object().call_many(&ENUMERATE_GUEST_PROPERTIES_V4_1, vec![patterns.to_value()])
+    }
+
+    /// Calls the method `querySavedGuestSize`. Until 4.1.
+    #[inline]
+    pub fn query_saved_guest_size(&self, screen_id: u32) -> Call<MachineQuerySavedGuestSize> {
+        self.object().call_many(&QUERY_SAVED_GUEST_SIZE, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `querySavedGuestScreenInfo`. Since 4.2.
     #[inline]
     pub fn query_saved_guest_screen_info(
         &self,
@@ -1325,7 +2062,18 @@ impl IMachine {
         self.object().call_many(&QUERY_SAVED_GUEST_SCREEN_INFO, vec![screen_id.to_value()])
     }
 
-    /// Calls the method `readSavedThumbnailToArray`.
+    /// Calls the method `querySavedThumbnailSize`. Until 4.3.
+    #[inline]
+    pub fn query_saved_thumbnail_size(
+        &self,
+        screen_id: u32,
+    ) -> Call<MachineQuerySavedThumbnailSize> {
+        self.object().call_many(&QUERY_SAVED_THUMBNAIL_SIZE, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `readSavedThumbnailToArray`. Since 5.0.
+    ///
+    /// Older signatures: [`Self::read_saved_thumbnail_to_array_v4_1`] (4.1 to 4.3).
     #[inline]
     pub fn read_saved_thumbnail_to_array(
         &self,
@@ -1338,7 +2086,60 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `querySavedScreenshotInfo`.
+    /// What [`Self::read_saved_thumbnail_to_array`] is, and stays when that changes.
+    #[inline]
+    pub fn read_saved_thumbnail_to_array_v5_0(
+        &self,
+        screen_id: u32,
+        bitmap_format: BitmapFormat,
+    ) -> Call<MachineReadSavedThumbnailToArray> {
+        self.object().call_many(
+            &READ_SAVED_THUMBNAIL_TO_ARRAY,
+            vec![screen_id.to_value(), bitmap_format.to_value()],
+        )
+    }
+
+    /// Calls the method `readSavedThumbnailToArray`. Until 4.3. Then replaced by [`Self::read_saved_thumbnail_to_array`].
+    #[inline]
+    pub fn read_saved_thumbnail_to_array_v4_1(
+        &self,
+        screen_id: u32,
+        bgr: bool,
+    ) -> Call<MachineReadSavedThumbnailToArrayV4_1> {
+        self.object().call_many(
+            &READ_SAVED_THUMBNAIL_TO_ARRAY_V4_1,
+            vec![screen_id.to_value(), bgr.to_value()],
+        )
+    }
+
+    /// Calls the method `readSavedThumbnailPNGToArray`. Until 4.3.
+    #[inline]
+    pub fn read_saved_thumbnail_png_to_array(
+        &self,
+        screen_id: u32,
+    ) -> Call<MachineReadSavedThumbnailPNGToArray> {
+        self.object().call_many(&READ_SAVED_THUMBNAIL_PNG_TO_ARRAY, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `querySavedScreenshotPNGSize`. Until 4.3.
+    #[inline]
+    pub fn query_saved_screenshot_png_size(
+        &self,
+        screen_id: u32,
+    ) -> Call<MachineQuerySavedScreenshotPNGSize> {
+        self.object().call_many(&QUERY_SAVED_SCREENSHOT_PNG_SIZE, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `readSavedScreenshotPNGToArray`. Until 4.3.
+    #[inline]
+    pub fn read_saved_screenshot_png_to_array(
+        &self,
+        screen_id: u32,
+    ) -> Call<MachineReadSavedScreenshotPNGToArray> {
+        self.object().call_many(&READ_SAVED_SCREENSHOT_PNG_TO_ARRAY, vec![screen_id.to_value()])
+    }
+
+    /// Calls the method `querySavedScreenshotInfo`. Since 5.0.
     #[inline]
     pub fn query_saved_screenshot_info(
         &self,
@@ -1347,7 +2148,7 @@ impl IMachine {
         self.object().call_many(&QUERY_SAVED_SCREENSHOT_INFO, vec![screen_id.to_value()])
     }
 
-    /// Calls the method `readSavedScreenshotToArray`.
+    /// Calls the method `readSavedScreenshotToArray`. Since 5.0.
     #[inline]
     pub fn read_saved_screenshot_to_array(
         &self,
@@ -1378,7 +2179,7 @@ impl IMachine {
         self.object().call(&GET_CPU_STATUS, vec![cpu.to_value()])
     }
 
-    /// Calls the method `getEffectiveParavirtProvider`.
+    /// Calls the method `getEffectiveParavirtProvider`. Since 5.0.
     #[inline]
     pub fn get_effective_paravirt_provider(&self) -> Call<ParavirtProvider> {
         self.object().call(&GET_EFFECTIVE_PARAVIRT_PROVIDER, vec![])
@@ -1407,31 +2208,31 @@ impl IMachine {
         self.object().call(&CLONE_TO, vec![target.to_value(), mode.to_value(), options.to_value()])
     }
 
-    /// Calls the method `moveTo`.
+    /// Calls the method `moveTo`. Since 6.0.
     #[inline]
     pub fn move_to(&self, folder: &str, r#type: &str) -> Call<IProgress> {
         self.object().call(&MOVE_TO, vec![folder.to_value(), r#type.to_value()])
     }
 
-    /// Calls the method `saveState`.
+    /// Calls the method `saveState`. Since 5.0.
     #[inline]
     pub fn save_state(&self) -> Call<IProgress> {
         self.object().call(&SAVE_STATE, vec![])
     }
 
-    /// Calls the method `adoptSavedState`.
+    /// Calls the method `adoptSavedState`. Since 5.0.
     #[inline]
     pub fn adopt_saved_state(&self, saved_state_file: &str) -> Call<()> {
         self.object().call(&ADOPT_SAVED_STATE, vec![saved_state_file.to_value()])
     }
 
-    /// Calls the method `discardSavedState`.
+    /// Calls the method `discardSavedState`. Since 5.0.
     #[inline]
     pub fn discard_saved_state(&self, f_remove_file: bool) -> Call<()> {
         self.object().call(&DISCARD_SAVED_STATE, vec![f_remove_file.to_value()])
     }
 
-    /// Calls the method `takeSnapshot`.
+    /// Calls the method `takeSnapshot`. Since 5.0.
     #[inline]
     pub fn take_snapshot(
         &self,
@@ -1445,37 +2246,37 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `deleteSnapshot`.
+    /// Calls the method `deleteSnapshot`. Since 5.0.
     #[inline]
     pub fn delete_snapshot(&self, id: &str) -> Call<IProgress> {
         self.object().call(&DELETE_SNAPSHOT, vec![id.to_value()])
     }
 
-    /// Calls the method `deleteSnapshotAndAllChildren`.
+    /// Calls the method `deleteSnapshotAndAllChildren`. Since 5.0.
     #[inline]
     pub fn delete_snapshot_and_all_children(&self, id: &str) -> Call<IProgress> {
         self.object().call(&DELETE_SNAPSHOT_AND_ALL_CHILDREN, vec![id.to_value()])
     }
 
-    /// Calls the method `deleteSnapshotRange`.
+    /// Calls the method `deleteSnapshotRange`. Since 5.0.
     #[inline]
     pub fn delete_snapshot_range(&self, start_id: &str, end_id: &str) -> Call<IProgress> {
         self.object().call(&DELETE_SNAPSHOT_RANGE, vec![start_id.to_value(), end_id.to_value()])
     }
 
-    /// Calls the method `restoreSnapshot`.
+    /// Calls the method `restoreSnapshot`. Since 5.0.
     #[inline]
     pub fn restore_snapshot(&self, snapshot: &ISnapshot) -> Call<IProgress> {
         self.object().call(&RESTORE_SNAPSHOT, vec![snapshot.to_value()])
     }
 
-    /// Calls the method `applyDefaults`.
+    /// Calls the method `applyDefaults`. Since 5.0.
     #[inline]
     pub fn apply_defaults(&self, flags: &str) -> Call<()> {
         self.object().call(&APPLY_DEFAULTS, vec![flags.to_value()])
     }
 
-    /// Calls the method `changeEncryption`.
+    /// Calls the method `changeEncryption`. Since 7.0.
     #[inline]
     pub fn change_encryption(
         &self,
@@ -1497,40 +2298,121 @@ impl IMachine {
         )
     }
 
-    /// Calls the method `getEncryptionSettings`.
+    /// Calls the method `getEncryptionSettings`. Since 7.0.
     #[inline]
     pub fn get_encryption_settings(&self) -> Call<MachineGetEncryptionSettings> {
         self.object().call_many(&GET_ENCRYPTION_SETTINGS, vec![])
     }
 
-    /// Calls the method `checkEncryptionPassword`.
+    /// Calls the method `checkEncryptionPassword`. Since 7.0.
     #[inline]
     pub fn check_encryption_password(&self, password: &str) -> Call<()> {
         self.object().call(&CHECK_ENCRYPTION_PASSWORD, vec![password.to_value()])
     }
 
-    /// Calls the method `addEncryptionPassword`.
+    /// Calls the method `addEncryptionPassword`. Since 7.0.
     #[inline]
     pub fn add_encryption_password(&self, id: &str, password: &str) -> Call<()> {
         self.object().call(&ADD_ENCRYPTION_PASSWORD, vec![id.to_value(), password.to_value()])
     }
 
-    /// Calls the method `addEncryptionPasswords`.
+    /// Calls the method `addEncryptionPasswords`. Since 7.0.
     #[inline]
     pub fn add_encryption_passwords(&self, ids: &[&str], passwords: &[&str]) -> Call<()> {
         self.object().call(&ADD_ENCRYPTION_PASSWORDS, vec![ids.to_value(), passwords.to_value()])
     }
 
-    /// Calls the method `removeEncryptionPassword`.
+    /// Calls the method `removeEncryptionPassword`. Since 7.0.
     #[inline]
     pub fn remove_encryption_password(&self, id: &str) -> Call<()> {
         self.object().call(&REMOVE_ENCRYPTION_PASSWORD, vec![id.to_value()])
     }
 
-    /// Calls the method `clearAllEncryptionPasswords`.
+    /// Calls the method `clearAllEncryptionPasswords`. Since 7.0.
     #[inline]
     pub fn clear_all_encryption_passwords(&self) -> Call<()> {
         self.object().call(&CLEAR_ALL_ENCRYPTION_PASSWORDS, vec![])
+    }
+}
+
+/// What [`IMachine::get_cpuid_leaf_by_ordinal`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineGetCPUIDLeafByOrdinal {
+    /// `idx`
+    pub idx: u32,
+    /// `idxSub`
+    pub idx_sub: u32,
+    /// `valEax`
+    pub val_eax: u32,
+    /// `valEbx`
+    pub val_ebx: u32,
+    /// `valEcx`
+    pub val_ecx: u32,
+    /// `valEdx`
+    pub val_edx: u32,
+}
+
+impl Outputs for MachineGetCPUIDLeafByOrdinal {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            idx: reply.output("idx")?,
+            idx_sub: reply.output("idxSub")?,
+            val_eax: reply.output("valEax")?,
+            val_ebx: reply.output("valEbx")?,
+            val_ecx: reply.output("valEcx")?,
+            val_edx: reply.output("valEdx")?,
+        })
+    }
+}
+
+/// What [`IMachine::get_cpuid_leaf`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineGetCPUIDLeaf {
+    /// `valEax`
+    pub val_eax: u32,
+    /// `valEbx`
+    pub val_ebx: u32,
+    /// `valEcx`
+    pub val_ecx: u32,
+    /// `valEdx`
+    pub val_edx: u32,
+}
+
+impl Outputs for MachineGetCPUIDLeaf {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            val_eax: reply.output("valEax")?,
+            val_ebx: reply.output("valEbx")?,
+            val_ecx: reply.output("valEcx")?,
+            val_edx: reply.output("valEdx")?,
+        })
+    }
+}
+
+/// What [`IMachine::get_cpuid_leaf_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineGetCPUIDLeafV4_1 {
+    /// `valEax`
+    pub val_eax: u32,
+    /// `valEbx`
+    pub val_ebx: u32,
+    /// `valEcx`
+    pub val_ecx: u32,
+    /// `valEdx`
+    pub val_edx: u32,
+}
+
+impl Outputs for MachineGetCPUIDLeafV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            val_eax: reply.output("valEax")?,
+            val_ebx: reply.output("valEbx")?,
+            val_ecx: reply.output("valEcx")?,
+            val_edx: reply.output("valEdx")?,
+        })
     }
 }
 
@@ -1581,6 +2463,47 @@ impl Outputs for MachineEnumerateGuestProperties {
     }
 }
 
+/// What [`IMachine::enumerate_guest_properties_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineEnumerateGuestPropertiesV4_1 {
+    /// `name`
+    pub name: Vec<String>,
+    /// `value`
+    pub value: Vec<String>,
+    /// `timestamp`
+    pub timestamp: Vec<i64>,
+    /// `flags`
+    pub flags: Vec<String>,
+}
+
+impl Outputs for MachineEnumerateGuestPropertiesV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: reply.output("name")?,
+            value: reply.output("value")?,
+            timestamp: reply.output("timestamp")?,
+            flags: reply.output("flags")?,
+        })
+    }
+}
+
+/// What [`IMachine::query_saved_guest_size`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineQuerySavedGuestSize {
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+}
+
+impl Outputs for MachineQuerySavedGuestSize {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self { width: reply.output("width")?, height: reply.output("height")? })
+    }
+}
+
 /// What [`IMachine::query_saved_guest_screen_info`] returns.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -1609,6 +2532,28 @@ impl Outputs for MachineQuerySavedGuestScreenInfo {
     }
 }
 
+/// What [`IMachine::query_saved_thumbnail_size`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineQuerySavedThumbnailSize {
+    /// `size`
+    pub size: u32,
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+}
+
+impl Outputs for MachineQuerySavedThumbnailSize {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            size: reply.output("size")?,
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+        })
+    }
+}
+
 /// What [`IMachine::read_saved_thumbnail_to_array`] returns.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -1622,6 +2567,94 @@ pub struct MachineReadSavedThumbnailToArray {
 }
 
 impl Outputs for MachineReadSavedThumbnailToArray {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
+/// What [`IMachine::read_saved_thumbnail_to_array_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineReadSavedThumbnailToArrayV4_1 {
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+    /// `returnval`
+    pub result: Vec<u8>,
+}
+
+impl Outputs for MachineReadSavedThumbnailToArrayV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
+/// What [`IMachine::read_saved_thumbnail_png_to_array`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineReadSavedThumbnailPNGToArray {
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+    /// `returnval`
+    pub result: Vec<u8>,
+}
+
+impl Outputs for MachineReadSavedThumbnailPNGToArray {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
+/// What [`IMachine::query_saved_screenshot_png_size`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineQuerySavedScreenshotPNGSize {
+    /// `size`
+    pub size: u32,
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+}
+
+impl Outputs for MachineQuerySavedScreenshotPNGSize {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            size: reply.output("size")?,
+            width: reply.output("width")?,
+            height: reply.output("height")?,
+        })
+    }
+}
+
+/// What [`IMachine::read_saved_screenshot_png_to_array`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MachineReadSavedScreenshotPNGToArray {
+    /// `width`
+    pub width: u32,
+    /// `height`
+    pub height: u32,
+    /// `returnval`
+    pub result: Vec<u8>,
+}
+
+impl Outputs for MachineReadSavedScreenshotPNGToArray {
     fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
         Ok(Self {
             width: reply.output("width")?,
@@ -1712,7 +2745,8 @@ static GET_PARENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBox" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ICON: Operation = Operation {
@@ -1720,7 +2754,8 @@ static GET_ICON: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_ICON: Operation = Operation {
@@ -1728,7 +2763,8 @@ static SET_ICON: Operation = Operation {
     parameters: &["icon"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ACCESSIBLE: Operation = Operation {
@@ -1736,7 +2772,8 @@ static GET_ACCESSIBLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ACCESS_ERROR: Operation = Operation {
@@ -1744,7 +2781,8 @@ static GET_ACCESS_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAME: Operation = Operation {
@@ -1752,7 +2790,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NAME: Operation = Operation {
@@ -1760,7 +2799,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DESCRIPTION: Operation = Operation {
@@ -1768,7 +2808,8 @@ static GET_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_DESCRIPTION: Operation = Operation {
@@ -1776,7 +2817,8 @@ static SET_DESCRIPTION: Operation = Operation {
     parameters: &["description"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ID: Operation = Operation {
@@ -1784,7 +2826,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GROUPS: Operation = Operation {
@@ -1792,7 +2835,8 @@ static GET_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_GROUPS: Operation = Operation {
@@ -1800,7 +2844,8 @@ static SET_GROUPS: Operation = Operation {
     parameters: &["groups"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_OS_TYPE_ID: Operation = Operation {
@@ -1808,7 +2853,8 @@ static GET_OS_TYPE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_OS_TYPE_ID: Operation = Operation {
@@ -1816,7 +2862,8 @@ static SET_OS_TYPE_ID: Operation = Operation {
     parameters: &["OSTypeId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HARDWARE_VERSION: Operation = Operation {
@@ -1824,7 +2871,8 @@ static GET_HARDWARE_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_HARDWARE_VERSION: Operation = Operation {
@@ -1832,7 +2880,8 @@ static SET_HARDWARE_VERSION: Operation = Operation {
     parameters: &["hardwareVersion"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HARDWARE_UUID: Operation = Operation {
@@ -1840,7 +2889,8 @@ static GET_HARDWARE_UUID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_HARDWARE_UUID: Operation = Operation {
@@ -1848,7 +2898,8 @@ static SET_HARDWARE_UUID: Operation = Operation {
     parameters: &["hardwareUUID"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CPU_COUNT: Operation = Operation {
@@ -1856,7 +2907,8 @@ static GET_CPU_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CPU_COUNT: Operation = Operation {
@@ -1864,7 +2916,8 @@ static SET_CPU_COUNT: Operation = Operation {
     parameters: &["CPUCount"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CPU_HOT_PLUG_ENABLED: Operation = Operation {
@@ -1872,7 +2925,8 @@ static GET_CPU_HOT_PLUG_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CPU_HOT_PLUG_ENABLED: Operation = Operation {
@@ -1880,7 +2934,8 @@ static SET_CPU_HOT_PLUG_ENABLED: Operation = Operation {
     parameters: &["CPUHotPlugEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CPU_EXECUTION_CAP: Operation = Operation {
@@ -1888,7 +2943,8 @@ static GET_CPU_EXECUTION_CAP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CPU_EXECUTION_CAP: Operation = Operation {
@@ -1896,7 +2952,8 @@ static SET_CPU_EXECUTION_CAP: Operation = Operation {
     parameters: &["CPUExecutionCap"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CPUID_PORTABILITY_LEVEL: Operation = Operation {
@@ -1904,7 +2961,8 @@ static GET_CPUID_PORTABILITY_LEVEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_CPUID_PORTABILITY_LEVEL: Operation = Operation {
@@ -1912,7 +2970,8 @@ static SET_CPUID_PORTABILITY_LEVEL: Operation = Operation {
     parameters: &["CPUIDPortabilityLevel"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_MEMORY_SIZE: Operation = Operation {
@@ -1920,7 +2979,8 @@ static GET_MEMORY_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_MEMORY_SIZE: Operation = Operation {
@@ -1928,7 +2988,8 @@ static SET_MEMORY_SIZE: Operation = Operation {
     parameters: &["memorySize"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEMORY_BALLOON_SIZE: Operation = Operation {
@@ -1936,7 +2997,8 @@ static GET_MEMORY_BALLOON_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_MEMORY_BALLOON_SIZE: Operation = Operation {
@@ -1944,7 +3006,8 @@ static SET_MEMORY_BALLOON_SIZE: Operation = Operation {
     parameters: &["memoryBalloonSize"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PAGE_FUSION_ENABLED: Operation = Operation {
@@ -1952,7 +3015,8 @@ static GET_PAGE_FUSION_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PAGE_FUSION_ENABLED: Operation = Operation {
@@ -1960,7 +3024,294 @@ static SET_PAGE_FUSION_ENABLED: Operation = Operation {
     parameters: &["pageFusionEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_GRAPHICS_CONTROLLER_TYPE: Operation = Operation {
+    name: "IMachine_getGraphicsControllerType",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111100,
+};
+
+static SET_GRAPHICS_CONTROLLER_TYPE: Operation = Operation {
+    name: "IMachine_setGraphicsControllerType",
+    parameters: &["graphicsControllerType"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111100,
+};
+
+static GET_VRAM_SIZE: Operation = Operation {
+    name: "IMachine_getVRAMSize",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_VRAM_SIZE: Operation = Operation {
+    name: "IMachine_setVRAMSize",
+    parameters: &["VRAMSize"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_ACCELERATE3D_ENABLED: Operation = Operation {
+    name: "IMachine_getAccelerate3DEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_ACCELERATE3D_ENABLED: Operation = Operation {
+    name: "IMachine_setAccelerate3DEnabled",
+    parameters: &["accelerate3DEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_ACCELERATE2D_VIDEO_ENABLED: Operation = Operation {
+    name: "IMachine_getAccelerate2DVideoEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_ACCELERATE2D_VIDEO_ENABLED: Operation = Operation {
+    name: "IMachine_setAccelerate2DVideoEnabled",
+    parameters: &["accelerate2DVideoEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_MONITOR_COUNT: Operation = Operation {
+    name: "IMachine_getMonitorCount",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_MONITOR_COUNT: Operation = Operation {
+    name: "IMachine_setMonitorCount",
+    parameters: &["monitorCount"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_VIDEO_CAPTURE_ENABLED: Operation = Operation {
+    name: "IMachine_getVideoCaptureEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111110,
+};
+
+static SET_VIDEO_CAPTURE_ENABLED: Operation = Operation {
+    name: "IMachine_setVideoCaptureEnabled",
+    parameters: &["videoCaptureEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[Spelling {
+        newest: "videoCaptureEnabled",
+        older: "VideoCaptureEnabled",
+        versions: 0b10,
+    }],
+    versions: 0b111110,
+};
+
+static GET_VIDEO_CAPTURE_SCREENS: Operation = Operation {
+    name: "IMachine_getVideoCaptureScreens",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100,
+};
+
+static SET_VIDEO_CAPTURE_SCREENS: Operation = Operation {
+    name: "IMachine_setVideoCaptureScreens",
+    parameters: &["videoCaptureScreens"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100,
+};
+
+static GET_VIDEO_CAPTURE_FILE: Operation = Operation {
+    name: "IMachine_getVideoCaptureFile",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111110,
+};
+
+static SET_VIDEO_CAPTURE_FILE: Operation = Operation {
+    name: "IMachine_setVideoCaptureFile",
+    parameters: &["videoCaptureFile"],
+    output: "returnval",
+    references: &[],
+    spellings: &[Spelling {
+        newest: "videoCaptureFile",
+        older: "VideoCaptureFile",
+        versions: 0b10,
+    }],
+    versions: 0b111110,
+};
+
+static GET_VIDEO_CAPTURE_WIDTH: Operation = Operation {
+    name: "IMachine_getVideoCaptureWidth",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111110,
+};
+
+static SET_VIDEO_CAPTURE_WIDTH: Operation = Operation {
+    name: "IMachine_setVideoCaptureWidth",
+    parameters: &["videoCaptureWidth"],
+    output: "returnval",
+    references: &[],
+    spellings: &[Spelling {
+        newest: "videoCaptureWidth",
+        older: "VideoCaptureWidth",
+        versions: 0b10,
+    }],
+    versions: 0b111110,
+};
+
+static GET_VIDEO_CAPTURE_HEIGHT: Operation = Operation {
+    name: "IMachine_getVideoCaptureHeight",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111110,
+};
+
+static SET_VIDEO_CAPTURE_HEIGHT: Operation = Operation {
+    name: "IMachine_setVideoCaptureHeight",
+    parameters: &["videoCaptureHeight"],
+    output: "returnval",
+    references: &[],
+    spellings: &[Spelling {
+        newest: "videoCaptureHeight",
+        older: "VideoCaptureHeight",
+        versions: 0b10,
+    }],
+    versions: 0b111110,
+};
+
+static GET_VIDEO_CAPTURE_RATE: Operation = Operation {
+    name: "IMachine_getVideoCaptureRate",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100,
+};
+
+static SET_VIDEO_CAPTURE_RATE: Operation = Operation {
+    name: "IMachine_setVideoCaptureRate",
+    parameters: &["videoCaptureRate"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100,
+};
+
+static GET_VIDEO_CAPTURE_FPS: Operation = Operation {
+    name: "IMachine_getVideoCaptureFPS",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100,
+};
+
+static SET_VIDEO_CAPTURE_FPS: Operation = Operation {
+    name: "IMachine_setVideoCaptureFPS",
+    parameters: &["videoCaptureFPS"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100,
+};
+
+static GET_VIDEO_CAPTURE_MAX_TIME: Operation = Operation {
+    name: "IMachine_getVideoCaptureMaxTime",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111000,
+};
+
+static SET_VIDEO_CAPTURE_MAX_TIME: Operation = Operation {
+    name: "IMachine_setVideoCaptureMaxTime",
+    parameters: &["videoCaptureMaxTime"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111000,
+};
+
+static GET_VIDEO_CAPTURE_MAX_FILE_SIZE: Operation = Operation {
+    name: "IMachine_getVideoCaptureMaxFileSize",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111000,
+};
+
+static SET_VIDEO_CAPTURE_MAX_FILE_SIZE: Operation = Operation {
+    name: "IMachine_setVideoCaptureMaxFileSize",
+    parameters: &["videoCaptureMaxFileSize"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111000,
+};
+
+static GET_VIDEO_CAPTURE_OPTIONS: Operation = Operation {
+    name: "IMachine_getVideoCaptureOptions",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111000,
+};
+
+static SET_VIDEO_CAPTURE_OPTIONS: Operation = Operation {
+    name: "IMachine_setVideoCaptureOptions",
+    parameters: &["videoCaptureOptions"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111000,
 };
 
 static GET_GRAPHICS_ADAPTER: Operation = Operation {
@@ -1968,7 +3319,17 @@ static GET_GRAPHICS_ADAPTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGraphicsAdapter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static GET_BIOS_SETTINGS: Operation = Operation {
+    name: "IMachine_getBIOSSettings",
+    parameters: &[],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IBIOSSettings" }],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static GET_PLATFORM: Operation = Operation {
@@ -1976,7 +3337,8 @@ static GET_PLATFORM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPlatform" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_FIRMWARE_SETTINGS: Operation = Operation {
@@ -1984,7 +3346,8 @@ static GET_FIRMWARE_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IFirmwareSettings" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_TRUSTED_PLATFORM_MODULE: Operation = Operation {
@@ -1996,7 +3359,8 @@ static GET_TRUSTED_PLATFORM_MODULE: Operation = Operation {
         field: "",
         family: "ITrustedPlatformModule",
     }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NON_VOLATILE_STORE: Operation = Operation {
@@ -2004,7 +3368,8 @@ static GET_NON_VOLATILE_STORE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INvramStore" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_RECORDING_SETTINGS: Operation = Operation {
@@ -2012,7 +3377,26 @@ static GET_RECORDING_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IRecordingSettings" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_FIRMWARE_TYPE: Operation = Operation {
+    name: "IMachine_getFirmwareType",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static SET_FIRMWARE_TYPE: Operation = Operation {
+    name: "IMachine_setFirmwareType",
+    parameters: &["firmwareType"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static GET_POINTING_HID_TYPE: Operation = Operation {
@@ -2020,7 +3404,12 @@ static GET_POINTING_HID_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_getPointingHIDType",
+        older: "IMachine_getPointingHidType",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_POINTING_HID_TYPE: Operation = Operation {
@@ -2028,7 +3417,15 @@ static SET_POINTING_HID_TYPE: Operation = Operation {
     parameters: &["pointingHIDType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "IMachine_setPointingHIDType",
+            older: "IMachine_setPointingHidType",
+            versions: 0b1,
+        },
+        Spelling { newest: "pointingHIDType", older: "pointingHidType", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_KEYBOARD_HID_TYPE: Operation = Operation {
@@ -2036,7 +3433,12 @@ static GET_KEYBOARD_HID_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_getKeyboardHIDType",
+        older: "IMachine_getKeyboardHidType",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_KEYBOARD_HID_TYPE: Operation = Operation {
@@ -2044,7 +3446,80 @@ static SET_KEYBOARD_HID_TYPE: Operation = Operation {
     parameters: &["keyboardHIDType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "IMachine_setKeyboardHIDType",
+            older: "IMachine_setKeyboardHidType",
+            versions: 0b1,
+        },
+        Spelling { newest: "keyboardHIDType", older: "keyboardHidType", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
+};
+
+static GET_HPET_ENABLED: Operation = Operation {
+    name: "IMachine_getHPETEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[Spelling {
+        newest: "IMachine_getHPETEnabled",
+        older: "IMachine_getHpetEnabled",
+        versions: 0b1,
+    }],
+    versions: 0b111111111,
+};
+
+static SET_HPET_ENABLED: Operation = Operation {
+    name: "IMachine_setHPETEnabled",
+    parameters: &["HPETEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[
+        Spelling {
+            newest: "IMachine_setHPETEnabled",
+            older: "IMachine_setHpetEnabled",
+            versions: 0b1,
+        },
+        Spelling { newest: "HPETEnabled", older: "hpetEnabled", versions: 0b1 },
+    ],
+    versions: 0b111111111,
+};
+
+static GET_CHIPSET_TYPE: Operation = Operation {
+    name: "IMachine_getChipsetType",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static SET_CHIPSET_TYPE: Operation = Operation {
+    name: "IMachine_setChipsetType",
+    parameters: &["chipsetType"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static GET_IOMMU_TYPE: Operation = Operation {
+    name: "IMachine_getIommuType",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100000000,
+};
+
+static SET_IOMMU_TYPE: Operation = Operation {
+    name: "IMachine_setIommuType",
+    parameters: &["iommuType"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b100000000,
 };
 
 static GET_SNAPSHOT_FOLDER: Operation = Operation {
@@ -2052,7 +3527,8 @@ static GET_SNAPSHOT_FOLDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_SNAPSHOT_FOLDER: Operation = Operation {
@@ -2060,7 +3536,8 @@ static SET_SNAPSHOT_FOLDER: Operation = Operation {
     parameters: &["snapshotFolder"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VRDE_SERVER: Operation = Operation {
@@ -2068,7 +3545,26 @@ static GET_VRDE_SERVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVRDEServer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_EMULATED_USB_WEBCAMERA_ENABLED: Operation = Operation {
+    name: "IMachine_getEmulatedUSBWebcameraEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
+};
+
+static SET_EMULATED_USB_WEBCAMERA_ENABLED: Operation = Operation {
+    name: "IMachine_setEmulatedUSBWebcameraEnabled",
+    parameters: &["emulatedUSBWebcameraEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static GET_EMULATED_USB_CARD_READER_ENABLED: Operation = Operation {
@@ -2076,7 +3572,8 @@ static GET_EMULATED_USB_CARD_READER_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_EMULATED_USB_CARD_READER_ENABLED: Operation = Operation {
@@ -2084,7 +3581,8 @@ static SET_EMULATED_USB_CARD_READER_ENABLED: Operation = Operation {
     parameters: &["emulatedUSBCardReaderEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM_ATTACHMENTS: Operation = Operation {
@@ -2096,7 +3594,17 @@ static GET_MEDIUM_ATTACHMENTS: Operation = Operation {
         ReferenceIn { element: "returnval", field: "medium", family: "IMedium" },
         ReferenceIn { element: "returnval", field: "bandwidthGroup", family: "IBandwidthGroup" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_USB_CONTROLLER: Operation = Operation {
+    name: "IMachine_getUSBController",
+    parameters: &[],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBController" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static GET_USB_CONTROLLERS: Operation = Operation {
@@ -2104,7 +3612,8 @@ static GET_USB_CONTROLLERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_USB_DEVICE_FILTERS: Operation = Operation {
@@ -2112,7 +3621,17 @@ static GET_USB_DEVICE_FILTERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDeviceFilters" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_AUDIO_ADAPTER: Operation = Operation {
+    name: "IMachine_getAudioAdapter",
+    parameters: &[],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IAudioAdapter" }],
+    spellings: &[],
+    versions: 0b11111111,
 };
 
 static GET_AUDIO_SETTINGS: Operation = Operation {
@@ -2120,7 +3639,8 @@ static GET_AUDIO_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IAudioSettings" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STORAGE_CONTROLLERS: Operation = Operation {
@@ -2128,7 +3648,8 @@ static GET_STORAGE_CONTROLLERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IStorageController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SETTINGS_FILE_PATH: Operation = Operation {
@@ -2136,7 +3657,8 @@ static GET_SETTINGS_FILE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SETTINGS_AUX_FILE_PATH: Operation = Operation {
@@ -2144,7 +3666,8 @@ static GET_SETTINGS_AUX_FILE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_SETTINGS_MODIFIED: Operation = Operation {
@@ -2152,7 +3675,8 @@ static GET_SETTINGS_MODIFIED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SESSION_STATE: Operation = Operation {
@@ -2160,7 +3684,17 @@ static GET_SESSION_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_SESSION_TYPE: Operation = Operation {
+    name: "IMachine_getSessionType",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static GET_SESSION_NAME: Operation = Operation {
@@ -2168,7 +3702,8 @@ static GET_SESSION_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_SESSION_PID: Operation = Operation {
@@ -2176,7 +3711,12 @@ static GET_SESSION_PID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_getSessionPID",
+        older: "IMachine_getSessionPid",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_STATE: Operation = Operation {
@@ -2184,7 +3724,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_LAST_STATE_CHANGE: Operation = Operation {
@@ -2192,7 +3733,8 @@ static GET_LAST_STATE_CHANGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STATE_FILE_PATH: Operation = Operation {
@@ -2200,7 +3742,8 @@ static GET_STATE_FILE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_LOG_FOLDER: Operation = Operation {
@@ -2208,7 +3751,8 @@ static GET_LOG_FOLDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CURRENT_SNAPSHOT: Operation = Operation {
@@ -2216,7 +3760,8 @@ static GET_CURRENT_SNAPSHOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISnapshot" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SNAPSHOT_COUNT: Operation = Operation {
@@ -2224,7 +3769,8 @@ static GET_SNAPSHOT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CURRENT_STATE_MODIFIED: Operation = Operation {
@@ -2232,7 +3778,8 @@ static GET_CURRENT_STATE_MODIFIED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SHARED_FOLDERS: Operation = Operation {
@@ -2240,7 +3787,17 @@ static GET_SHARED_FOLDERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISharedFolder" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_SHARED_FOLDERS_V4_1: Operation = Operation {
+    name: "IMachine_getSharedFolders",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static GET_CLIPBOARD_MODE: Operation = Operation {
@@ -2248,7 +3805,8 @@ static GET_CLIPBOARD_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CLIPBOARD_MODE: Operation = Operation {
@@ -2256,7 +3814,44 @@ static SET_CLIPBOARD_MODE: Operation = Operation {
     parameters: &["clipboardMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_DRAG_AND_DROP_MODE: Operation = Operation {
+    name: "IMachine_getDragAndDropMode",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static SET_DRAG_AND_DROP_MODE: Operation = Operation {
+    name: "IMachine_setDragAndDropMode",
+    parameters: &["dragAndDropMode"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b110,
+};
+
+static GET_GUEST_PROPERTY_NOTIFICATION_PATTERNS: Operation = Operation {
+    name: "IMachine_getGuestPropertyNotificationPatterns",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static SET_GUEST_PROPERTY_NOTIFICATION_PATTERNS: Operation = Operation {
+    name: "IMachine_setGuestPropertyNotificationPatterns",
+    parameters: &["guestPropertyNotificationPatterns"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static GET_CLIPBOARD_FILE_TRANSFERS_ENABLED: Operation = Operation {
@@ -2264,7 +3859,8 @@ static GET_CLIPBOARD_FILE_TRANSFERS_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_CLIPBOARD_FILE_TRANSFERS_ENABLED: Operation = Operation {
@@ -2272,7 +3868,8 @@ static SET_CLIPBOARD_FILE_TRANSFERS_ENABLED: Operation = Operation {
     parameters: &["clipboardFileTransfersEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_DND_MODE: Operation = Operation {
@@ -2280,7 +3877,8 @@ static GET_DND_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_DND_MODE: Operation = Operation {
@@ -2288,7 +3886,8 @@ static SET_DND_MODE: Operation = Operation {
     parameters: &["dnDMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_TELEPORTER_ENABLED: Operation = Operation {
@@ -2296,7 +3895,8 @@ static GET_TELEPORTER_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TELEPORTER_ENABLED: Operation = Operation {
@@ -2304,7 +3904,8 @@ static SET_TELEPORTER_ENABLED: Operation = Operation {
     parameters: &["teleporterEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TELEPORTER_PORT: Operation = Operation {
@@ -2312,7 +3913,8 @@ static GET_TELEPORTER_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TELEPORTER_PORT: Operation = Operation {
@@ -2320,7 +3922,8 @@ static SET_TELEPORTER_PORT: Operation = Operation {
     parameters: &["teleporterPort"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TELEPORTER_ADDRESS: Operation = Operation {
@@ -2328,7 +3931,8 @@ static GET_TELEPORTER_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TELEPORTER_ADDRESS: Operation = Operation {
@@ -2336,7 +3940,8 @@ static SET_TELEPORTER_ADDRESS: Operation = Operation {
     parameters: &["teleporterAddress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TELEPORTER_PASSWORD: Operation = Operation {
@@ -2344,7 +3949,8 @@ static GET_TELEPORTER_PASSWORD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TELEPORTER_PASSWORD: Operation = Operation {
@@ -2352,7 +3958,8 @@ static SET_TELEPORTER_PASSWORD: Operation = Operation {
     parameters: &["teleporterPassword"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PARAVIRT_PROVIDER: Operation = Operation {
@@ -2360,7 +3967,8 @@ static GET_PARAVIRT_PROVIDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_PARAVIRT_PROVIDER: Operation = Operation {
@@ -2368,7 +3976,116 @@ static SET_PARAVIRT_PROVIDER: Operation = Operation {
     parameters: &["paravirtProvider"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static GET_FAULT_TOLERANCE_STATE: Operation = Operation {
+    name: "IMachine_getFaultToleranceState",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_FAULT_TOLERANCE_STATE: Operation = Operation {
+    name: "IMachine_setFaultToleranceState",
+    parameters: &["faultToleranceState"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_FAULT_TOLERANCE_PORT: Operation = Operation {
+    name: "IMachine_getFaultTolerancePort",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_FAULT_TOLERANCE_PORT: Operation = Operation {
+    name: "IMachine_setFaultTolerancePort",
+    parameters: &["faultTolerancePort"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_FAULT_TOLERANCE_ADDRESS: Operation = Operation {
+    name: "IMachine_getFaultToleranceAddress",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_FAULT_TOLERANCE_ADDRESS: Operation = Operation {
+    name: "IMachine_setFaultToleranceAddress",
+    parameters: &["faultToleranceAddress"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_FAULT_TOLERANCE_PASSWORD: Operation = Operation {
+    name: "IMachine_getFaultTolerancePassword",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_FAULT_TOLERANCE_PASSWORD: Operation = Operation {
+    name: "IMachine_setFaultTolerancePassword",
+    parameters: &["faultTolerancePassword"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_FAULT_TOLERANCE_SYNC_INTERVAL: Operation = Operation {
+    name: "IMachine_getFaultToleranceSyncInterval",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static SET_FAULT_TOLERANCE_SYNC_INTERVAL: Operation = Operation {
+    name: "IMachine_setFaultToleranceSyncInterval",
+    parameters: &["faultToleranceSyncInterval"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
+};
+
+static GET_RTC_USE_UTC: Operation = Operation {
+    name: "IMachine_getRTCUseUTC",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static SET_RTC_USE_UTC: Operation = Operation {
+    name: "IMachine_setRTCUseUTC",
+    parameters: &["RTCUseUTC"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static GET_IO_CACHE_ENABLED: Operation = Operation {
@@ -2376,7 +4093,12 @@ static GET_IO_CACHE_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_getIOCacheEnabled",
+        older: "IMachine_getIoCacheEnabled",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_IO_CACHE_ENABLED: Operation = Operation {
@@ -2384,7 +4106,15 @@ static SET_IO_CACHE_ENABLED: Operation = Operation {
     parameters: &["IOCacheEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "IMachine_setIOCacheEnabled",
+            older: "IMachine_setIoCacheEnabled",
+            versions: 0b1,
+        },
+        Spelling { newest: "IOCacheEnabled", older: "ioCacheEnabled", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_IO_CACHE_SIZE: Operation = Operation {
@@ -2392,7 +4122,12 @@ static GET_IO_CACHE_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_getIOCacheSize",
+        older: "IMachine_getIoCacheSize",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_IO_CACHE_SIZE: Operation = Operation {
@@ -2400,7 +4135,15 @@ static SET_IO_CACHE_SIZE: Operation = Operation {
     parameters: &["IOCacheSize"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "IMachine_setIOCacheSize",
+            older: "IMachine_setIoCacheSize",
+            versions: 0b1,
+        },
+        Spelling { newest: "IOCacheSize", older: "ioCacheSize", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_PCI_DEVICE_ASSIGNMENTS: Operation = Operation {
@@ -2408,7 +4151,12 @@ static GET_PCI_DEVICE_ASSIGNMENTS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_getPCIDeviceAssignments",
+        older: "IMachine_getPciDeviceAssignments",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_BANDWIDTH_CONTROL: Operation = Operation {
@@ -2416,7 +4164,8 @@ static GET_BANDWIDTH_CONTROL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IBandwidthControl" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TRACING_ENABLED: Operation = Operation {
@@ -2424,7 +4173,8 @@ static GET_TRACING_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_TRACING_ENABLED: Operation = Operation {
@@ -2432,7 +4182,8 @@ static SET_TRACING_ENABLED: Operation = Operation {
     parameters: &["tracingEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_TRACING_CONFIG: Operation = Operation {
@@ -2440,7 +4191,8 @@ static GET_TRACING_CONFIG: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_TRACING_CONFIG: Operation = Operation {
@@ -2448,7 +4200,8 @@ static SET_TRACING_CONFIG: Operation = Operation {
     parameters: &["tracingConfig"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_ALLOW_TRACING_TO_ACCESS_VM: Operation = Operation {
@@ -2456,7 +4209,8 @@ static GET_ALLOW_TRACING_TO_ACCESS_VM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_ALLOW_TRACING_TO_ACCESS_VM: Operation = Operation {
@@ -2464,7 +4218,8 @@ static SET_ALLOW_TRACING_TO_ACCESS_VM: Operation = Operation {
     parameters: &["allowTracingToAccessVM"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_AUTOSTART_ENABLED: Operation = Operation {
@@ -2472,7 +4227,8 @@ static GET_AUTOSTART_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_AUTOSTART_ENABLED: Operation = Operation {
@@ -2480,7 +4236,8 @@ static SET_AUTOSTART_ENABLED: Operation = Operation {
     parameters: &["autostartEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_AUTOSTART_DELAY: Operation = Operation {
@@ -2488,7 +4245,8 @@ static GET_AUTOSTART_DELAY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_AUTOSTART_DELAY: Operation = Operation {
@@ -2496,7 +4254,8 @@ static SET_AUTOSTART_DELAY: Operation = Operation {
     parameters: &["autostartDelay"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_AUTOSTOP_TYPE: Operation = Operation {
@@ -2504,7 +4263,8 @@ static GET_AUTOSTOP_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_AUTOSTOP_TYPE: Operation = Operation {
@@ -2512,7 +4272,8 @@ static SET_AUTOSTOP_TYPE: Operation = Operation {
     parameters: &["autostopType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_DEFAULT_FRONTEND: Operation = Operation {
@@ -2520,7 +4281,8 @@ static GET_DEFAULT_FRONTEND: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_DEFAULT_FRONTEND: Operation = Operation {
@@ -2528,7 +4290,8 @@ static SET_DEFAULT_FRONTEND: Operation = Operation {
     parameters: &["defaultFrontend"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_USB_PROXY_AVAILABLE: Operation = Operation {
@@ -2536,7 +4299,8 @@ static GET_USB_PROXY_AVAILABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_VM_PROCESS_PRIORITY: Operation = Operation {
@@ -2544,7 +4308,17 @@ static GET_VM_PROCESS_PRIORITY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static GET_VM_PROCESS_PRIORITY_V5_0: Operation = Operation {
+    name: "IMachine_getVMProcessPriority",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111000,
 };
 
 static SET_VM_PROCESS_PRIORITY: Operation = Operation {
@@ -2552,7 +4326,17 @@ static SET_VM_PROCESS_PRIORITY: Operation = Operation {
     parameters: &["VMProcessPriority"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static SET_VM_PROCESS_PRIORITY_V5_0: Operation = Operation {
+    name: "IMachine_setVMProcessPriority",
+    parameters: &["VMProcessPriority"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111000,
 };
 
 static GET_VM_EXECUTION_ENGINE: Operation = Operation {
@@ -2560,7 +4344,8 @@ static GET_VM_EXECUTION_ENGINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_VM_EXECUTION_ENGINE: Operation = Operation {
@@ -2568,7 +4353,8 @@ static SET_VM_EXECUTION_ENGINE: Operation = Operation {
     parameters: &["VMExecutionEngine"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_PARAVIRT_DEBUG: Operation = Operation {
@@ -2576,7 +4362,8 @@ static GET_PARAVIRT_DEBUG: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static SET_PARAVIRT_DEBUG: Operation = Operation {
@@ -2584,7 +4371,8 @@ static SET_PARAVIRT_DEBUG: Operation = Operation {
     parameters: &["paravirtDebug"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_CPU_PROFILE: Operation = Operation {
@@ -2592,7 +4380,8 @@ static GET_CPU_PROFILE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static SET_CPU_PROFILE: Operation = Operation {
@@ -2600,7 +4389,8 @@ static SET_CPU_PROFILE: Operation = Operation {
     parameters: &["CPUProfile"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_STATE_KEY_ID: Operation = Operation {
@@ -2608,7 +4398,8 @@ static GET_STATE_KEY_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STATE_KEY_STORE: Operation = Operation {
@@ -2616,7 +4407,8 @@ static GET_STATE_KEY_STORE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_LOG_KEY_ID: Operation = Operation {
@@ -2624,7 +4416,8 @@ static GET_LOG_KEY_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_LOG_KEY_STORE: Operation = Operation {
@@ -2632,7 +4425,8 @@ static GET_LOG_KEY_STORE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_GUEST_DEBUG_CONTROL: Operation = Operation {
@@ -2640,7 +4434,8 @@ static GET_GUEST_DEBUG_CONTROL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IGuestDebugControl" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static LOCK_MACHINE: Operation = Operation {
@@ -2648,7 +4443,8 @@ static LOCK_MACHINE: Operation = Operation {
     parameters: &["session", "lockType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static LAUNCH_VM_PROCESS: Operation = Operation {
@@ -2656,7 +4452,26 @@ static LAUNCH_VM_PROCESS: Operation = Operation {
     parameters: &["session", "name", "environmentChanges"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static LAUNCH_VM_PROCESS_V5_0: Operation = Operation {
+    name: "IMachine_launchVMProcess",
+    parameters: &["session", "name", "environment"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b1111000,
+};
+
+static LAUNCH_VM_PROCESS_V4_1: Operation = Operation {
+    name: "IMachine_launchVMProcess",
+    parameters: &["session", "type", "environment"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static SET_BOOT_ORDER: Operation = Operation {
@@ -2664,7 +4479,8 @@ static SET_BOOT_ORDER: Operation = Operation {
     parameters: &["position", "device"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BOOT_ORDER: Operation = Operation {
@@ -2672,7 +4488,8 @@ static GET_BOOT_ORDER: Operation = Operation {
     parameters: &["position"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ATTACH_DEVICE: Operation = Operation {
@@ -2680,7 +4497,8 @@ static ATTACH_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "type", "medium"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ATTACH_DEVICE_WITHOUT_MEDIUM: Operation = Operation {
@@ -2688,7 +4506,8 @@ static ATTACH_DEVICE_WITHOUT_MEDIUM: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static DETACH_DEVICE: Operation = Operation {
@@ -2696,7 +4515,8 @@ static DETACH_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PASSTHROUGH_DEVICE: Operation = Operation {
@@ -2704,7 +4524,8 @@ static PASSTHROUGH_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "passthrough"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static TEMPORARY_EJECT_DEVICE: Operation = Operation {
@@ -2712,7 +4533,8 @@ static TEMPORARY_EJECT_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "temporaryEject"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static NON_ROTATIONAL_DEVICE: Operation = Operation {
@@ -2720,7 +4542,8 @@ static NON_ROTATIONAL_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "nonRotational"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUTO_DISCARD_FOR_DEVICE: Operation = Operation {
@@ -2728,7 +4551,8 @@ static SET_AUTO_DISCARD_FOR_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "discard"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static SET_HOT_PLUGGABLE_FOR_DEVICE: Operation = Operation {
@@ -2736,7 +4560,8 @@ static SET_HOT_PLUGGABLE_FOR_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "hotPluggable"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_BANDWIDTH_GROUP_FOR_DEVICE: Operation = Operation {
@@ -2744,7 +4569,8 @@ static SET_BANDWIDTH_GROUP_FOR_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "bandwidthGroup"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NO_BANDWIDTH_GROUP_FOR_DEVICE: Operation = Operation {
@@ -2752,7 +4578,8 @@ static SET_NO_BANDWIDTH_GROUP_FOR_DEVICE: Operation = Operation {
     parameters: &["name", "controllerPort", "device"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static UNMOUNT_MEDIUM: Operation = Operation {
@@ -2760,7 +4587,8 @@ static UNMOUNT_MEDIUM: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "force"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static MOUNT_MEDIUM: Operation = Operation {
@@ -2768,7 +4596,8 @@ static MOUNT_MEDIUM: Operation = Operation {
     parameters: &["name", "controllerPort", "device", "medium", "force"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM: Operation = Operation {
@@ -2776,7 +4605,8 @@ static GET_MEDIUM: Operation = Operation {
     parameters: &["name", "controllerPort", "device"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM_ATTACHMENTS_OF_CONTROLLER: Operation = Operation {
@@ -2788,7 +4618,8 @@ static GET_MEDIUM_ATTACHMENTS_OF_CONTROLLER: Operation = Operation {
         ReferenceIn { element: "returnval", field: "medium", family: "IMedium" },
         ReferenceIn { element: "returnval", field: "bandwidthGroup", family: "IBandwidthGroup" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM_ATTACHMENT: Operation = Operation {
@@ -2800,7 +4631,8 @@ static GET_MEDIUM_ATTACHMENT: Operation = Operation {
         ReferenceIn { element: "returnval", field: "medium", family: "IMedium" },
         ReferenceIn { element: "returnval", field: "bandwidthGroup", family: "IBandwidthGroup" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ATTACH_HOST_PCI_DEVICE: Operation = Operation {
@@ -2808,7 +4640,12 @@ static ATTACH_HOST_PCI_DEVICE: Operation = Operation {
     parameters: &["hostAddress", "desiredGuestAddress", "tryToUnbind"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_attachHostPCIDevice",
+        older: "IMachine_attachHostPciDevice",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static DETACH_HOST_PCI_DEVICE: Operation = Operation {
@@ -2816,7 +4653,12 @@ static DETACH_HOST_PCI_DEVICE: Operation = Operation {
     parameters: &["hostAddress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "IMachine_detachHostPCIDevice",
+        older: "IMachine_detachHostPciDevice",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_NETWORK_ADAPTER: Operation = Operation {
@@ -2824,7 +4666,8 @@ static GET_NETWORK_ADAPTER: Operation = Operation {
     parameters: &["slot"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INetworkAdapter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ADD_STORAGE_CONTROLLER: Operation = Operation {
@@ -2832,7 +4675,8 @@ static ADD_STORAGE_CONTROLLER: Operation = Operation {
     parameters: &["name", "connectionType"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IStorageController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STORAGE_CONTROLLER_BY_NAME: Operation = Operation {
@@ -2840,7 +4684,8 @@ static GET_STORAGE_CONTROLLER_BY_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IStorageController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STORAGE_CONTROLLER_BY_INSTANCE: Operation = Operation {
@@ -2848,7 +4693,17 @@ static GET_STORAGE_CONTROLLER_BY_INSTANCE: Operation = Operation {
     parameters: &["connectionType", "instance"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IStorageController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static GET_STORAGE_CONTROLLER_BY_INSTANCE_V4_1: Operation = Operation {
+    name: "IMachine_getStorageControllerByInstance",
+    parameters: &["instance"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IStorageController" }],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static REMOVE_STORAGE_CONTROLLER: Operation = Operation {
@@ -2856,7 +4711,8 @@ static REMOVE_STORAGE_CONTROLLER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_STORAGE_CONTROLLER_BOOTABLE: Operation = Operation {
@@ -2864,7 +4720,8 @@ static SET_STORAGE_CONTROLLER_BOOTABLE: Operation = Operation {
     parameters: &["name", "bootable"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ADD_USB_CONTROLLER: Operation = Operation {
@@ -2872,7 +4729,8 @@ static ADD_USB_CONTROLLER: Operation = Operation {
     parameters: &["name", "type"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static REMOVE_USB_CONTROLLER: Operation = Operation {
@@ -2880,7 +4738,8 @@ static REMOVE_USB_CONTROLLER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_USB_CONTROLLER_BY_NAME: Operation = Operation {
@@ -2888,7 +4747,8 @@ static GET_USB_CONTROLLER_BY_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBController" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_USB_CONTROLLER_COUNT_BY_TYPE: Operation = Operation {
@@ -2896,7 +4756,8 @@ static GET_USB_CONTROLLER_COUNT_BY_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_SERIAL_PORT: Operation = Operation {
@@ -2904,7 +4765,8 @@ static GET_SERIAL_PORT: Operation = Operation {
     parameters: &["slot"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISerialPort" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PARALLEL_PORT: Operation = Operation {
@@ -2912,7 +4774,8 @@ static GET_PARALLEL_PORT: Operation = Operation {
     parameters: &["slot"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IParallelPort" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EXTRA_DATA_KEYS: Operation = Operation {
@@ -2920,7 +4783,8 @@ static GET_EXTRA_DATA_KEYS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EXTRA_DATA: Operation = Operation {
@@ -2928,7 +4792,8 @@ static GET_EXTRA_DATA: Operation = Operation {
     parameters: &["key"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_EXTRA_DATA: Operation = Operation {
@@ -2936,7 +4801,116 @@ static SET_EXTRA_DATA: Operation = Operation {
     parameters: &["key", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_CPU_PROPERTY: Operation = Operation {
+    name: "IMachine_getCPUProperty",
+    parameters: &["property"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static SET_CPU_PROPERTY: Operation = Operation {
+    name: "IMachine_setCPUProperty",
+    parameters: &["property", "value"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static GET_CPUID_LEAF_BY_ORDINAL: Operation = Operation {
+    name: "IMachine_getCPUIDLeafByOrdinal",
+    parameters: &["ordinal"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100000,
+};
+
+static GET_CPUID_LEAF: Operation = Operation {
+    name: "IMachine_getCPUIDLeaf",
+    parameters: &["idx", "idxSub"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100000,
+};
+
+static GET_CPUID_LEAF_V4_1: Operation = Operation {
+    name: "IMachine_getCPUIDLeaf",
+    parameters: &["id"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111,
+};
+
+static SET_CPUID_LEAF: Operation = Operation {
+    name: "IMachine_setCPUIDLeaf",
+    parameters: &["idx", "idxSub", "valEax", "valEbx", "valEcx", "valEdx"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100000,
+};
+
+static SET_CPUID_LEAF_V4_1: Operation = Operation {
+    name: "IMachine_setCPUIDLeaf",
+    parameters: &["id", "valEax", "valEbx", "valEcx", "valEdx"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111,
+};
+
+static REMOVE_CPUID_LEAF: Operation = Operation {
+    name: "IMachine_removeCPUIDLeaf",
+    parameters: &["idx", "idxSub"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100000,
+};
+
+static REMOVE_CPUID_LEAF_V4_1: Operation = Operation {
+    name: "IMachine_removeCPUIDLeaf",
+    parameters: &["id"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111,
+};
+
+static REMOVE_ALL_CPUID_LEAVES: Operation = Operation {
+    name: "IMachine_removeAllCPUIDLeaves",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static GET_HW_VIRT_EX_PROPERTY: Operation = Operation {
+    name: "IMachine_getHWVirtExProperty",
+    parameters: &["property"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static SET_HW_VIRT_EX_PROPERTY: Operation = Operation {
+    name: "IMachine_setHWVirtExProperty",
+    parameters: &["property", "value"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static SET_SETTINGS_FILE_PATH: Operation = Operation {
@@ -2944,7 +4918,8 @@ static SET_SETTINGS_FILE_PATH: Operation = Operation {
     parameters: &["settingsFilePath"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SAVE_SETTINGS: Operation = Operation {
@@ -2952,7 +4927,8 @@ static SAVE_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static DISCARD_SETTINGS: Operation = Operation {
@@ -2960,7 +4936,8 @@ static DISCARD_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static UNREGISTER: Operation = Operation {
@@ -2968,7 +4945,30 @@ static UNREGISTER: Operation = Operation {
     parameters: &["cleanupMode"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static DELETE: Operation = Operation {
+    name: "IMachine_delete",
+    parameters: &["aMedia"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
+};
+
+static EXPORT: Operation = Operation {
+    name: "IMachine_export",
+    parameters: &["aAppliance", "location"],
+    output: "returnval",
+    references: &[ReferenceIn {
+        element: "returnval",
+        field: "",
+        family: "IVirtualSystemDescription",
+    }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static DELETE_CONFIG: Operation = Operation {
@@ -2976,7 +4976,8 @@ static DELETE_CONFIG: Operation = Operation {
     parameters: &["media"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static EXPORT_TO: Operation = Operation {
@@ -2988,7 +4989,8 @@ static EXPORT_TO: Operation = Operation {
         field: "",
         family: "IVirtualSystemDescription",
     }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static FIND_SNAPSHOT: Operation = Operation {
@@ -2996,7 +4998,8 @@ static FIND_SNAPSHOT: Operation = Operation {
     parameters: &["nameOrId"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISnapshot" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_SHARED_FOLDER: Operation = Operation {
@@ -3004,7 +5007,17 @@ static CREATE_SHARED_FOLDER: Operation = Operation {
     parameters: &["name", "hostPath", "writable", "automount", "autoMountPoint"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static CREATE_SHARED_FOLDER_V4_1: Operation = Operation {
+    name: "IMachine_createSharedFolder",
+    parameters: &["name", "hostPath", "writable", "automount"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static REMOVE_SHARED_FOLDER: Operation = Operation {
@@ -3012,7 +5025,8 @@ static REMOVE_SHARED_FOLDER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CAN_SHOW_CONSOLE_WINDOW: Operation = Operation {
@@ -3020,7 +5034,8 @@ static CAN_SHOW_CONSOLE_WINDOW: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SHOW_CONSOLE_WINDOW: Operation = Operation {
@@ -3028,7 +5043,8 @@ static SHOW_CONSOLE_WINDOW: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_PROPERTY: Operation = Operation {
@@ -3036,7 +5052,8 @@ static GET_GUEST_PROPERTY: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_PROPERTY_VALUE: Operation = Operation {
@@ -3044,7 +5061,8 @@ static GET_GUEST_PROPERTY_VALUE: Operation = Operation {
     parameters: &["property"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_PROPERTY_TIMESTAMP: Operation = Operation {
@@ -3052,7 +5070,8 @@ static GET_GUEST_PROPERTY_TIMESTAMP: Operation = Operation {
     parameters: &["property"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_GUEST_PROPERTY: Operation = Operation {
@@ -3060,7 +5079,8 @@ static SET_GUEST_PROPERTY: Operation = Operation {
     parameters: &["property", "value", "flags"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_GUEST_PROPERTY_VALUE: Operation = Operation {
@@ -3068,7 +5088,8 @@ static SET_GUEST_PROPERTY_VALUE: Operation = Operation {
     parameters: &["property", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static DELETE_GUEST_PROPERTY: Operation = Operation {
@@ -3076,7 +5097,8 @@ static DELETE_GUEST_PROPERTY: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static ENUMERATE_GUEST_PROPERTIES: Operation = Operation {
@@ -3084,6 +5106,25 @@ static ENUMERATE_GUEST_PROPERTIES: Operation = Operation {
     parameters: &["patterns"],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static ENUMERATE_GUEST_PROPERTIES_V4_1: Operation = Operation {
+    name: "IMachine_enumerateGuestProperties",
+    parameters: &["patterns"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
+};
+
+static QUERY_SAVED_GUEST_SIZE: Operation = Operation {
+    name: "IMachine_querySavedGuestSize",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -3092,7 +5133,17 @@ static QUERY_SAVED_GUEST_SCREEN_INFO: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
+};
+
+static QUERY_SAVED_THUMBNAIL_SIZE: Operation = Operation {
+    name: "IMachine_querySavedThumbnailSize",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static READ_SAVED_THUMBNAIL_TO_ARRAY: Operation = Operation {
@@ -3100,7 +5151,44 @@ static READ_SAVED_THUMBNAIL_TO_ARRAY: Operation = Operation {
     parameters: &["screenId", "bitmapFormat"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
+};
+
+static READ_SAVED_THUMBNAIL_TO_ARRAY_V4_1: Operation = Operation {
+    name: "IMachine_readSavedThumbnailToArray",
+    parameters: &["screenId", "BGR"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static READ_SAVED_THUMBNAIL_PNG_TO_ARRAY: Operation = Operation {
+    name: "IMachine_readSavedThumbnailPNGToArray",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static QUERY_SAVED_SCREENSHOT_PNG_SIZE: Operation = Operation {
+    name: "IMachine_querySavedScreenshotPNGSize",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
+};
+
+static READ_SAVED_SCREENSHOT_PNG_TO_ARRAY: Operation = Operation {
+    name: "IMachine_readSavedScreenshotPNGToArray",
+    parameters: &["screenId"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static QUERY_SAVED_SCREENSHOT_INFO: Operation = Operation {
@@ -3108,7 +5196,8 @@ static QUERY_SAVED_SCREENSHOT_INFO: Operation = Operation {
     parameters: &["screenId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static READ_SAVED_SCREENSHOT_TO_ARRAY: Operation = Operation {
@@ -3116,7 +5205,8 @@ static READ_SAVED_SCREENSHOT_TO_ARRAY: Operation = Operation {
     parameters: &["screenId", "bitmapFormat"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static HOT_PLUG_CPU: Operation = Operation {
@@ -3124,7 +5214,8 @@ static HOT_PLUG_CPU: Operation = Operation {
     parameters: &["cpu"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static HOT_UNPLUG_CPU: Operation = Operation {
@@ -3132,7 +5223,8 @@ static HOT_UNPLUG_CPU: Operation = Operation {
     parameters: &["cpu"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CPU_STATUS: Operation = Operation {
@@ -3140,7 +5232,8 @@ static GET_CPU_STATUS: Operation = Operation {
     parameters: &["cpu"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EFFECTIVE_PARAVIRT_PROVIDER: Operation = Operation {
@@ -3148,7 +5241,8 @@ static GET_EFFECTIVE_PARAVIRT_PROVIDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static QUERY_LOG_FILENAME: Operation = Operation {
@@ -3156,7 +5250,8 @@ static QUERY_LOG_FILENAME: Operation = Operation {
     parameters: &["idx"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static READ_LOG: Operation = Operation {
@@ -3164,7 +5259,8 @@ static READ_LOG: Operation = Operation {
     parameters: &["idx", "offset", "size"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CLONE_TO: Operation = Operation {
@@ -3172,7 +5268,8 @@ static CLONE_TO: Operation = Operation {
     parameters: &["target", "mode", "options"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static MOVE_TO: Operation = Operation {
@@ -3180,7 +5277,8 @@ static MOVE_TO: Operation = Operation {
     parameters: &["folder", "type"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SAVE_STATE: Operation = Operation {
@@ -3188,7 +5286,8 @@ static SAVE_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static ADOPT_SAVED_STATE: Operation = Operation {
@@ -3196,7 +5295,8 @@ static ADOPT_SAVED_STATE: Operation = Operation {
     parameters: &["savedStateFile"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DISCARD_SAVED_STATE: Operation = Operation {
@@ -3204,7 +5304,8 @@ static DISCARD_SAVED_STATE: Operation = Operation {
     parameters: &["fRemoveFile"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static TAKE_SNAPSHOT: Operation = Operation {
@@ -3212,7 +5313,8 @@ static TAKE_SNAPSHOT: Operation = Operation {
     parameters: &["name", "description", "pause"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DELETE_SNAPSHOT: Operation = Operation {
@@ -3220,7 +5322,8 @@ static DELETE_SNAPSHOT: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DELETE_SNAPSHOT_AND_ALL_CHILDREN: Operation = Operation {
@@ -3228,7 +5331,8 @@ static DELETE_SNAPSHOT_AND_ALL_CHILDREN: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DELETE_SNAPSHOT_RANGE: Operation = Operation {
@@ -3236,7 +5340,8 @@ static DELETE_SNAPSHOT_RANGE: Operation = Operation {
     parameters: &["startId", "endId"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static RESTORE_SNAPSHOT: Operation = Operation {
@@ -3244,7 +5349,8 @@ static RESTORE_SNAPSHOT: Operation = Operation {
     parameters: &["snapshot"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static APPLY_DEFAULTS: Operation = Operation {
@@ -3252,7 +5358,8 @@ static APPLY_DEFAULTS: Operation = Operation {
     parameters: &["flags"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static CHANGE_ENCRYPTION: Operation = Operation {
@@ -3260,7 +5367,8 @@ static CHANGE_ENCRYPTION: Operation = Operation {
     parameters: &["currentPassword", "cipher", "newPassword", "newPasswordId", "force"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ENCRYPTION_SETTINGS: Operation = Operation {
@@ -3268,7 +5376,8 @@ static GET_ENCRYPTION_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CHECK_ENCRYPTION_PASSWORD: Operation = Operation {
@@ -3276,7 +5385,8 @@ static CHECK_ENCRYPTION_PASSWORD: Operation = Operation {
     parameters: &["password"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_ENCRYPTION_PASSWORD: Operation = Operation {
@@ -3284,7 +5394,8 @@ static ADD_ENCRYPTION_PASSWORD: Operation = Operation {
     parameters: &["id", "password"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_ENCRYPTION_PASSWORDS: Operation = Operation {
@@ -3292,7 +5403,8 @@ static ADD_ENCRYPTION_PASSWORDS: Operation = Operation {
     parameters: &["ids", "passwords"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static REMOVE_ENCRYPTION_PASSWORD: Operation = Operation {
@@ -3300,7 +5412,8 @@ static REMOVE_ENCRYPTION_PASSWORD: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CLEAR_ALL_ENCRYPTION_PASSWORDS: Operation = Operation {
@@ -3308,5 +5421,6 @@ static CLEAR_ALL_ENCRYPTION_PASSWORDS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -12,7 +12,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IMachineDebugger`.
+    /// A handle to an object with VirtualBox's interface `IMachineDebugger`. Since 4.3.
     IMachineDebugger
 }
 
@@ -29,6 +29,30 @@ impl IMachineDebugger {
         self.object().call(&SET_SINGLE_STEP, vec![single_step.to_value()])
     }
 
+    /// Reads the attribute `recompileUser`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_recompile_user(&self) -> Call<bool> {
+        self.object().call(&GET_RECOMPILE_USER, vec![])
+    }
+
+    /// Sets the attribute `recompileUser`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn set_recompile_user(&self, recompile_user: bool) -> Call<()> {
+        self.object().call(&SET_RECOMPILE_USER, vec![recompile_user.to_value()])
+    }
+
+    /// Reads the attribute `recompileSupervisor`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_recompile_supervisor(&self) -> Call<bool> {
+        self.object().call(&GET_RECOMPILE_SUPERVISOR, vec![])
+    }
+
+    /// Sets the attribute `recompileSupervisor`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn set_recompile_supervisor(&self, recompile_supervisor: bool) -> Call<()> {
+        self.object().call(&SET_RECOMPILE_SUPERVISOR, vec![recompile_supervisor.to_value()])
+    }
+
     /// Reads the attribute `executeAllInIEM`.
     #[inline]
     pub fn get_execute_all_in_iem(&self) -> Call<bool> {
@@ -39,6 +63,30 @@ impl IMachineDebugger {
     #[inline]
     pub fn set_execute_all_in_iem(&self, execute_all_in_iem: bool) -> Call<()> {
         self.object().call(&SET_EXECUTE_ALL_IN_IEM, vec![execute_all_in_iem.to_value()])
+    }
+
+    /// Reads the attribute `PATMEnabled`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_patm_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_PATM_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `PATMEnabled`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn set_patm_enabled(&self, patm_enabled: bool) -> Call<()> {
+        self.object().call(&SET_PATM_ENABLED, vec![patm_enabled.to_value()])
+    }
+
+    /// Reads the attribute `CSAMEnabled`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_csam_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_CSAM_ENABLED, vec![])
+    }
+
+    /// Sets the attribute `CSAMEnabled`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn set_csam_enabled(&self, csam_enabled: bool) -> Call<()> {
+        self.object().call(&SET_CSAM_ENABLED, vec![csam_enabled.to_value()])
     }
 
     /// Reads the attribute `logEnabled`.
@@ -89,10 +137,16 @@ impl IMachineDebugger {
         self.object().call(&GET_LOG_REL_DESTINATIONS, vec![])
     }
 
-    /// Reads the attribute `executionEngine`.
+    /// Reads the attribute `executionEngine`. Since 6.0.
     #[inline]
     pub fn get_execution_engine(&self) -> Call<VMExecutionEngine> {
         self.object().call(&GET_EXECUTION_ENGINE, vec![])
+    }
+
+    /// Reads the attribute `HWVirtExEnabled`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_hw_virt_ex_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_HW_VIRT_EX_ENABLED, vec![])
     }
 
     /// Reads the attribute `HWVirtExNestedPagingEnabled`.
@@ -143,19 +197,19 @@ impl IMachineDebugger {
         self.object().call(&SET_VIRTUAL_TIME_RATE, vec![virtual_time_rate.to_value()])
     }
 
-    /// Reads the attribute `uptime`.
+    /// Reads the attribute `uptime`. Since 5.1.
     #[inline]
     pub fn get_uptime(&self) -> Call<i64> {
         self.object().call(&GET_UPTIME, vec![])
     }
 
-    /// Reads the attribute `recompiledIEMExecution`.
+    /// Reads the attribute `recompiledIEMExecution`. Since 7.2.
     #[inline]
     pub fn get_recompiled_iem_execution(&self) -> Call<bool> {
         self.object().call(&GET_RECOMPILED_IEM_EXECUTION, vec![])
     }
 
-    /// Sets the attribute `recompiledIEMExecution`.
+    /// Sets the attribute `recompiledIEMExecution`. Since 7.2.
     #[inline]
     pub fn set_recompiled_iem_execution(&self, recompiled_iem_execution: bool) -> Call<()> {
         self.object().call(&SET_RECOMPILED_IEM_EXECUTION, vec![recompiled_iem_execution.to_value()])
@@ -243,13 +297,13 @@ impl IMachineDebugger {
         )
     }
 
-    /// Calls the method `loadPlugIn`.
+    /// Calls the method `loadPlugIn`. Since 5.0.
     #[inline]
     pub fn load_plug_in(&self, name: &str) -> Call<String> {
         self.object().call(&LOAD_PLUG_IN, vec![name.to_value()])
     }
 
-    /// Calls the method `unloadPlugIn`.
+    /// Calls the method `unloadPlugIn`. Since 5.0.
     #[inline]
     pub fn unload_plug_in(&self, name: &str) -> Call<()> {
         self.object().call(&UNLOAD_PLUG_IN, vec![name.to_value()])
@@ -261,7 +315,7 @@ impl IMachineDebugger {
         self.object().call(&DETECT_OS, vec![])
     }
 
-    /// Calls the method `queryOSKernelLog`.
+    /// Calls the method `queryOSKernelLog`. Since 5.0.
     #[inline]
     pub fn query_os_kernel_log(&self, max_messages: u32) -> Call<String> {
         self.object().call(&QUERY_OS_KERNEL_LOG, vec![max_messages.to_value()])
@@ -317,13 +371,13 @@ impl IMachineDebugger {
         self.object().call(&GET_STATS, vec![pattern.to_value(), with_descriptions.to_value()])
     }
 
-    /// Calls the method `getCPULoad`.
+    /// Calls the method `getCPULoad`. Since 6.1.
     #[inline]
     pub fn get_cpu_load(&self, cpu_id: u32) -> Call<MachineDebuggerGetCPULoad> {
         self.object().call_many(&GET_CPU_LOAD, vec![cpu_id.to_value()])
     }
 
-    /// Calls the method `takeGuestSample`.
+    /// Calls the method `takeGuestSample`. Since 7.0.
     #[inline]
     pub fn take_guest_sample(
         &self,
@@ -384,7 +438,8 @@ static GET_SINGLE_STEP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_SINGLE_STEP: Operation = Operation {
@@ -392,7 +447,44 @@ static SET_SINGLE_STEP: Operation = Operation {
     parameters: &["singleStep"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_RECOMPILE_USER: Operation = Operation {
+    name: "IMachineDebugger_getRecompileUser",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
+};
+
+static SET_RECOMPILE_USER: Operation = Operation {
+    name: "IMachineDebugger_setRecompileUser",
+    parameters: &["recompileUser"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
+};
+
+static GET_RECOMPILE_SUPERVISOR: Operation = Operation {
+    name: "IMachineDebugger_getRecompileSupervisor",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
+};
+
+static SET_RECOMPILE_SUPERVISOR: Operation = Operation {
+    name: "IMachineDebugger_setRecompileSupervisor",
+    parameters: &["recompileSupervisor"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };
 
 static GET_EXECUTE_ALL_IN_IEM: Operation = Operation {
@@ -400,7 +492,8 @@ static GET_EXECUTE_ALL_IN_IEM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_EXECUTE_ALL_IN_IEM: Operation = Operation {
@@ -408,7 +501,44 @@ static SET_EXECUTE_ALL_IN_IEM: Operation = Operation {
     parameters: &["executeAllInIEM"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_PATM_ENABLED: Operation = Operation {
+    name: "IMachineDebugger_getPATMEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
+};
+
+static SET_PATM_ENABLED: Operation = Operation {
+    name: "IMachineDebugger_setPATMEnabled",
+    parameters: &["PATMEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
+};
+
+static GET_CSAM_ENABLED: Operation = Operation {
+    name: "IMachineDebugger_getCSAMEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
+};
+
+static SET_CSAM_ENABLED: Operation = Operation {
+    name: "IMachineDebugger_setCSAMEnabled",
+    parameters: &["CSAMEnabled"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };
 
 static GET_LOG_ENABLED: Operation = Operation {
@@ -416,7 +546,8 @@ static GET_LOG_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_LOG_ENABLED: Operation = Operation {
@@ -424,7 +555,8 @@ static SET_LOG_ENABLED: Operation = Operation {
     parameters: &["logEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOG_DBG_FLAGS: Operation = Operation {
@@ -432,7 +564,8 @@ static GET_LOG_DBG_FLAGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOG_DBG_GROUPS: Operation = Operation {
@@ -440,7 +573,8 @@ static GET_LOG_DBG_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOG_DBG_DESTINATIONS: Operation = Operation {
@@ -448,7 +582,8 @@ static GET_LOG_DBG_DESTINATIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOG_REL_FLAGS: Operation = Operation {
@@ -456,7 +591,8 @@ static GET_LOG_REL_FLAGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOG_REL_GROUPS: Operation = Operation {
@@ -464,7 +600,8 @@ static GET_LOG_REL_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOG_REL_DESTINATIONS: Operation = Operation {
@@ -472,7 +609,8 @@ static GET_LOG_REL_DESTINATIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_EXECUTION_ENGINE: Operation = Operation {
@@ -480,7 +618,17 @@ static GET_EXECUTION_ENGINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_HW_VIRT_EX_ENABLED: Operation = Operation {
+    name: "IMachineDebugger_getHWVirtExEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };
 
 static GET_HW_VIRT_EX_NESTED_PAGING_ENABLED: Operation = Operation {
@@ -488,7 +636,8 @@ static GET_HW_VIRT_EX_NESTED_PAGING_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_HW_VIRT_EX_VPID_ENABLED: Operation = Operation {
@@ -496,7 +645,8 @@ static GET_HW_VIRT_EX_VPID_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_HW_VIRT_EX_UX_ENABLED: Operation = Operation {
@@ -504,7 +654,8 @@ static GET_HW_VIRT_EX_UX_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_OS_NAME: Operation = Operation {
@@ -512,7 +663,8 @@ static GET_OS_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_OS_VERSION: Operation = Operation {
@@ -520,7 +672,8 @@ static GET_OS_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PAE_ENABLED: Operation = Operation {
@@ -528,7 +681,8 @@ static GET_PAE_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_VIRTUAL_TIME_RATE: Operation = Operation {
@@ -536,7 +690,8 @@ static GET_VIRTUAL_TIME_RATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_VIRTUAL_TIME_RATE: Operation = Operation {
@@ -544,7 +699,8 @@ static SET_VIRTUAL_TIME_RATE: Operation = Operation {
     parameters: &["virtualTimeRate"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_UPTIME: Operation = Operation {
@@ -552,7 +708,8 @@ static GET_UPTIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_RECOMPILED_IEM_EXECUTION: Operation = Operation {
@@ -560,7 +717,8 @@ static GET_RECOMPILED_IEM_EXECUTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_RECOMPILED_IEM_EXECUTION: Operation = Operation {
@@ -568,7 +726,8 @@ static SET_RECOMPILED_IEM_EXECUTION: Operation = Operation {
     parameters: &["recompiledIEMExecution"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static DUMP_GUEST_CORE: Operation = Operation {
@@ -576,7 +735,8 @@ static DUMP_GUEST_CORE: Operation = Operation {
     parameters: &["filename", "compression"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static DUMP_HOST_PROCESS_CORE: Operation = Operation {
@@ -584,7 +744,8 @@ static DUMP_HOST_PROCESS_CORE: Operation = Operation {
     parameters: &["filename", "compression"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static INFO: Operation = Operation {
@@ -592,7 +753,8 @@ static INFO: Operation = Operation {
     parameters: &["name", "args"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static INJECT_NMI: Operation = Operation {
@@ -600,7 +762,8 @@ static INJECT_NMI: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static MODIFY_LOG_GROUPS: Operation = Operation {
@@ -608,7 +771,8 @@ static MODIFY_LOG_GROUPS: Operation = Operation {
     parameters: &["settings"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static MODIFY_LOG_FLAGS: Operation = Operation {
@@ -616,7 +780,8 @@ static MODIFY_LOG_FLAGS: Operation = Operation {
     parameters: &["settings"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static MODIFY_LOG_DESTINATIONS: Operation = Operation {
@@ -624,7 +789,8 @@ static MODIFY_LOG_DESTINATIONS: Operation = Operation {
     parameters: &["settings"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static READ_PHYSICAL_MEMORY: Operation = Operation {
@@ -632,7 +798,8 @@ static READ_PHYSICAL_MEMORY: Operation = Operation {
     parameters: &["address", "size"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static WRITE_PHYSICAL_MEMORY: Operation = Operation {
@@ -640,7 +807,8 @@ static WRITE_PHYSICAL_MEMORY: Operation = Operation {
     parameters: &["address", "size", "bytes"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static READ_VIRTUAL_MEMORY: Operation = Operation {
@@ -648,7 +816,8 @@ static READ_VIRTUAL_MEMORY: Operation = Operation {
     parameters: &["cpuId", "address", "size"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static WRITE_VIRTUAL_MEMORY: Operation = Operation {
@@ -656,7 +825,8 @@ static WRITE_VIRTUAL_MEMORY: Operation = Operation {
     parameters: &["cpuId", "address", "size", "bytes"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static LOAD_PLUG_IN: Operation = Operation {
@@ -664,7 +834,8 @@ static LOAD_PLUG_IN: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static UNLOAD_PLUG_IN: Operation = Operation {
@@ -672,7 +843,8 @@ static UNLOAD_PLUG_IN: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static DETECT_OS: Operation = Operation {
@@ -680,7 +852,8 @@ static DETECT_OS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static QUERY_OS_KERNEL_LOG: Operation = Operation {
@@ -688,7 +861,8 @@ static QUERY_OS_KERNEL_LOG: Operation = Operation {
     parameters: &["maxMessages"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_REGISTER: Operation = Operation {
@@ -696,7 +870,8 @@ static GET_REGISTER: Operation = Operation {
     parameters: &["cpuId", "name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_REGISTERS: Operation = Operation {
@@ -704,7 +879,8 @@ static GET_REGISTERS: Operation = Operation {
     parameters: &["cpuId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_REGISTER: Operation = Operation {
@@ -712,7 +888,8 @@ static SET_REGISTER: Operation = Operation {
     parameters: &["cpuId", "name", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_REGISTERS: Operation = Operation {
@@ -720,7 +897,8 @@ static SET_REGISTERS: Operation = Operation {
     parameters: &["cpuId", "names", "values"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static DUMP_GUEST_STACK: Operation = Operation {
@@ -728,7 +906,8 @@ static DUMP_GUEST_STACK: Operation = Operation {
     parameters: &["cpuId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static RESET_STATS: Operation = Operation {
@@ -736,7 +915,8 @@ static RESET_STATS: Operation = Operation {
     parameters: &["pattern"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static DUMP_STATS: Operation = Operation {
@@ -744,7 +924,8 @@ static DUMP_STATS: Operation = Operation {
     parameters: &["pattern"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_STATS: Operation = Operation {
@@ -752,7 +933,8 @@ static GET_STATS: Operation = Operation {
     parameters: &["pattern", "withDescriptions"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_CPU_LOAD: Operation = Operation {
@@ -760,7 +942,8 @@ static GET_CPU_LOAD: Operation = Operation {
     parameters: &["cpuId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static TAKE_GUEST_SAMPLE: Operation = Operation {
@@ -768,5 +951,6 @@ static TAKE_GUEST_SAMPLE: Operation = Operation {
     parameters: &["filename", "usInterval", "usSampleTime"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IMachineGroupsChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IMachineGroupsChangedEvent`. Since 7.0.
     IMachineGroupsChangedEvent: IMachineEvent
 }
 
@@ -24,5 +24,6 @@ static GET_DUMMY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

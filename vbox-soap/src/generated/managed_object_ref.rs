@@ -23,7 +23,8 @@ pub(crate) static GET_INTERFACE_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 pub(crate) static RELEASE: Operation = Operation {
@@ -31,5 +32,6 @@ pub(crate) static RELEASE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

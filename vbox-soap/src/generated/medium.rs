@@ -14,6 +14,7 @@ use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
 use crate::operation::ReferenceIn;
+use crate::operation::Spelling;
 use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
@@ -47,10 +48,24 @@ impl IMedium {
         self.object().call(&GET_STATE, vec![])
     }
 
-    /// Reads the attribute `variant`.
+    /// Reads the attribute `variant`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::get_variant_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn get_variant(&self) -> Call<Vec<MediumVariant>> {
         self.object().call(&GET_VARIANT, vec![])
+    }
+
+    /// What [`Self::get_variant`] is, and stays when that changes.
+    #[inline]
+    pub fn get_variant_v4_3(&self) -> Call<Vec<MediumVariant>> {
+        self.object().call(&GET_VARIANT, vec![])
+    }
+
+    /// Reads the attribute `variant`. Until 4.2. Then replaced by [`Self::get_variant`].
+    #[inline]
+    pub fn get_variant_v4_1(&self) -> Call<u32> {
+        self.object().call(&GET_VARIANT_V4_1, vec![])
     }
 
     /// Reads the attribute `location`.
@@ -59,10 +74,24 @@ impl IMedium {
         self.object().call(&GET_LOCATION, vec![])
     }
 
-    /// Sets the attribute `location`.
+    /// Sets the attribute `location`. Only in 4.1 to 4.2, 6.0 to 7.2.
+    ///
+    /// Older signatures: [`Self::set_location_v4_3`] (4.3 to 5.2).
     #[inline]
     pub fn set_location(&self, location: &str) -> Call<()> {
         self.object().call(&SET_LOCATION, vec![location.to_value()])
+    }
+
+    /// What [`Self::set_location`] is, and stays when that changes.
+    #[inline]
+    pub fn set_location_v4_1(&self, location: &str) -> Call<()> {
+        self.object().call(&SET_LOCATION, vec![location.to_value()])
+    }
+
+    /// Calls the method `setLocation`. Only in 4.3 to 5.2. Then replaced by [`Self::set_location`].
+    #[inline]
+    pub fn set_location_v4_3(&self, location: &str) -> Call<IProgress> {
+        self.object().call(&SET_LOCATION_V4_3, vec![location.to_value()])
     }
 
     /// Reads the attribute `name`.
@@ -205,16 +234,56 @@ impl IMedium {
         self.object().call(&GET_SNAPSHOT_IDS, vec![machine_id.to_value()])
     }
 
-    /// Calls the method `lockRead`.
+    /// Calls the method `lockRead`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::lock_read_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn lock_read(&self) -> Call<IToken> {
         self.object().call(&LOCK_READ, vec![])
     }
 
-    /// Calls the method `lockWrite`.
+    /// What [`Self::lock_read`] is, and stays when that changes.
+    #[inline]
+    pub fn lock_read_v4_3(&self) -> Call<IToken> {
+        self.object().call(&LOCK_READ, vec![])
+    }
+
+    /// Calls the method `lockRead`. Until 4.2. Then replaced by [`Self::lock_read`].
+    #[inline]
+    pub fn lock_read_v4_1(&self) -> Call<MediumState> {
+        self.object().call(&LOCK_READ_V4_1, vec![])
+    }
+
+    /// Calls the method `unlockRead`. Until 4.2.
+    #[inline]
+    pub fn unlock_read(&self) -> Call<MediumState> {
+        self.object().call(&UNLOCK_READ, vec![])
+    }
+
+    /// Calls the method `lockWrite`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::lock_write_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn lock_write(&self) -> Call<IToken> {
         self.object().call(&LOCK_WRITE, vec![])
+    }
+
+    /// What [`Self::lock_write`] is, and stays when that changes.
+    #[inline]
+    pub fn lock_write_v4_3(&self) -> Call<IToken> {
+        self.object().call(&LOCK_WRITE, vec![])
+    }
+
+    /// Calls the method `lockWrite`. Until 4.2. Then replaced by [`Self::lock_write`].
+    #[inline]
+    pub fn lock_write_v4_1(&self) -> Call<MediumState> {
+        self.object().call(&LOCK_WRITE_V4_1, vec![])
+    }
+
+    /// Calls the method `unlockWrite`. Until 4.2.
+    #[inline]
+    pub fn unlock_write(&self) -> Call<MediumState> {
+        self.object().call(&UNLOCK_WRITE, vec![])
     }
 
     /// Calls the method `close`.
@@ -247,7 +316,9 @@ impl IMedium {
         self.object().call(&SET_PROPERTIES, vec![names.to_value(), values.to_value()])
     }
 
-    /// Calls the method `createBaseStorage`.
+    /// Calls the method `createBaseStorage`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::create_base_storage_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn create_base_storage(
         &self,
@@ -257,13 +328,32 @@ impl IMedium {
         self.object().call(&CREATE_BASE_STORAGE, vec![logical_size.to_value(), variant.to_value()])
     }
 
+    /// What [`Self::create_base_storage`] is, and stays when that changes.
+    #[inline]
+    pub fn create_base_storage_v4_3(
+        &self,
+        logical_size: i64,
+        variant: &[MediumVariant],
+    ) -> Call<IProgress> {
+        self.object().call(&CREATE_BASE_STORAGE, vec![logical_size.to_value(), variant.to_value()])
+    }
+
+    /// Calls the method `createBaseStorage`. Until 4.2. Then replaced by [`Self::create_base_storage`].
+    #[inline]
+    pub fn create_base_storage_v4_1(&self, logical_size: i64, variant: u32) -> Call<IProgress> {
+        self.object()
+            .call(&CREATE_BASE_STORAGE_V4_1, vec![logical_size.to_value(), variant.to_value()])
+    }
+
     /// Calls the method `deleteStorage`.
     #[inline]
     pub fn delete_storage(&self) -> Call<IProgress> {
         self.object().call(&DELETE_STORAGE, vec![])
     }
 
-    /// Calls the method `createDiffStorage`.
+    /// Calls the method `createDiffStorage`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::create_diff_storage_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn create_diff_storage(
         &self,
@@ -273,13 +363,31 @@ impl IMedium {
         self.object().call(&CREATE_DIFF_STORAGE, vec![target.to_value(), variant.to_value()])
     }
 
+    /// What [`Self::create_diff_storage`] is, and stays when that changes.
+    #[inline]
+    pub fn create_diff_storage_v4_3(
+        &self,
+        target: &IMedium,
+        variant: &[MediumVariant],
+    ) -> Call<IProgress> {
+        self.object().call(&CREATE_DIFF_STORAGE, vec![target.to_value(), variant.to_value()])
+    }
+
+    /// Calls the method `createDiffStorage`. Until 4.2. Then replaced by [`Self::create_diff_storage`].
+    #[inline]
+    pub fn create_diff_storage_v4_1(&self, target: &IMedium, variant: u32) -> Call<IProgress> {
+        self.object().call(&CREATE_DIFF_STORAGE_V4_1, vec![target.to_value(), variant.to_value()])
+    }
+
     /// Calls the method `mergeTo`.
     #[inline]
     pub fn merge_to(&self, target: &IMedium) -> Call<IProgress> {
         self.object().call(&MERGE_TO, vec![target.to_value()])
     }
 
-    /// Calls the method `cloneTo`.
+    /// Calls the method `cloneTo`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::clone_to_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn clone_to(
         &self,
@@ -291,13 +399,55 @@ impl IMedium {
             .call(&CLONE_TO, vec![target.to_value(), variant.to_value(), parent.to_value()])
     }
 
-    /// Calls the method `cloneToBase`.
+    /// What [`Self::clone_to`] is, and stays when that changes.
+    #[inline]
+    pub fn clone_to_v4_3(
+        &self,
+        target: &IMedium,
+        variant: &[MediumVariant],
+        parent: Option<&IMedium>,
+    ) -> Call<IProgress> {
+        self.object()
+            .call(&CLONE_TO, vec![target.to_value(), variant.to_value(), parent.to_value()])
+    }
+
+    /// Calls the method `cloneTo`. Until 4.2. Then replaced by [`Self::clone_to`].
+    #[inline]
+    pub fn clone_to_v4_1(
+        &self,
+        target: &IMedium,
+        variant: u32,
+        parent: Option<&IMedium>,
+    ) -> Call<IProgress> {
+        self.object()
+            .call(&CLONE_TO_V4_1, vec![target.to_value(), variant.to_value(), parent.to_value()])
+    }
+
+    /// Calls the method `cloneToBase`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::clone_to_base_v4_2`] (4.2).
     #[inline]
     pub fn clone_to_base(&self, target: &IMedium, variant: &[MediumVariant]) -> Call<IProgress> {
         self.object().call(&CLONE_TO_BASE, vec![target.to_value(), variant.to_value()])
     }
 
-    /// Calls the method `moveTo`.
+    /// What [`Self::clone_to_base`] is, and stays when that changes.
+    #[inline]
+    pub fn clone_to_base_v4_3(
+        &self,
+        target: &IMedium,
+        variant: &[MediumVariant],
+    ) -> Call<IProgress> {
+        self.object().call(&CLONE_TO_BASE, vec![target.to_value(), variant.to_value()])
+    }
+
+    /// Calls the method `cloneToBase`. Only in 4.2. Then replaced by [`Self::clone_to_base`].
+    #[inline]
+    pub fn clone_to_base_v4_2(&self, target: &IMedium, variant: u32) -> Call<IProgress> {
+        self.object().call(&CLONE_TO_BASE_V4_2, vec![target.to_value(), variant.to_value()])
+    }
+
+    /// Calls the method `moveTo`. Since 6.0.
     #[inline]
     pub fn move_to(&self, location: &str) -> Call<IProgress> {
         self.object().call(&MOVE_TO, vec![location.to_value()])
@@ -321,7 +471,7 @@ impl IMedium {
         self.object().call(&RESET, vec![])
     }
 
-    /// Calls the method `changeEncryption`.
+    /// Calls the method `changeEncryption`. Since 5.0.
     #[inline]
     pub fn change_encryption(
         &self,
@@ -341,25 +491,25 @@ impl IMedium {
         )
     }
 
-    /// Calls the method `getEncryptionSettings`.
+    /// Calls the method `getEncryptionSettings`. Since 5.0.
     #[inline]
     pub fn get_encryption_settings(&self) -> Call<MediumGetEncryptionSettings> {
         self.object().call_many(&GET_ENCRYPTION_SETTINGS, vec![])
     }
 
-    /// Calls the method `checkEncryptionPassword`.
+    /// Calls the method `checkEncryptionPassword`. Since 5.0.
     #[inline]
     pub fn check_encryption_password(&self, password: &str) -> Call<()> {
         self.object().call(&CHECK_ENCRYPTION_PASSWORD, vec![password.to_value()])
     }
 
-    /// Calls the method `openForIO`.
+    /// Calls the method `openForIO`. Since 6.0.
     #[inline]
     pub fn open_for_io(&self, writable: bool, password: &str) -> Call<IMediumIO> {
         self.object().call(&OPEN_FOR_IO, vec![writable.to_value(), password.to_value()])
     }
 
-    /// Calls the method `resizeAndCloneTo`.
+    /// Calls the method `resizeAndCloneTo`. Since 7.0.
     #[inline]
     pub fn resize_and_clone_to(
         &self,
@@ -412,7 +562,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DESCRIPTION: Operation = Operation {
@@ -420,7 +571,8 @@ static GET_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_DESCRIPTION: Operation = Operation {
@@ -428,7 +580,8 @@ static SET_DESCRIPTION: Operation = Operation {
     parameters: &["description"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_STATE: Operation = Operation {
@@ -436,7 +589,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VARIANT: Operation = Operation {
@@ -444,7 +598,17 @@ static GET_VARIANT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_VARIANT_V4_1: Operation = Operation {
+    name: "IMedium_getVariant",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static GET_LOCATION: Operation = Operation {
@@ -452,7 +616,8 @@ static GET_LOCATION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_LOCATION: Operation = Operation {
@@ -460,7 +625,17 @@ static SET_LOCATION: Operation = Operation {
     parameters: &["location"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000011,
+};
+
+static SET_LOCATION_V4_3: Operation = Operation {
+    name: "IMedium_setLocation",
+    parameters: &["location"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b111100,
 };
 
 static GET_NAME: Operation = Operation {
@@ -468,7 +643,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DEVICE_TYPE: Operation = Operation {
@@ -476,7 +652,8 @@ static GET_DEVICE_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_DRIVE: Operation = Operation {
@@ -484,7 +661,8 @@ static GET_HOST_DRIVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SIZE: Operation = Operation {
@@ -492,7 +670,8 @@ static GET_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_FORMAT: Operation = Operation {
@@ -500,7 +679,8 @@ static GET_FORMAT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM_FORMAT: Operation = Operation {
@@ -508,7 +688,8 @@ static GET_MEDIUM_FORMAT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMediumFormat" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -516,7 +697,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TYPE: Operation = Operation {
@@ -524,7 +706,8 @@ static SET_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ALLOWED_TYPES: Operation = Operation {
@@ -532,7 +715,8 @@ static GET_ALLOWED_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PARENT: Operation = Operation {
@@ -540,7 +724,8 @@ static GET_PARENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CHILDREN: Operation = Operation {
@@ -548,7 +733,8 @@ static GET_CHILDREN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BASE: Operation = Operation {
@@ -556,7 +742,8 @@ static GET_BASE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_READ_ONLY: Operation = Operation {
@@ -564,7 +751,8 @@ static GET_READ_ONLY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_LOGICAL_SIZE: Operation = Operation {
@@ -572,7 +760,8 @@ static GET_LOGICAL_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_AUTO_RESET: Operation = Operation {
@@ -580,7 +769,8 @@ static GET_AUTO_RESET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUTO_RESET: Operation = Operation {
@@ -588,7 +778,8 @@ static SET_AUTO_RESET: Operation = Operation {
     parameters: &["autoReset"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_LAST_ACCESS_ERROR: Operation = Operation {
@@ -596,7 +787,8 @@ static GET_LAST_ACCESS_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MACHINE_IDS: Operation = Operation {
@@ -604,7 +796,8 @@ static GET_MACHINE_IDS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_IDS: Operation = Operation {
@@ -612,7 +805,8 @@ static SET_IDS: Operation = Operation {
     parameters: &["setImageId", "imageId", "setParentId", "parentId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling { newest: "IMedium_setIds", older: "IMedium_setIDs", versions: 0b1 }],
+    versions: 0b11111111111,
 };
 
 static REFRESH_STATE: Operation = Operation {
@@ -620,7 +814,8 @@ static REFRESH_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SNAPSHOT_IDS: Operation = Operation {
@@ -628,7 +823,8 @@ static GET_SNAPSHOT_IDS: Operation = Operation {
     parameters: &["machineId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static LOCK_READ: Operation = Operation {
@@ -636,7 +832,26 @@ static LOCK_READ: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IToken" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static LOCK_READ_V4_1: Operation = Operation {
+    name: "IMedium_lockRead",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
+};
+
+static UNLOCK_READ: Operation = Operation {
+    name: "IMedium_unlockRead",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static LOCK_WRITE: Operation = Operation {
@@ -644,7 +859,26 @@ static LOCK_WRITE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IToken" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static LOCK_WRITE_V4_1: Operation = Operation {
+    name: "IMedium_lockWrite",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
+};
+
+static UNLOCK_WRITE: Operation = Operation {
+    name: "IMedium_unlockWrite",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static CLOSE: Operation = Operation {
@@ -652,7 +886,8 @@ static CLOSE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROPERTY: Operation = Operation {
@@ -660,7 +895,8 @@ static GET_PROPERTY: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PROPERTY: Operation = Operation {
@@ -668,7 +904,8 @@ static SET_PROPERTY: Operation = Operation {
     parameters: &["name", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROPERTIES: Operation = Operation {
@@ -676,7 +913,8 @@ static GET_PROPERTIES: Operation = Operation {
     parameters: &["names"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PROPERTIES: Operation = Operation {
@@ -684,7 +922,8 @@ static SET_PROPERTIES: Operation = Operation {
     parameters: &["names", "values"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_BASE_STORAGE: Operation = Operation {
@@ -692,7 +931,17 @@ static CREATE_BASE_STORAGE: Operation = Operation {
     parameters: &["logicalSize", "variant"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static CREATE_BASE_STORAGE_V4_1: Operation = Operation {
+    name: "IMedium_createBaseStorage",
+    parameters: &["logicalSize", "variant"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static DELETE_STORAGE: Operation = Operation {
@@ -700,7 +949,8 @@ static DELETE_STORAGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_DIFF_STORAGE: Operation = Operation {
@@ -708,7 +958,17 @@ static CREATE_DIFF_STORAGE: Operation = Operation {
     parameters: &["target", "variant"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static CREATE_DIFF_STORAGE_V4_1: Operation = Operation {
+    name: "IMedium_createDiffStorage",
+    parameters: &["target", "variant"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static MERGE_TO: Operation = Operation {
@@ -716,7 +976,8 @@ static MERGE_TO: Operation = Operation {
     parameters: &["target"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CLONE_TO: Operation = Operation {
@@ -724,7 +985,17 @@ static CLONE_TO: Operation = Operation {
     parameters: &["target", "variant", "parent"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static CLONE_TO_V4_1: Operation = Operation {
+    name: "IMedium_cloneTo",
+    parameters: &["target", "variant", "parent"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static CLONE_TO_BASE: Operation = Operation {
@@ -732,7 +1003,17 @@ static CLONE_TO_BASE: Operation = Operation {
     parameters: &["target", "variant"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static CLONE_TO_BASE_V4_2: Operation = Operation {
+    name: "IMedium_cloneToBase",
+    parameters: &["target", "variant"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b10,
 };
 
 static MOVE_TO: Operation = Operation {
@@ -740,7 +1021,8 @@ static MOVE_TO: Operation = Operation {
     parameters: &["location"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static COMPACT: Operation = Operation {
@@ -748,7 +1030,8 @@ static COMPACT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static RESIZE: Operation = Operation {
@@ -756,7 +1039,8 @@ static RESIZE: Operation = Operation {
     parameters: &["logicalSize"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static RESET: Operation = Operation {
@@ -764,7 +1048,8 @@ static RESET: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CHANGE_ENCRYPTION: Operation = Operation {
@@ -772,7 +1057,8 @@ static CHANGE_ENCRYPTION: Operation = Operation {
     parameters: &["currentPassword", "cipher", "newPassword", "newPasswordId"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_ENCRYPTION_SETTINGS: Operation = Operation {
@@ -780,7 +1066,8 @@ static GET_ENCRYPTION_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static CHECK_ENCRYPTION_PASSWORD: Operation = Operation {
@@ -788,7 +1075,8 @@ static CHECK_ENCRYPTION_PASSWORD: Operation = Operation {
     parameters: &["password"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static OPEN_FOR_IO: Operation = Operation {
@@ -796,7 +1084,8 @@ static OPEN_FOR_IO: Operation = Operation {
     parameters: &["writable", "password"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMediumIO" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static RESIZE_AND_CLONE_TO: Operation = Operation {
@@ -804,5 +1093,6 @@ static RESIZE_AND_CLONE_TO: Operation = Operation {
     parameters: &["target", "logicalSize", "variant", "parent"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -30,5 +30,6 @@ static GET_MEDIUM_ATTACHMENT: Operation = Operation {
         ReferenceIn { element: "returnval", field: "medium", family: "IMedium" },
         ReferenceIn { element: "returnval", field: "bandwidthGroup", family: "IBandwidthGroup" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IMediumConfigChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IMediumConfigChangedEvent`. Since 5.0.
     IMediumConfigChangedEvent: IEvent
 }
 
@@ -26,5 +26,6 @@ static GET_MEDIUM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

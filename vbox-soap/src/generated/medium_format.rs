@@ -28,22 +28,64 @@ impl IMediumFormat {
         self.object().call(&GET_NAME, vec![])
     }
 
-    /// Reads the attribute `capabilities`.
+    /// Reads the attribute `capabilities`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::get_capabilities_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn get_capabilities(&self) -> Call<Vec<MediumFormatCapabilities>> {
         self.object().call(&GET_CAPABILITIES, vec![])
     }
 
-    /// Calls the method `describeFileExtensions`.
+    /// What [`Self::get_capabilities`] is, and stays when that changes.
+    #[inline]
+    pub fn get_capabilities_v4_3(&self) -> Call<Vec<MediumFormatCapabilities>> {
+        self.object().call(&GET_CAPABILITIES, vec![])
+    }
+
+    /// Reads the attribute `capabilities`. Until 4.2. Then replaced by [`Self::get_capabilities`].
+    #[inline]
+    pub fn get_capabilities_v4_1(&self) -> Call<u32> {
+        self.object().call(&GET_CAPABILITIES_V4_1, vec![])
+    }
+
+    /// Calls the method `describeFileExtensions`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::describe_file_extensions_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn describe_file_extensions(&self) -> Call<MediumFormatDescribeFileExtensions> {
         self.object().call_many(&DESCRIBE_FILE_EXTENSIONS, vec![])
     }
 
-    /// Calls the method `describeProperties`.
+    /// What [`Self::describe_file_extensions`] is, and stays when that changes.
+    #[inline]
+    pub fn describe_file_extensions_v4_3(&self) -> Call<MediumFormatDescribeFileExtensions> {
+        self.object().call_many(&DESCRIBE_FILE_EXTENSIONS, vec![])
+    }
+
+    /// Calls the method `describeFileExtensions`. Until 4.2. Then replaced by [`Self::describe_file_extensions`].
+    #[inline]
+    pub fn describe_file_extensions_v4_1(&self) -> Call<MediumFormatDescribeFileExtensionsV4_1> {
+        self.object().call_many(&DESCRIBE_FILE_EXTENSIONS_V4_1, vec![])
+    }
+
+    /// Calls the method `describeProperties`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::describe_properties_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn describe_properties(&self) -> Call<MediumFormatDescribeProperties> {
         self.object().call_many(&DESCRIBE_PROPERTIES, vec![])
+    }
+
+    /// What [`Self::describe_properties`] is, and stays when that changes.
+    #[inline]
+    pub fn describe_properties_v4_3(&self) -> Call<MediumFormatDescribeProperties> {
+        self.object().call_many(&DESCRIBE_PROPERTIES, vec![])
+    }
+
+    /// Calls the method `describeProperties`. Until 4.2. Then replaced by [`Self::describe_properties`].
+    #[inline]
+    pub fn describe_properties_v4_1(&self) -> Call<MediumFormatDescribePropertiesV4_1> {
+        self.object().call_many(&DESCRIBE_PROPERTIES_V4_1, vec![])
     }
 }
 
@@ -60,6 +102,22 @@ pub struct MediumFormatDescribeFileExtensions {
 impl Outputs for MediumFormatDescribeFileExtensions {
     fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
         Ok(Self { extensions: reply.output("extensions")?, types: reply.output("types")? })
+    }
+}
+
+/// What [`IMediumFormat::describe_file_extensions_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MediumFormatDescribeFileExtensionsV4_1 {
+    /// `extensions`
+    pub extensions: Vec<String>,
+    /// `type`
+    pub r#type: Vec<DeviceType>,
+}
+
+impl Outputs for MediumFormatDescribeFileExtensionsV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self { extensions: reply.output("extensions")?, r#type: reply.output("type")? })
     }
 }
 
@@ -91,12 +149,41 @@ impl Outputs for MediumFormatDescribeProperties {
     }
 }
 
+/// What [`IMediumFormat::describe_properties_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MediumFormatDescribePropertiesV4_1 {
+    /// `names`
+    pub names: Vec<String>,
+    /// `description`
+    pub description: Vec<String>,
+    /// `types`
+    pub types: Vec<DataType>,
+    /// `flags`
+    pub flags: Vec<u32>,
+    /// `defaults`
+    pub defaults: Vec<String>,
+}
+
+impl Outputs for MediumFormatDescribePropertiesV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            names: reply.output("names")?,
+            description: reply.output("description")?,
+            types: reply.output("types")?,
+            flags: reply.output("flags")?,
+            defaults: reply.output("defaults")?,
+        })
+    }
+}
+
 static GET_ID: Operation = Operation {
     name: "IMediumFormat_getId",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAME: Operation = Operation {
@@ -104,7 +191,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CAPABILITIES: Operation = Operation {
@@ -112,7 +200,17 @@ static GET_CAPABILITIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_CAPABILITIES_V4_1: Operation = Operation {
+    name: "IMediumFormat_getCapabilities",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static DESCRIBE_FILE_EXTENSIONS: Operation = Operation {
@@ -120,7 +218,17 @@ static DESCRIBE_FILE_EXTENSIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static DESCRIBE_FILE_EXTENSIONS_V4_1: Operation = Operation {
+    name: "IMediumFormat_describeFileExtensions",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static DESCRIBE_PROPERTIES: Operation = Operation {
@@ -128,5 +236,15 @@ static DESCRIBE_PROPERTIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static DESCRIBE_PROPERTIES_V4_1: Operation = Operation {
+    name: "IMediumFormat_describeProperties",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };

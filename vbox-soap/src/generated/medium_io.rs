@@ -16,7 +16,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IMediumIO`.
+    /// A handle to an object with VirtualBox's interface `IMediumIO`. Since 6.0.
     IMediumIO
 }
 
@@ -112,7 +112,8 @@ static GET_MEDIUM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_WRITABLE: Operation = Operation {
@@ -120,7 +121,8 @@ static GET_WRITABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_EXPLORER: Operation = Operation {
@@ -128,7 +130,8 @@ static GET_EXPLORER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVFSExplorer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static READ: Operation = Operation {
@@ -136,7 +139,8 @@ static READ: Operation = Operation {
     parameters: &["offset", "size"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static WRITE: Operation = Operation {
@@ -144,7 +148,8 @@ static WRITE: Operation = Operation {
     parameters: &["offset", "data"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static FORMAT_FAT: Operation = Operation {
@@ -152,7 +157,8 @@ static FORMAT_FAT: Operation = Operation {
     parameters: &["quick"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static INITIALIZE_PARTITION_TABLE: Operation = Operation {
@@ -160,7 +166,8 @@ static INITIALIZE_PARTITION_TABLE: Operation = Operation {
     parameters: &["format", "wholeDiskInOneEntry"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static CONVERT_TO_STREAM: Operation = Operation {
@@ -171,7 +178,8 @@ static CONVERT_TO_STREAM: Operation = Operation {
         ReferenceIn { element: "stream", field: "", family: "IDataStream" },
         ReferenceIn { element: "returnval", field: "", family: "IProgress" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static CLOSE: Operation = Operation {
@@ -179,5 +187,6 @@ static CLOSE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

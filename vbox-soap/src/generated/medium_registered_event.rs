@@ -37,7 +37,8 @@ static GET_MEDIUM_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MEDIUM_TYPE: Operation = Operation {
@@ -45,7 +46,8 @@ static GET_MEDIUM_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REGISTERED: Operation = Operation {
@@ -53,5 +55,6 @@ static GET_REGISTERED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -10,6 +10,7 @@ mod audio_settings;
 mod bandwidth_control;
 mod bandwidth_group;
 mod bandwidth_group_changed_event;
+mod bios_settings;
 mod boolean_form_value;
 mod can_show_window_event;
 mod certificate;
@@ -49,6 +50,7 @@ mod dnd_base;
 mod dnd_mode_changed_event;
 mod dnd_source;
 mod dnd_target;
+mod drag_and_drop_mode_changed_event;
 mod emulated_usb;
 mod enums;
 mod event;
@@ -117,6 +119,7 @@ mod host_name_resolution_configuration_change_event;
 mod host_network_interface;
 mod host_only_network;
 mod host_pci_device_plug_event;
+mod host_update;
 mod host_update_agent;
 mod host_usb_device;
 mod host_usb_device_filter;
@@ -172,6 +175,7 @@ mod progress_percentage_changed_event;
 mod progress_task_completed_event;
 mod ranged_integer64_form_value;
 mod ranged_integer_form_value;
+mod recording_changed_event;
 mod recording_screen_settings;
 mod recording_screen_state_changed_event;
 mod recording_settings;
@@ -221,6 +225,7 @@ mod usb_proxy_backend;
 mod v_box_svc_availability_changed_event;
 mod veto_event;
 mod vfs_explorer;
+mod video_capture_changed_event;
 mod virtual_box;
 mod virtual_box_error_info;
 mod virtual_system_description;
@@ -238,6 +243,7 @@ pub use audio_settings::IAudioSettings;
 pub use bandwidth_control::IBandwidthControl;
 pub use bandwidth_group::IBandwidthGroup;
 pub use bandwidth_group_changed_event::IBandwidthGroupChangedEvent;
+pub use bios_settings::IBIOSSettings;
 pub use boolean_form_value::IBooleanFormValue;
 pub use can_show_window_event::ICanShowWindowEvent;
 pub use certificate::ICertificate;
@@ -283,11 +289,15 @@ pub use dhcp_group_config::IDHCPGroupConfig;
 pub use dhcp_individual_config::IDHCPIndividualConfig;
 pub use dhcp_server::{DHCPServerFindLeaseByMAC, IDHCPServer};
 pub use directory::IDirectory;
-pub use display::{DisplayGetScreenResolution, DisplayGetVideoModeHint, IDisplay};
+pub use display::{
+    DisplayGetFramebuffer, DisplayGetScreenResolution, DisplayGetScreenResolutionV4_1,
+    DisplayGetScreenResolutionV4_3, DisplayGetVideoModeHint, IDisplay,
+};
 pub use dnd_base::IDnDBase;
 pub use dnd_mode_changed_event::IDnDModeChangedEvent;
 pub use dnd_source::{DnDSourceDragIsPending, IDnDSource};
 pub use dnd_target::{DnDTargetDrop, IDnDTarget};
+pub use drag_and_drop_mode_changed_event::IDragAndDropModeChangedEvent;
 pub use emulated_usb::IEmulatedUSB;
 pub use enums::*;
 pub use event::IEvent;
@@ -307,7 +317,10 @@ pub use framebuffer_overlay::IFramebufferOverlay;
 pub use fs_info::IFsInfo;
 pub use fs_obj_info::IFsObjInfo;
 pub use graphics_adapter::IGraphicsAdapter;
-pub use guest::{GuestGetFacilityStatus, GuestInternalGetStatistics, IGuest};
+pub use guest::{
+    GuestDragGHPending, GuestDragGHPendingV4_2, GuestDragHGDrop, GuestExecuteProcess,
+    GuestGetFacilityStatus, GuestGetProcessStatus, GuestInternalGetStatistics, IGuest,
+};
 pub use guest_additions_status_changed_event::IGuestAdditionsStatusChangedEvent;
 pub use guest_debug_control::IGuestDebugControl;
 pub use guest_debug_control_changed_event::IGuestDebugControlChangedEvent;
@@ -348,7 +361,7 @@ pub use guest_session_event::IGuestSessionEvent;
 pub use guest_session_registered_event::IGuestSessionRegisteredEvent;
 pub use guest_session_state_changed_event::IGuestSessionStateChangedEvent;
 pub use guest_user_state_changed_event::IGuestUserStateChangedEvent;
-pub use host::{HostCreateHostOnlyNetworkInterface, IHost};
+pub use host::{HostCreateHostOnlyNetworkInterface, HostGetProcessorCPUIDLeaf, IHost};
 pub use host_audio_device::IHostAudioDevice;
 pub use host_audio_device_changed_event::IHostAudioDeviceChangedEvent;
 pub use host_drive::IHostDrive;
@@ -356,6 +369,7 @@ pub use host_name_resolution_configuration_change_event::IHostNameResolutionConf
 pub use host_network_interface::IHostNetworkInterface;
 pub use host_only_network::IHostOnlyNetwork;
 pub use host_pci_device_plug_event::IHostPCIDevicePlugEvent;
+pub use host_update::IHostUpdate;
 pub use host_update_agent::IHostUpdateAgent;
 pub use host_usb_device::IHostUSBDevice;
 pub use host_usb_device_filter::IHostUSBDeviceFilter;
@@ -365,9 +379,14 @@ pub use keyboard::IKeyboard;
 pub use keyboard_leds_changed_event::IKeyboardLedsChangedEvent;
 pub use language_changed_event::ILanguageChangedEvent;
 pub use machine::{
-    IMachine, MachineEnumerateGuestProperties, MachineGetEncryptionSettings,
-    MachineGetGuestProperty, MachineQuerySavedGuestScreenInfo, MachineQuerySavedScreenshotInfo,
-    MachineReadSavedScreenshotToArray, MachineReadSavedThumbnailToArray, MachineTakeSnapshot,
+    IMachine, MachineEnumerateGuestProperties, MachineEnumerateGuestPropertiesV4_1,
+    MachineGetCPUIDLeaf, MachineGetCPUIDLeafByOrdinal, MachineGetCPUIDLeafV4_1,
+    MachineGetEncryptionSettings, MachineGetGuestProperty, MachineQuerySavedGuestScreenInfo,
+    MachineQuerySavedGuestSize, MachineQuerySavedScreenshotInfo,
+    MachineQuerySavedScreenshotPNGSize, MachineQuerySavedThumbnailSize,
+    MachineReadSavedScreenshotPNGToArray, MachineReadSavedScreenshotToArray,
+    MachineReadSavedThumbnailPNGToArray, MachineReadSavedThumbnailToArray,
+    MachineReadSavedThumbnailToArrayV4_1, MachineTakeSnapshot,
 };
 pub use machine_data_changed_event::IMachineDataChangedEvent;
 pub use machine_debugger::{
@@ -382,7 +401,8 @@ pub use medium::{IMedium, MediumGetEncryptionSettings, MediumGetProperties};
 pub use medium_changed_event::IMediumChangedEvent;
 pub use medium_config_changed_event::IMediumConfigChangedEvent;
 pub use medium_format::{
-    IMediumFormat, MediumFormatDescribeFileExtensions, MediumFormatDescribeProperties,
+    IMediumFormat, MediumFormatDescribeFileExtensions, MediumFormatDescribeFileExtensionsV4_1,
+    MediumFormatDescribeProperties, MediumFormatDescribePropertiesV4_1,
 };
 pub use medium_io::{IMediumIO, MediumIOConvertToStream};
 pub use medium_registered_event::IMediumRegisteredEvent;
@@ -419,6 +439,7 @@ pub use progress_percentage_changed_event::IProgressPercentageChangedEvent;
 pub use progress_task_completed_event::IProgressTaskCompletedEvent;
 pub use ranged_integer_form_value::IRangedIntegerFormValue;
 pub use ranged_integer64_form_value::IRangedInteger64FormValue;
+pub use recording_changed_event::IRecordingChangedEvent;
 pub use recording_screen_settings::IRecordingScreenSettings;
 pub use recording_screen_state_changed_event::IRecordingScreenStateChangedEvent;
 pub use recording_settings::IRecordingSettings;
@@ -468,12 +489,17 @@ pub use usb_device_state_changed_event::IUSBDeviceStateChangedEvent;
 pub use usb_proxy_backend::IUSBProxyBackend;
 pub use v_box_svc_availability_changed_event::IVBoxSVCAvailabilityChangedEvent;
 pub use veto_event::IVetoEvent;
-pub use vfs_explorer::{IVFSExplorer, VFSExplorerEntryList};
-pub use virtual_box::{IVirtualBox, VirtualBoxCheckFirmwarePresent, VirtualBoxGetTrackedObject};
+pub use vfs_explorer::{IVFSExplorer, VFSExplorerEntryList, VFSExplorerEntryListV4_1};
+pub use video_capture_changed_event::IVideoCaptureChangedEvent;
+pub use virtual_box::{
+    IVirtualBox, VirtualBoxCheckFirmwarePresent, VirtualBoxCheckFirmwarePresentV4_1,
+    VirtualBoxGetTrackedObject,
+};
 pub use virtual_box_error_info::IVirtualBoxErrorInfo;
 pub use virtual_system_description::{
     IVirtualSystemDescription, VirtualSystemDescriptionGetDescription,
-    VirtualSystemDescriptionGetDescriptionByType,
+    VirtualSystemDescriptionGetDescriptionByType, VirtualSystemDescriptionGetDescriptionByTypeV4_1,
+    VirtualSystemDescriptionGetDescriptionV4_1,
 };
 pub use virtual_system_description_form::IVirtualSystemDescriptionForm;
 pub use vrde_server::IVRDEServer;
@@ -481,4 +507,16 @@ pub use vrde_server_changed_event::IVRDEServerChangedEvent;
 pub use vrde_server_info_changed_event::IVRDEServerInfoChangedEvent;
 
 /// The API versions that this binding speaks, oldest first.
-pub(crate) const API_VERSIONS: &[crate::ApiVersion] = &[crate::ApiVersion::new(7, 2)];
+pub(crate) const API_VERSIONS: &[crate::ApiVersion] = &[
+    crate::ApiVersion::new(4, 1),
+    crate::ApiVersion::new(4, 2),
+    crate::ApiVersion::new(4, 3),
+    crate::ApiVersion::new(5, 0),
+    crate::ApiVersion::new(5, 1),
+    crate::ApiVersion::new(5, 2),
+    crate::ApiVersion::new(6, 0),
+    crate::ApiVersion::new(6, 1),
+    crate::ApiVersion::new(7, 0),
+    crate::ApiVersion::new(7, 1),
+    crate::ApiVersion::new(7, 2),
+];

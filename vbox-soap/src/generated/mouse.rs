@@ -27,13 +27,19 @@ impl IMouse {
         self.object().call(&GET_RELATIVE_SUPPORTED, vec![])
     }
 
-    /// Reads the attribute `touchScreenSupported`.
+    /// Reads the attribute `multiTouchSupported`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_multi_touch_supported(&self) -> Call<bool> {
+        self.object().call(&GET_MULTI_TOUCH_SUPPORTED, vec![])
+    }
+
+    /// Reads the attribute `touchScreenSupported`. Since 7.0.
     #[inline]
     pub fn get_touch_screen_supported(&self) -> Call<bool> {
         self.object().call(&GET_TOUCH_SCREEN_SUPPORTED, vec![])
     }
 
-    /// Reads the attribute `touchPadSupported`.
+    /// Reads the attribute `touchPadSupported`. Since 7.0.
     #[inline]
     pub fn get_touch_pad_supported(&self) -> Call<bool> {
         self.object().call(&GET_TOUCH_PAD_SUPPORTED, vec![])
@@ -45,7 +51,7 @@ impl IMouse {
         self.object().call(&GET_NEEDS_HOST_CURSOR, vec![])
     }
 
-    /// Reads the attribute `pointerShape`.
+    /// Reads the attribute `pointerShape`. Since 5.0.
     #[inline]
     pub fn get_pointer_shape(&self) -> Call<IMousePointerShape> {
         self.object().call(&GET_POINTER_SHAPE, vec![])
@@ -95,7 +101,9 @@ impl IMouse {
         )
     }
 
-    /// Calls the method `putEventMultiTouch`.
+    /// Calls the method `putEventMultiTouch`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::put_event_multi_touch_v4_3`] (4.3 to 6.1).
     #[inline]
     pub fn put_event_multi_touch(
         &self,
@@ -115,7 +123,43 @@ impl IMouse {
         )
     }
 
-    /// Calls the method `putEventMultiTouchString`.
+    /// What [`Self::put_event_multi_touch`] is, and stays when that changes.
+    #[inline]
+    pub fn put_event_multi_touch_v7_0(
+        &self,
+        count: i32,
+        contacts: &[i64],
+        is_touch_screen: bool,
+        scan_time: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &PUT_EVENT_MULTI_TOUCH,
+            vec![
+                count.to_value(),
+                contacts.to_value(),
+                is_touch_screen.to_value(),
+                scan_time.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `putEventMultiTouch`. Only in 4.3 to 6.1. Then replaced by [`Self::put_event_multi_touch`].
+    #[inline]
+    pub fn put_event_multi_touch_v4_3(
+        &self,
+        count: i32,
+        contacts: &[i64],
+        scan_time: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &PUT_EVENT_MULTI_TOUCH_V4_3,
+            vec![count.to_value(), contacts.to_value(), scan_time.to_value()],
+        )
+    }
+
+    /// Calls the method `putEventMultiTouchString`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::put_event_multi_touch_string_v4_3`] (4.3 to 6.1).
     #[inline]
     pub fn put_event_multi_touch_string(
         &self,
@@ -134,6 +178,40 @@ impl IMouse {
             ],
         )
     }
+
+    /// What [`Self::put_event_multi_touch_string`] is, and stays when that changes.
+    #[inline]
+    pub fn put_event_multi_touch_string_v7_0(
+        &self,
+        count: i32,
+        contacts: &str,
+        is_touch_screen: bool,
+        scan_time: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &PUT_EVENT_MULTI_TOUCH_STRING,
+            vec![
+                count.to_value(),
+                contacts.to_value(),
+                is_touch_screen.to_value(),
+                scan_time.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `putEventMultiTouchString`. Only in 4.3 to 6.1. Then replaced by [`Self::put_event_multi_touch_string`].
+    #[inline]
+    pub fn put_event_multi_touch_string_v4_3(
+        &self,
+        count: i32,
+        contacts: &str,
+        scan_time: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &PUT_EVENT_MULTI_TOUCH_STRING_V4_3,
+            vec![count.to_value(), contacts.to_value(), scan_time.to_value()],
+        )
+    }
 }
 
 static GET_ABSOLUTE_SUPPORTED: Operation = Operation {
@@ -141,7 +219,8 @@ static GET_ABSOLUTE_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_RELATIVE_SUPPORTED: Operation = Operation {
@@ -149,7 +228,17 @@ static GET_RELATIVE_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_MULTI_TOUCH_SUPPORTED: Operation = Operation {
+    name: "IMouse_getMultiTouchSupported",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };
 
 static GET_TOUCH_SCREEN_SUPPORTED: Operation = Operation {
@@ -157,7 +246,8 @@ static GET_TOUCH_SCREEN_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_TOUCH_PAD_SUPPORTED: Operation = Operation {
@@ -165,7 +255,8 @@ static GET_TOUCH_PAD_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NEEDS_HOST_CURSOR: Operation = Operation {
@@ -173,7 +264,8 @@ static GET_NEEDS_HOST_CURSOR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_POINTER_SHAPE: Operation = Operation {
@@ -181,7 +273,8 @@ static GET_POINTER_SHAPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMousePointerShape" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -189,7 +282,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PUT_MOUSE_EVENT: Operation = Operation {
@@ -197,7 +291,8 @@ static PUT_MOUSE_EVENT: Operation = Operation {
     parameters: &["dx", "dy", "dz", "dw", "buttonState"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PUT_MOUSE_EVENT_ABSOLUTE: Operation = Operation {
@@ -205,7 +300,8 @@ static PUT_MOUSE_EVENT_ABSOLUTE: Operation = Operation {
     parameters: &["x", "y", "dz", "dw", "buttonState"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static PUT_EVENT_MULTI_TOUCH: Operation = Operation {
@@ -213,7 +309,17 @@ static PUT_EVENT_MULTI_TOUCH: Operation = Operation {
     parameters: &["count", "contacts", "isTouchScreen", "scanTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static PUT_EVENT_MULTI_TOUCH_V4_3: Operation = Operation {
+    name: "IMouse_putEventMultiTouch",
+    parameters: &["count", "contacts", "scanTime"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };
 
 static PUT_EVENT_MULTI_TOUCH_STRING: Operation = Operation {
@@ -221,5 +327,15 @@ static PUT_EVENT_MULTI_TOUCH_STRING: Operation = Operation {
     parameters: &["count", "contacts", "isTouchScreen", "scanTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static PUT_EVENT_MULTI_TOUCH_STRING_V4_3: Operation = Operation {
+    name: "IMouse_putEventMultiTouchString",
+    parameters: &["count", "contacts", "scanTime"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };

@@ -24,13 +24,19 @@ impl IMouseCapabilityChangedEvent {
         self.object().call(&GET_SUPPORTS_RELATIVE, vec![])
     }
 
-    /// Reads the attribute `supportsTouchScreen`.
+    /// Reads the attribute `supportsMultiTouch`. Only in 4.3 to 6.1.
+    #[inline]
+    pub fn get_supports_multi_touch(&self) -> Call<bool> {
+        self.object().call(&GET_SUPPORTS_MULTI_TOUCH, vec![])
+    }
+
+    /// Reads the attribute `supportsTouchScreen`. Since 7.0.
     #[inline]
     pub fn get_supports_touch_screen(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_TOUCH_SCREEN, vec![])
     }
 
-    /// Reads the attribute `supportsTouchPad`.
+    /// Reads the attribute `supportsTouchPad`. Since 7.0.
     #[inline]
     pub fn get_supports_touch_pad(&self) -> Call<bool> {
         self.object().call(&GET_SUPPORTS_TOUCH_PAD, vec![])
@@ -48,7 +54,8 @@ static GET_SUPPORTS_ABSOLUTE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SUPPORTS_RELATIVE: Operation = Operation {
@@ -56,7 +63,17 @@ static GET_SUPPORTS_RELATIVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_SUPPORTS_MULTI_TOUCH: Operation = Operation {
+    name: "IMouseCapabilityChangedEvent_getSupportsMultiTouch",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11111100,
 };
 
 static GET_SUPPORTS_TOUCH_SCREEN: Operation = Operation {
@@ -64,7 +81,8 @@ static GET_SUPPORTS_TOUCH_SCREEN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SUPPORTS_TOUCH_PAD: Operation = Operation {
@@ -72,7 +90,8 @@ static GET_SUPPORTS_TOUCH_PAD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_NEEDS_HOST_CURSOR: Operation = Operation {
@@ -80,5 +99,6 @@ static GET_NEEDS_HOST_CURSOR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

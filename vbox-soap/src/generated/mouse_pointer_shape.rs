@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IMousePointerShape`.
+    /// A handle to an object with VirtualBox's interface `IMousePointerShape`. Since 5.0.
     IMousePointerShape
 }
 
@@ -59,7 +59,8 @@ static GET_VISIBLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_ALPHA: Operation = Operation {
@@ -67,7 +68,8 @@ static GET_ALPHA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_HOT_X: Operation = Operation {
@@ -75,7 +77,8 @@ static GET_HOT_X: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_HOT_Y: Operation = Operation {
@@ -83,7 +86,8 @@ static GET_HOT_Y: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_WIDTH: Operation = Operation {
@@ -91,7 +95,8 @@ static GET_WIDTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_HEIGHT: Operation = Operation {
@@ -99,7 +104,8 @@ static GET_HEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_SHAPE: Operation = Operation {
@@ -107,5 +113,6 @@ static GET_SHAPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

@@ -60,7 +60,8 @@ static GET_VISIBLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ALPHA: Operation = Operation {
@@ -68,7 +69,8 @@ static GET_ALPHA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_XHOT: Operation = Operation {
@@ -76,7 +78,8 @@ static GET_XHOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_YHOT: Operation = Operation {
@@ -84,7 +87,8 @@ static GET_YHOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_WIDTH: Operation = Operation {
@@ -92,7 +96,8 @@ static GET_WIDTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HEIGHT: Operation = Operation {
@@ -100,7 +105,8 @@ static GET_HEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SHAPE: Operation = Operation {
@@ -108,5 +114,6 @@ static GET_SHAPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -6,6 +6,7 @@ use crate::error::DecodeError;
 use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
+use crate::operation::Spelling;
 use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
@@ -129,73 +130,73 @@ impl INATEngine {
         self.object().call(&GET_REDIRECTS, vec![])
     }
 
-    /// Reads the attribute `localhostReachable`.
+    /// Reads the attribute `localhostReachable`. Since 7.0.
     #[inline]
     pub fn get_localhost_reachable(&self) -> Call<bool> {
         self.object().call(&GET_LOCALHOST_REACHABLE, vec![])
     }
 
-    /// Sets the attribute `localhostReachable`.
+    /// Sets the attribute `localhostReachable`. Since 7.0.
     #[inline]
     pub fn set_localhost_reachable(&self, localhost_reachable: bool) -> Call<()> {
         self.object().call(&SET_LOCALHOST_REACHABLE, vec![localhost_reachable.to_value()])
     }
 
-    /// Reads the attribute `forwardBroadcast`.
+    /// Reads the attribute `forwardBroadcast`. Since 7.1.
     #[inline]
     pub fn get_forward_broadcast(&self) -> Call<bool> {
         self.object().call(&GET_FORWARD_BROADCAST, vec![])
     }
 
-    /// Sets the attribute `forwardBroadcast`.
+    /// Sets the attribute `forwardBroadcast`. Since 7.1.
     #[inline]
     pub fn set_forward_broadcast(&self, forward_broadcast: bool) -> Call<()> {
         self.object().call(&SET_FORWARD_BROADCAST, vec![forward_broadcast.to_value()])
     }
 
-    /// Reads the attribute `enableTFTP`.
+    /// Reads the attribute `enableTFTP`. Since 7.2.
     #[inline]
     pub fn get_enable_tftp(&self) -> Call<bool> {
         self.object().call(&GET_ENABLE_TFTP, vec![])
     }
 
-    /// Sets the attribute `enableTFTP`.
+    /// Sets the attribute `enableTFTP`. Since 7.2.
     #[inline]
     pub fn set_enable_tftp(&self, enable_tftp: bool) -> Call<()> {
         self.object().call(&SET_ENABLE_TFTP, vec![enable_tftp.to_value()])
     }
 
-    /// Reads the attribute `natMRU`.
+    /// Reads the attribute `natMRU`. Since 7.2.
     #[inline]
     pub fn get_nat_mru(&self) -> Call<u32> {
         self.object().call(&GET_NAT_MRU, vec![])
     }
 
-    /// Sets the attribute `natMRU`.
+    /// Sets the attribute `natMRU`. Since 7.2.
     #[inline]
     pub fn set_nat_mru(&self, nat_mru: u32) -> Call<()> {
         self.object().call(&SET_NAT_MRU, vec![nat_mru.to_value()])
     }
 
-    /// Reads the attribute `IPv6Enabled`.
+    /// Reads the attribute `IPv6Enabled`. Since 7.2.
     #[inline]
     pub fn get_ipv6_enabled(&self) -> Call<bool> {
         self.object().call(&GET_IPV6_ENABLED, vec![])
     }
 
-    /// Sets the attribute `IPv6Enabled`.
+    /// Sets the attribute `IPv6Enabled`. Since 7.2.
     #[inline]
     pub fn set_ipv6_enabled(&self, ipv6_enabled: bool) -> Call<()> {
         self.object().call(&SET_IPV6_ENABLED, vec![ipv6_enabled.to_value()])
     }
 
-    /// Reads the attribute `IPv6Prefix`.
+    /// Reads the attribute `IPv6Prefix`. Since 7.2.
     #[inline]
     pub fn get_ipv6_prefix(&self) -> Call<String> {
         self.object().call(&GET_IPV6_PREFIX, vec![])
     }
 
-    /// Sets the attribute `IPv6Prefix`.
+    /// Sets the attribute `IPv6Prefix`. Since 7.2.
     #[inline]
     pub fn set_ipv6_prefix(&self, ipv6_prefix: &str) -> Call<()> {
         self.object().call(&SET_IPV6_PREFIX, vec![ipv6_prefix.to_value()])
@@ -293,7 +294,8 @@ static GET_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NETWORK: Operation = Operation {
@@ -301,7 +303,8 @@ static SET_NETWORK: Operation = Operation {
     parameters: &["network"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_IP: Operation = Operation {
@@ -309,7 +312,8 @@ static GET_HOST_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_HOST_IP: Operation = Operation {
@@ -317,7 +321,8 @@ static SET_HOST_IP: Operation = Operation {
     parameters: &["hostIP"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TFTP_PREFIX: Operation = Operation {
@@ -325,7 +330,12 @@ static GET_TFTP_PREFIX: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATEngine_getTFTPPrefix",
+        older: "INATEngine_getTftpPrefix",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_TFTP_PREFIX: Operation = Operation {
@@ -333,7 +343,15 @@ static SET_TFTP_PREFIX: Operation = Operation {
     parameters: &["TFTPPrefix"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "INATEngine_setTFTPPrefix",
+            older: "INATEngine_setTftpPrefix",
+            versions: 0b1,
+        },
+        Spelling { newest: "TFTPPrefix", older: "tftpPrefix", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_TFTP_BOOT_FILE: Operation = Operation {
@@ -341,7 +359,12 @@ static GET_TFTP_BOOT_FILE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATEngine_getTFTPBootFile",
+        older: "INATEngine_getTftpBootFile",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_TFTP_BOOT_FILE: Operation = Operation {
@@ -349,7 +372,15 @@ static SET_TFTP_BOOT_FILE: Operation = Operation {
     parameters: &["TFTPBootFile"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "INATEngine_setTFTPBootFile",
+            older: "INATEngine_setTftpBootFile",
+            versions: 0b1,
+        },
+        Spelling { newest: "TFTPBootFile", older: "tftpBootFile", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_TFTP_NEXT_SERVER: Operation = Operation {
@@ -357,7 +388,12 @@ static GET_TFTP_NEXT_SERVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATEngine_getTFTPNextServer",
+        older: "INATEngine_getTftpNextServer",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_TFTP_NEXT_SERVER: Operation = Operation {
@@ -365,7 +401,15 @@ static SET_TFTP_NEXT_SERVER: Operation = Operation {
     parameters: &["TFTPNextServer"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "INATEngine_setTFTPNextServer",
+            older: "INATEngine_setTftpNextServer",
+            versions: 0b1,
+        },
+        Spelling { newest: "TFTPNextServer", older: "tftpNextServer", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_ALIAS_MODE: Operation = Operation {
@@ -373,7 +417,8 @@ static GET_ALIAS_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ALIAS_MODE: Operation = Operation {
@@ -381,7 +426,8 @@ static SET_ALIAS_MODE: Operation = Operation {
     parameters: &["aliasMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DNS_PASS_DOMAIN: Operation = Operation {
@@ -389,7 +435,12 @@ static GET_DNS_PASS_DOMAIN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATEngine_getDNSPassDomain",
+        older: "INATEngine_getDnsPassDomain",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_DNS_PASS_DOMAIN: Operation = Operation {
@@ -397,7 +448,15 @@ static SET_DNS_PASS_DOMAIN: Operation = Operation {
     parameters: &["DNSPassDomain"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "INATEngine_setDNSPassDomain",
+            older: "INATEngine_setDnsPassDomain",
+            versions: 0b1,
+        },
+        Spelling { newest: "DNSPassDomain", older: "dnsPassDomain", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_DNS_PROXY: Operation = Operation {
@@ -405,7 +464,12 @@ static GET_DNS_PROXY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATEngine_getDNSProxy",
+        older: "INATEngine_getDnsProxy",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_DNS_PROXY: Operation = Operation {
@@ -413,7 +477,15 @@ static SET_DNS_PROXY: Operation = Operation {
     parameters: &["DNSProxy"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "INATEngine_setDNSProxy",
+            older: "INATEngine_setDnsProxy",
+            versions: 0b1,
+        },
+        Spelling { newest: "DNSProxy", older: "dnsProxy", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_DNS_USE_HOST_RESOLVER: Operation = Operation {
@@ -421,7 +493,12 @@ static GET_DNS_USE_HOST_RESOLVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATEngine_getDNSUseHostResolver",
+        older: "INATEngine_getDnsUseHostResolver",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static SET_DNS_USE_HOST_RESOLVER: Operation = Operation {
@@ -429,7 +506,15 @@ static SET_DNS_USE_HOST_RESOLVER: Operation = Operation {
     parameters: &["DNSUseHostResolver"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling {
+            newest: "INATEngine_setDNSUseHostResolver",
+            older: "INATEngine_setDnsUseHostResolver",
+            versions: 0b1,
+        },
+        Spelling { newest: "DNSUseHostResolver", older: "dnsUseHostResolver", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static GET_REDIRECTS: Operation = Operation {
@@ -437,7 +522,8 @@ static GET_REDIRECTS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_LOCALHOST_REACHABLE: Operation = Operation {
@@ -445,7 +531,8 @@ static GET_LOCALHOST_REACHABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_LOCALHOST_REACHABLE: Operation = Operation {
@@ -453,7 +540,8 @@ static SET_LOCALHOST_REACHABLE: Operation = Operation {
     parameters: &["localhostReachable"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_FORWARD_BROADCAST: Operation = Operation {
@@ -461,7 +549,8 @@ static GET_FORWARD_BROADCAST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_FORWARD_BROADCAST: Operation = Operation {
@@ -469,7 +558,8 @@ static SET_FORWARD_BROADCAST: Operation = Operation {
     parameters: &["forwardBroadcast"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_ENABLE_TFTP: Operation = Operation {
@@ -477,7 +567,8 @@ static GET_ENABLE_TFTP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_ENABLE_TFTP: Operation = Operation {
@@ -485,7 +576,8 @@ static SET_ENABLE_TFTP: Operation = Operation {
     parameters: &["enableTFTP"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_NAT_MRU: Operation = Operation {
@@ -493,7 +585,8 @@ static GET_NAT_MRU: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_NAT_MRU: Operation = Operation {
@@ -501,7 +594,8 @@ static SET_NAT_MRU: Operation = Operation {
     parameters: &["natMRU"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_IPV6_ENABLED: Operation = Operation {
@@ -509,7 +603,8 @@ static GET_IPV6_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_IPV6_ENABLED: Operation = Operation {
@@ -517,7 +612,8 @@ static SET_IPV6_ENABLED: Operation = Operation {
     parameters: &["IPv6Enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_IPV6_PREFIX: Operation = Operation {
@@ -525,7 +621,8 @@ static GET_IPV6_PREFIX: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_IPV6_PREFIX: Operation = Operation {
@@ -533,7 +630,8 @@ static SET_IPV6_PREFIX: Operation = Operation {
     parameters: &["IPv6Prefix"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_NETWORK_SETTINGS: Operation = Operation {
@@ -541,7 +639,8 @@ static SET_NETWORK_SETTINGS: Operation = Operation {
     parameters: &["mtu", "sockSnd", "sockRcv", "TcpWndSnd", "TcpWndRcv"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NETWORK_SETTINGS: Operation = Operation {
@@ -549,7 +648,8 @@ static GET_NETWORK_SETTINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ADD_REDIRECT: Operation = Operation {
@@ -557,7 +657,11 @@ static ADD_REDIRECT: Operation = Operation {
     parameters: &["name", "proto", "hostIP", "hostPort", "guestIP", "guestPort"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[
+        Spelling { newest: "hostIP", older: "hostIp", versions: 0b1 },
+        Spelling { newest: "guestIP", older: "guestIp", versions: 0b1 },
+    ],
+    versions: 0b11111111111,
 };
 
 static REMOVE_REDIRECT: Operation = Operation {
@@ -565,5 +669,6 @@ static REMOVE_REDIRECT: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -7,10 +7,11 @@ use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
 use crate::operation::ReferenceIn;
+use crate::operation::Spelling;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `INATNetwork`.
+    /// A handle to an object with VirtualBox's interface `INATNetwork`. Since 4.3.
     INATNetwork
 }
 
@@ -129,49 +130,49 @@ impl INATNetwork {
         self.object().call(&GET_LOCAL_MAPPINGS, vec![])
     }
 
-    /// Reads the attribute `localhostReachable`.
+    /// Reads the attribute `localhostReachable`. Since 7.2.
     #[inline]
     pub fn get_localhost_reachable(&self) -> Call<bool> {
         self.object().call(&GET_LOCALHOST_REACHABLE, vec![])
     }
 
-    /// Sets the attribute `localhostReachable`.
+    /// Sets the attribute `localhostReachable`. Since 7.2.
     #[inline]
     pub fn set_localhost_reachable(&self, localhost_reachable: bool) -> Call<()> {
         self.object().call(&SET_LOCALHOST_REACHABLE, vec![localhost_reachable.to_value()])
     }
 
-    /// Reads the attribute `forwardBroadcast`.
+    /// Reads the attribute `forwardBroadcast`. Since 7.2.
     #[inline]
     pub fn get_forward_broadcast(&self) -> Call<bool> {
         self.object().call(&GET_FORWARD_BROADCAST, vec![])
     }
 
-    /// Sets the attribute `forwardBroadcast`.
+    /// Sets the attribute `forwardBroadcast`. Since 7.2.
     #[inline]
     pub fn set_forward_broadcast(&self, forward_broadcast: bool) -> Call<()> {
         self.object().call(&SET_FORWARD_BROADCAST, vec![forward_broadcast.to_value()])
     }
 
-    /// Reads the attribute `natMTU`.
+    /// Reads the attribute `natMTU`. Since 7.2.
     #[inline]
     pub fn get_nat_mtu(&self) -> Call<u32> {
         self.object().call(&GET_NAT_MTU, vec![])
     }
 
-    /// Sets the attribute `natMTU`.
+    /// Sets the attribute `natMTU`. Since 7.2.
     #[inline]
     pub fn set_nat_mtu(&self, nat_mtu: u32) -> Call<()> {
         self.object().call(&SET_NAT_MTU, vec![nat_mtu.to_value()])
     }
 
-    /// Reads the attribute `natMRU`.
+    /// Reads the attribute `natMRU`. Since 7.2.
     #[inline]
     pub fn get_nat_mru(&self) -> Call<u32> {
         self.object().call(&GET_NAT_MRU, vec![])
     }
 
-    /// Sets the attribute `natMRU`.
+    /// Sets the attribute `natMRU`. Since 7.2.
     #[inline]
     pub fn set_nat_mru(&self, nat_mru: u32) -> Call<()> {
         self.object().call(&SET_NAT_MRU, vec![nat_mru.to_value()])
@@ -234,10 +235,24 @@ impl INATNetwork {
             .call(&REMOVE_PORT_FORWARD_RULE, vec![is_ipv6.to_value(), rule_name.to_value()])
     }
 
-    /// Calls the method `start`.
+    /// Calls the method `start`. Since 6.1.
+    ///
+    /// Older signatures: [`Self::start_v4_3`] (4.3 to 6.0).
     #[inline]
     pub fn start(&self) -> Call<()> {
         self.object().call(&START, vec![])
+    }
+
+    /// What [`Self::start`] is, and stays when that changes.
+    #[inline]
+    pub fn start_v6_1(&self) -> Call<()> {
+        self.object().call(&START, vec![])
+    }
+
+    /// Calls the method `start`. Only in 4.3 to 6.0. Then replaced by [`Self::start`].
+    #[inline]
+    pub fn start_v4_3(&self, trunk_type: &str) -> Call<()> {
+        self.object().call(&START_V4_3, vec![trunk_type.to_value()])
     }
 
     /// Calls the method `stop`.
@@ -252,7 +267,8 @@ static GET_NETWORK_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_NETWORK_NAME: Operation = Operation {
@@ -260,7 +276,8 @@ static SET_NETWORK_NAME: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -268,7 +285,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -276,7 +294,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_NETWORK: Operation = Operation {
@@ -284,7 +303,8 @@ static GET_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_NETWORK: Operation = Operation {
@@ -292,7 +312,8 @@ static SET_NETWORK: Operation = Operation {
     parameters: &["network"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_GATEWAY: Operation = Operation {
@@ -300,7 +321,8 @@ static GET_GATEWAY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_IPV6_ENABLED: Operation = Operation {
@@ -308,7 +330,8 @@ static GET_IPV6_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_IPV6_ENABLED: Operation = Operation {
@@ -316,7 +339,8 @@ static SET_IPV6_ENABLED: Operation = Operation {
     parameters: &["IPv6Enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_IPV6_PREFIX: Operation = Operation {
@@ -324,7 +348,8 @@ static GET_IPV6_PREFIX: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_IPV6_PREFIX: Operation = Operation {
@@ -332,7 +357,8 @@ static SET_IPV6_PREFIX: Operation = Operation {
     parameters: &["IPv6Prefix"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED: Operation = Operation {
@@ -340,7 +366,8 @@ static GET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED: Operation = Operation {
@@ -348,7 +375,8 @@ static SET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED: Operation = Operation {
     parameters: &["advertiseDefaultIPv6RouteEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_NEED_DHCP_SERVER: Operation = Operation {
@@ -356,7 +384,8 @@ static GET_NEED_DHCP_SERVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_NEED_DHCP_SERVER: Operation = Operation {
@@ -364,7 +393,8 @@ static SET_NEED_DHCP_SERVER: Operation = Operation {
     parameters: &["needDhcpServer"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -372,7 +402,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PORT_FORWARD_RULES4: Operation = Operation {
@@ -380,7 +411,8 @@ static GET_PORT_FORWARD_RULES4: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOCAL_MAPPINGS: Operation = Operation {
@@ -388,7 +420,8 @@ static GET_LOCAL_MAPPINGS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_LOCALHOST_REACHABLE: Operation = Operation {
@@ -396,7 +429,8 @@ static GET_LOCALHOST_REACHABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_LOCALHOST_REACHABLE: Operation = Operation {
@@ -404,7 +438,8 @@ static SET_LOCALHOST_REACHABLE: Operation = Operation {
     parameters: &["localhostReachable"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_FORWARD_BROADCAST: Operation = Operation {
@@ -412,7 +447,8 @@ static GET_FORWARD_BROADCAST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_FORWARD_BROADCAST: Operation = Operation {
@@ -420,7 +456,8 @@ static SET_FORWARD_BROADCAST: Operation = Operation {
     parameters: &["forwardBroadcast"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_NAT_MTU: Operation = Operation {
@@ -428,7 +465,8 @@ static GET_NAT_MTU: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_NAT_MTU: Operation = Operation {
@@ -436,7 +474,8 @@ static SET_NAT_MTU: Operation = Operation {
     parameters: &["natMTU"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_NAT_MRU: Operation = Operation {
@@ -444,7 +483,8 @@ static GET_NAT_MRU: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_NAT_MRU: Operation = Operation {
@@ -452,7 +492,8 @@ static SET_NAT_MRU: Operation = Operation {
     parameters: &["natMRU"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_LOOPBACK_IP6: Operation = Operation {
@@ -460,7 +501,8 @@ static GET_LOOPBACK_IP6: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_LOOPBACK_IP6: Operation = Operation {
@@ -468,7 +510,8 @@ static SET_LOOPBACK_IP6: Operation = Operation {
     parameters: &["loopbackIp6"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PORT_FORWARD_RULES6: Operation = Operation {
@@ -476,7 +519,8 @@ static GET_PORT_FORWARD_RULES6: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static ADD_LOCAL_MAPPING: Operation = Operation {
@@ -484,7 +528,8 @@ static ADD_LOCAL_MAPPING: Operation = Operation {
     parameters: &["hostid", "offset"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static ADD_PORT_FORWARD_RULE: Operation = Operation {
@@ -492,7 +537,8 @@ static ADD_PORT_FORWARD_RULE: Operation = Operation {
     parameters: &["isIpv6", "ruleName", "proto", "hostIP", "hostPort", "guestIP", "guestPort"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static REMOVE_PORT_FORWARD_RULE: Operation = Operation {
@@ -500,7 +546,8 @@ static REMOVE_PORT_FORWARD_RULE: Operation = Operation {
     parameters: &["isIpv6", "ruleName"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling { newest: "isIpv6", older: "iSipv6", versions: 0b11111100 }],
+    versions: 0b11111111100,
 };
 
 static START: Operation = Operation {
@@ -508,7 +555,17 @@ static START: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
+};
+
+static START_V4_3: Operation = Operation {
+    name: "INATNetwork_start",
+    parameters: &["trunkType"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111100,
 };
 
 static STOP: Operation = Operation {
@@ -516,5 +573,6 @@ static STOP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

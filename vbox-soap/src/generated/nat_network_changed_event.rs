@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `INATNetworkChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `INATNetworkChangedEvent`. Since 4.3.
     INATNetworkChangedEvent: IEvent
 }
 
@@ -24,5 +24,6 @@ static GET_NETWORK_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

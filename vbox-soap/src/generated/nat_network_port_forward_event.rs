@@ -8,7 +8,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `INATNetworkPortForwardEvent`.
+    /// A handle to an object with VirtualBox's interface `INATNetworkPortForwardEvent`. Since 4.3.
     INATNetworkPortForwardEvent: INATNetworkAlterEvent
 }
 
@@ -67,7 +67,8 @@ static GET_CREATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_IPV6: Operation = Operation {
@@ -75,7 +76,8 @@ static GET_IPV6: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_NAME: Operation = Operation {
@@ -83,7 +85,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_PROTO: Operation = Operation {
@@ -91,7 +94,8 @@ static GET_PROTO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_HOST_IP: Operation = Operation {
@@ -99,7 +103,8 @@ static GET_HOST_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_HOST_PORT: Operation = Operation {
@@ -107,7 +112,8 @@ static GET_HOST_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_GUEST_IP: Operation = Operation {
@@ -115,7 +121,8 @@ static GET_GUEST_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_GUEST_PORT: Operation = Operation {
@@ -123,5 +130,6 @@ static GET_GUEST_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `INATNetworkSettingEvent`.
+    /// A handle to an object with VirtualBox's interface `INATNetworkSettingEvent`. Since 4.3.
     INATNetworkSettingEvent: INATNetworkAlterEvent
 }
 
@@ -48,7 +48,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_NETWORK: Operation = Operation {
@@ -56,7 +57,8 @@ static GET_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_GATEWAY: Operation = Operation {
@@ -64,7 +66,8 @@ static GET_GATEWAY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED: Operation = Operation {
@@ -72,7 +75,8 @@ static GET_ADVERTISE_DEFAULT_IPV6_ROUTE_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_NEED_DHCP_SERVER: Operation = Operation {
@@ -80,5 +84,6 @@ static GET_NEED_DHCP_SERVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::object::ManagedObject;
 use crate::object::managed_object;
 use crate::operation::Operation;
+use crate::operation::Spelling;
 
 managed_object! {
     /// A handle to an object with VirtualBox's interface `INATRedirectEvent`.
@@ -67,7 +68,8 @@ static GET_SLOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REMOVE: Operation = Operation {
@@ -75,7 +77,8 @@ static GET_REMOVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAME: Operation = Operation {
@@ -83,7 +86,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROTO: Operation = Operation {
@@ -91,7 +95,8 @@ static GET_PROTO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_IP: Operation = Operation {
@@ -99,7 +104,12 @@ static GET_HOST_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATRedirectEvent_getHostIP",
+        older: "INATRedirectEvent_getHostIp",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_PORT: Operation = Operation {
@@ -107,7 +117,8 @@ static GET_HOST_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_IP: Operation = Operation {
@@ -115,7 +126,12 @@ static GET_GUEST_IP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[Spelling {
+        newest: "INATRedirectEvent_getGuestIP",
+        older: "INATRedirectEvent_getGuestIp",
+        versions: 0b1,
+    }],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_PORT: Operation = Operation {
@@ -123,5 +139,6 @@ static GET_GUEST_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

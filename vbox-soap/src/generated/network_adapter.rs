@@ -98,13 +98,13 @@ impl INetworkAdapter {
         self.object().call(&SET_HOST_ONLY_INTERFACE, vec![host_only_interface.to_value()])
     }
 
-    /// Reads the attribute `hostOnlyNetwork`.
+    /// Reads the attribute `hostOnlyNetwork`. Since 7.0.
     #[inline]
     pub fn get_host_only_network(&self) -> Call<String> {
         self.object().call(&GET_HOST_ONLY_NETWORK, vec![])
     }
 
-    /// Sets the attribute `hostOnlyNetwork`.
+    /// Sets the attribute `hostOnlyNetwork`. Since 7.0.
     #[inline]
     pub fn set_host_only_network(&self, host_only_network: &str) -> Call<()> {
         self.object().call(&SET_HOST_ONLY_NETWORK, vec![host_only_network.to_value()])
@@ -146,13 +146,13 @@ impl INetworkAdapter {
         self.object().call(&SET_GENERIC_DRIVER, vec![generic_driver.to_value()])
     }
 
-    /// Reads the attribute `cloudNetwork`.
+    /// Reads the attribute `cloudNetwork`. Since 6.1.
     #[inline]
     pub fn get_cloud_network(&self) -> Call<String> {
         self.object().call(&GET_CLOUD_NETWORK, vec![])
     }
 
-    /// Sets the attribute `cloudNetwork`.
+    /// Sets the attribute `cloudNetwork`. Since 6.1.
     #[inline]
     pub fn set_cloud_network(&self, cloud_network: &str) -> Call<()> {
         self.object().call(&SET_CLOUD_NETWORK, vec![cloud_network.to_value()])
@@ -221,7 +221,13 @@ impl INetworkAdapter {
         self.object().call(&SET_TRACE_FILE, vec![trace_file.to_value()])
     }
 
-    /// Reads the attribute `NATEngine`.
+    /// Reads the attribute `natDriver`. Until 4.1.
+    #[inline]
+    pub fn get_nat_driver(&self) -> Call<INATEngine> {
+        self.object().call(&GET_NAT_DRIVER, vec![])
+    }
+
+    /// Reads the attribute `NATEngine`. Since 4.2.
     #[inline]
     pub fn get_nat_engine(&self) -> Call<INATEngine> {
         self.object().call(&GET_NAT_ENGINE, vec![])
@@ -291,7 +297,8 @@ static GET_ADAPTER_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ADAPTER_TYPE: Operation = Operation {
@@ -299,7 +306,8 @@ static SET_ADAPTER_TYPE: Operation = Operation {
     parameters: &["adapterType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SLOT: Operation = Operation {
@@ -307,7 +315,8 @@ static GET_SLOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -315,7 +324,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -323,7 +333,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MAC_ADDRESS: Operation = Operation {
@@ -331,7 +342,8 @@ static GET_MAC_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_MAC_ADDRESS: Operation = Operation {
@@ -339,7 +351,8 @@ static SET_MAC_ADDRESS: Operation = Operation {
     parameters: &["MACAddress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ATTACHMENT_TYPE: Operation = Operation {
@@ -347,7 +360,8 @@ static GET_ATTACHMENT_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ATTACHMENT_TYPE: Operation = Operation {
@@ -355,7 +369,8 @@ static SET_ATTACHMENT_TYPE: Operation = Operation {
     parameters: &["attachmentType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BRIDGED_INTERFACE: Operation = Operation {
@@ -363,7 +378,8 @@ static GET_BRIDGED_INTERFACE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_BRIDGED_INTERFACE: Operation = Operation {
@@ -371,7 +387,8 @@ static SET_BRIDGED_INTERFACE: Operation = Operation {
     parameters: &["bridgedInterface"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_ONLY_INTERFACE: Operation = Operation {
@@ -379,7 +396,8 @@ static GET_HOST_ONLY_INTERFACE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_HOST_ONLY_INTERFACE: Operation = Operation {
@@ -387,7 +405,8 @@ static SET_HOST_ONLY_INTERFACE: Operation = Operation {
     parameters: &["hostOnlyInterface"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_ONLY_NETWORK: Operation = Operation {
@@ -395,7 +414,8 @@ static GET_HOST_ONLY_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_HOST_ONLY_NETWORK: Operation = Operation {
@@ -403,7 +423,8 @@ static SET_HOST_ONLY_NETWORK: Operation = Operation {
     parameters: &["hostOnlyNetwork"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_INTERNAL_NETWORK: Operation = Operation {
@@ -411,7 +432,8 @@ static GET_INTERNAL_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_INTERNAL_NETWORK: Operation = Operation {
@@ -419,7 +441,8 @@ static SET_INTERNAL_NETWORK: Operation = Operation {
     parameters: &["internalNetwork"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAT_NETWORK: Operation = Operation {
@@ -427,7 +450,8 @@ static GET_NAT_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NAT_NETWORK: Operation = Operation {
@@ -435,7 +459,8 @@ static SET_NAT_NETWORK: Operation = Operation {
     parameters: &["NATNetwork"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GENERIC_DRIVER: Operation = Operation {
@@ -443,7 +468,8 @@ static GET_GENERIC_DRIVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_GENERIC_DRIVER: Operation = Operation {
@@ -451,7 +477,8 @@ static SET_GENERIC_DRIVER: Operation = Operation {
     parameters: &["genericDriver"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CLOUD_NETWORK: Operation = Operation {
@@ -459,7 +486,8 @@ static GET_CLOUD_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_CLOUD_NETWORK: Operation = Operation {
@@ -467,7 +495,8 @@ static SET_CLOUD_NETWORK: Operation = Operation {
     parameters: &["cloudNetwork"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_CABLE_CONNECTED: Operation = Operation {
@@ -475,7 +504,8 @@ static GET_CABLE_CONNECTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CABLE_CONNECTED: Operation = Operation {
@@ -483,7 +513,8 @@ static SET_CABLE_CONNECTED: Operation = Operation {
     parameters: &["cableConnected"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_LINE_SPEED: Operation = Operation {
@@ -491,7 +522,8 @@ static GET_LINE_SPEED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_LINE_SPEED: Operation = Operation {
@@ -499,7 +531,8 @@ static SET_LINE_SPEED: Operation = Operation {
     parameters: &["lineSpeed"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROMISC_MODE_POLICY: Operation = Operation {
@@ -507,7 +540,8 @@ static GET_PROMISC_MODE_POLICY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PROMISC_MODE_POLICY: Operation = Operation {
@@ -515,7 +549,8 @@ static SET_PROMISC_MODE_POLICY: Operation = Operation {
     parameters: &["promiscModePolicy"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TRACE_ENABLED: Operation = Operation {
@@ -523,7 +558,8 @@ static GET_TRACE_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TRACE_ENABLED: Operation = Operation {
@@ -531,7 +567,8 @@ static SET_TRACE_ENABLED: Operation = Operation {
     parameters: &["traceEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TRACE_FILE: Operation = Operation {
@@ -539,7 +576,8 @@ static GET_TRACE_FILE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TRACE_FILE: Operation = Operation {
@@ -547,6 +585,16 @@ static SET_TRACE_FILE: Operation = Operation {
     parameters: &["traceFile"],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_NAT_DRIVER: Operation = Operation {
+    name: "INetworkAdapter_getNatDriver",
+    parameters: &[],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "INATEngine" }],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -555,7 +603,8 @@ static GET_NAT_ENGINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INATEngine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_BOOT_PRIORITY: Operation = Operation {
@@ -563,7 +612,8 @@ static GET_BOOT_PRIORITY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_BOOT_PRIORITY: Operation = Operation {
@@ -571,7 +621,8 @@ static SET_BOOT_PRIORITY: Operation = Operation {
     parameters: &["bootPriority"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BANDWIDTH_GROUP: Operation = Operation {
@@ -579,7 +630,8 @@ static GET_BANDWIDTH_GROUP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IBandwidthGroup" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_BANDWIDTH_GROUP: Operation = Operation {
@@ -587,7 +639,8 @@ static SET_BANDWIDTH_GROUP: Operation = Operation {
     parameters: &["bandwidthGroup"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROPERTY: Operation = Operation {
@@ -595,7 +648,8 @@ static GET_PROPERTY: Operation = Operation {
     parameters: &["key"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PROPERTY: Operation = Operation {
@@ -603,7 +657,8 @@ static SET_PROPERTY: Operation = Operation {
     parameters: &["key", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROPERTIES: Operation = Operation {
@@ -611,5 +666,6 @@ static GET_PROPERTIES: Operation = Operation {
     parameters: &["names"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -26,5 +26,6 @@ static GET_NETWORK_ADAPTER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INetworkAdapter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

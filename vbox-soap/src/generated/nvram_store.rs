@@ -9,7 +9,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `INvramStore`.
+    /// A handle to an object with VirtualBox's interface `INvramStore`. Since 7.0.
     INvramStore
 }
 
@@ -50,7 +50,8 @@ static GET_NON_VOLATILE_STORAGE_FILE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_UEFI_VARIABLE_STORE: Operation = Operation {
@@ -58,7 +59,8 @@ static GET_UEFI_VARIABLE_STORE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUefiVariableStore" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_KEY_ID: Operation = Operation {
@@ -66,7 +68,8 @@ static GET_KEY_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_KEY_STORE: Operation = Operation {
@@ -74,7 +77,8 @@ static GET_KEY_STORE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static INIT_UEFI_VARIABLE_STORE: Operation = Operation {
@@ -82,5 +86,6 @@ static INIT_UEFI_VARIABLE_STORE: Operation = Operation {
     parameters: &["size"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

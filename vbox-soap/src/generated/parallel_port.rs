@@ -72,7 +72,8 @@ static GET_SLOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -80,7 +81,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -88,7 +90,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_IO_BASE: Operation = Operation {
@@ -96,7 +99,8 @@ static GET_IO_BASE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_IO_BASE: Operation = Operation {
@@ -104,7 +108,8 @@ static SET_IO_BASE: Operation = Operation {
     parameters: &["IOBase"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_IRQ: Operation = Operation {
@@ -112,7 +117,8 @@ static GET_IRQ: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_IRQ: Operation = Operation {
@@ -120,7 +126,8 @@ static SET_IRQ: Operation = Operation {
     parameters: &["IRQ"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PATH: Operation = Operation {
@@ -128,7 +135,8 @@ static GET_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PATH: Operation = Operation {
@@ -136,5 +144,6 @@ static SET_PATH: Operation = Operation {
     parameters: &["path"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -7,7 +7,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IPCIAddress`.
+    /// A handle to an object with VirtualBox's interface `IPCIAddress`. Since 4.3.
     IPCIAddress
 }
 
@@ -66,7 +66,8 @@ static GET_BUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_BUS: Operation = Operation {
@@ -74,7 +75,8 @@ static SET_BUS: Operation = Operation {
     parameters: &["bus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_DEVICE: Operation = Operation {
@@ -82,7 +84,8 @@ static GET_DEVICE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_DEVICE: Operation = Operation {
@@ -90,7 +93,8 @@ static SET_DEVICE: Operation = Operation {
     parameters: &["device"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_DEV_FUNCTION: Operation = Operation {
@@ -98,7 +102,8 @@ static GET_DEV_FUNCTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static SET_DEV_FUNCTION: Operation = Operation {
@@ -106,7 +111,8 @@ static SET_DEV_FUNCTION: Operation = Operation {
     parameters: &["devFunction"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static AS_LONG: Operation = Operation {
@@ -114,7 +120,8 @@ static AS_LONG: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static FROM_LONG: Operation = Operation {
@@ -122,5 +129,6 @@ static FROM_LONG: Operation = Operation {
     parameters: &["number"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -122,7 +122,8 @@ static GET_METRIC_NAMES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_METRICS: Operation = Operation {
@@ -130,7 +131,8 @@ static GET_METRICS: Operation = Operation {
     parameters: &["metricNames", "objects"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPerformanceMetric" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SETUP_METRICS: Operation = Operation {
@@ -138,7 +140,8 @@ static SETUP_METRICS: Operation = Operation {
     parameters: &["metricNames", "objects", "period", "count"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPerformanceMetric" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ENABLE_METRICS: Operation = Operation {
@@ -146,7 +149,8 @@ static ENABLE_METRICS: Operation = Operation {
     parameters: &["metricNames", "objects"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPerformanceMetric" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static DISABLE_METRICS: Operation = Operation {
@@ -154,7 +158,8 @@ static DISABLE_METRICS: Operation = Operation {
     parameters: &["metricNames", "objects"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPerformanceMetric" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static QUERY_METRICS_DATA: Operation = Operation {
@@ -162,5 +167,6 @@ static QUERY_METRICS_DATA: Operation = Operation {
     parameters: &["metricNames", "objects"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnObjects", field: "", family: "" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -67,7 +67,8 @@ static GET_METRIC_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OBJECT: Operation = Operation {
@@ -75,7 +76,8 @@ static GET_OBJECT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DESCRIPTION: Operation = Operation {
@@ -83,7 +85,8 @@ static GET_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PERIOD: Operation = Operation {
@@ -91,7 +94,8 @@ static GET_PERIOD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_COUNT: Operation = Operation {
@@ -99,7 +103,8 @@ static GET_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_UNIT: Operation = Operation {
@@ -107,7 +112,8 @@ static GET_UNIT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MINIMUM_VALUE: Operation = Operation {
@@ -115,7 +121,8 @@ static GET_MINIMUM_VALUE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MAXIMUM_VALUE: Operation = Operation {
@@ -123,5 +130,6 @@ static GET_MAXIMUM_VALUE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -14,7 +14,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IPlatform`.
+    /// A handle to an object with VirtualBox's interface `IPlatform`. Since 7.1.
     IPlatform
 }
 
@@ -91,7 +91,8 @@ static GET_ARCHITECTURE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_ARCHITECTURE: Operation = Operation {
@@ -99,7 +100,8 @@ static SET_ARCHITECTURE: Operation = Operation {
     parameters: &["architecture"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_PROPERTIES: Operation = Operation {
@@ -107,7 +109,8 @@ static GET_PROPERTIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPlatformProperties" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_X86: Operation = Operation {
@@ -115,7 +118,8 @@ static GET_X86: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPlatformX86" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_ARM: Operation = Operation {
@@ -123,7 +127,8 @@ static GET_ARM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPlatformARM" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_CHIPSET_TYPE: Operation = Operation {
@@ -131,7 +136,8 @@ static GET_CHIPSET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_CHIPSET_TYPE: Operation = Operation {
@@ -139,7 +145,8 @@ static SET_CHIPSET_TYPE: Operation = Operation {
     parameters: &["chipsetType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_IOMMU_TYPE: Operation = Operation {
@@ -147,7 +154,8 @@ static GET_IOMMU_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_IOMMU_TYPE: Operation = Operation {
@@ -155,7 +163,8 @@ static SET_IOMMU_TYPE: Operation = Operation {
     parameters: &["iommuType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_RTC_USE_UTC: Operation = Operation {
@@ -163,7 +172,8 @@ static GET_RTC_USE_UTC: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_RTC_USE_UTC: Operation = Operation {
@@ -171,5 +181,6 @@ static SET_RTC_USE_UTC: Operation = Operation {
     parameters: &["RTCUseUTC"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -8,30 +8,46 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IPlatformARM`.
+    /// A handle to an object with VirtualBox's interface `IPlatformARM`. Since 7.1.
     IPlatformARM
 }
 
 impl IPlatformARM {
-    /// Calls the method `getCPUProperty`.
+    /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`. Only in 7.1.
+    #[inline]
+    pub fn get_midl_does_not_like_empty_interfaces(&self) -> Call<bool> {
+        self.object().call(&GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES, vec![])
+    }
+
+    /// Calls the method `getCPUProperty`. Since 7.2.
     #[inline]
     pub fn get_cpu_property(&self, property: CPUPropertyTypeARM) -> Call<bool> {
         self.object().call(&GET_CPU_PROPERTY, vec![property.to_value()])
     }
 
-    /// Calls the method `setCPUProperty`.
+    /// Calls the method `setCPUProperty`. Since 7.2.
     #[inline]
     pub fn set_cpu_property(&self, property: CPUPropertyTypeARM, value: bool) -> Call<()> {
         self.object().call(&SET_CPU_PROPERTY, vec![property.to_value(), value.to_value()])
     }
 }
 
+static GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES: Operation = Operation {
+    name: "IPlatformARM_getMidlDoesNotLikeEmptyInterfaces",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1000000000,
+};
+
 static GET_CPU_PROPERTY: Operation = Operation {
     name: "IPlatformARM_getCPUProperty",
     parameters: &["property"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_CPU_PROPERTY: Operation = Operation {
@@ -39,5 +55,6 @@ static SET_CPU_PROPERTY: Operation = Operation {
     parameters: &["property", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };

@@ -26,7 +26,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IPlatformProperties`.
+    /// A handle to an object with VirtualBox's interface `IPlatformProperties`. Since 7.1.
     IPlatformProperties
 }
 
@@ -276,7 +276,7 @@ impl IPlatformProperties {
         )
     }
 
-    /// Calls the method `getMinGuestRAM`.
+    /// Calls the method `getMinGuestRAM`. Since 7.2.
     #[inline]
     pub fn get_min_guest_ram(&self, firmware: FirmwareType) -> Call<u32> {
         self.object().call(&GET_MIN_GUEST_RAM, vec![firmware.to_value()])
@@ -310,7 +310,8 @@ static GET_RAW_MODE_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_EXCLUSIVE_HW_VIRT: Operation = Operation {
@@ -318,7 +319,8 @@ static GET_EXCLUSIVE_HW_VIRT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_EXCLUSIVE_HW_VIRT: Operation = Operation {
@@ -326,7 +328,8 @@ static SET_EXCLUSIVE_HW_VIRT: Operation = Operation {
     parameters: &["exclusiveHwVirt"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SERIAL_PORT_COUNT: Operation = Operation {
@@ -334,7 +337,8 @@ static GET_SERIAL_PORT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_PARALLEL_PORT_COUNT: Operation = Operation {
@@ -342,7 +346,8 @@ static GET_PARALLEL_PORT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_BOOT_POSITION: Operation = Operation {
@@ -350,7 +355,8 @@ static GET_MAX_BOOT_POSITION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_PARAVIRT_PROVIDERS: Operation = Operation {
@@ -358,7 +364,8 @@ static GET_SUPPORTED_PARAVIRT_PROVIDERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_FIRMWARE_TYPES: Operation = Operation {
@@ -366,7 +373,8 @@ static GET_SUPPORTED_FIRMWARE_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_GUEST_OS_TYPES: Operation = Operation {
@@ -374,7 +382,8 @@ static GET_SUPPORTED_GUEST_OS_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_GFX_CONTROLLER_TYPES: Operation = Operation {
@@ -382,7 +391,8 @@ static GET_SUPPORTED_GFX_CONTROLLER_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_NET_ADP_PROMISC_MODE_POLS: Operation = Operation {
@@ -390,7 +400,8 @@ static GET_SUPPORTED_NET_ADP_PROMISC_MODE_POLS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_NETWORK_ADAPTER_TYPES: Operation = Operation {
@@ -398,7 +409,8 @@ static GET_SUPPORTED_NETWORK_ADAPTER_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_UART_TYPES: Operation = Operation {
@@ -406,7 +418,8 @@ static GET_SUPPORTED_UART_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_USB_CONTROLLER_TYPES: Operation = Operation {
@@ -414,7 +427,8 @@ static GET_SUPPORTED_USB_CONTROLLER_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_AUDIO_CONTROLLER_TYPES: Operation = Operation {
@@ -422,7 +436,8 @@ static GET_SUPPORTED_AUDIO_CONTROLLER_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_BOOT_DEVICES: Operation = Operation {
@@ -430,7 +445,8 @@ static GET_SUPPORTED_BOOT_DEVICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_STORAGE_BUSES: Operation = Operation {
@@ -438,7 +454,8 @@ static GET_SUPPORTED_STORAGE_BUSES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_STORAGE_CONTROLLER_TYPES: Operation = Operation {
@@ -446,7 +463,8 @@ static GET_SUPPORTED_STORAGE_CONTROLLER_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_CHIPSET_TYPES: Operation = Operation {
@@ -454,7 +472,8 @@ static GET_SUPPORTED_CHIPSET_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_IOMMU_TYPES: Operation = Operation {
@@ -462,7 +481,8 @@ static GET_SUPPORTED_IOMMU_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_TPM_TYPES: Operation = Operation {
@@ -470,7 +490,8 @@ static GET_SUPPORTED_TPM_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_NETWORK_ADAPTERS: Operation = Operation {
@@ -478,7 +499,8 @@ static GET_MAX_NETWORK_ADAPTERS: Operation = Operation {
     parameters: &["chipset"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_NETWORK_ADAPTERS_OF_TYPE: Operation = Operation {
@@ -486,7 +508,8 @@ static GET_MAX_NETWORK_ADAPTERS_OF_TYPE: Operation = Operation {
     parameters: &["chipset", "type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_DEVICES_PER_PORT_FOR_STORAGE_BUS: Operation = Operation {
@@ -494,7 +517,8 @@ static GET_MAX_DEVICES_PER_PORT_FOR_STORAGE_BUS: Operation = Operation {
     parameters: &["bus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MIN_PORT_COUNT_FOR_STORAGE_BUS: Operation = Operation {
@@ -502,7 +526,8 @@ static GET_MIN_PORT_COUNT_FOR_STORAGE_BUS: Operation = Operation {
     parameters: &["bus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_PORT_COUNT_FOR_STORAGE_BUS: Operation = Operation {
@@ -510,7 +535,8 @@ static GET_MAX_PORT_COUNT_FOR_STORAGE_BUS: Operation = Operation {
     parameters: &["bus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_INSTANCES_OF_STORAGE_BUS: Operation = Operation {
@@ -518,7 +544,8 @@ static GET_MAX_INSTANCES_OF_STORAGE_BUS: Operation = Operation {
     parameters: &["chipset", "bus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_VRAM_RANGE: Operation = Operation {
@@ -526,7 +553,8 @@ static GET_SUPPORTED_VRAM_RANGE: Operation = Operation {
     parameters: &["graphicsControllerType", "accelerate3DEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SUPPORTED_GFX_FEATURES_FOR_TYPE: Operation = Operation {
@@ -534,7 +562,8 @@ static GET_SUPPORTED_GFX_FEATURES_FOR_TYPE: Operation = Operation {
     parameters: &["graphicsControllerType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_DEVICE_TYPES_FOR_STORAGE_BUS: Operation = Operation {
@@ -542,7 +571,8 @@ static GET_DEVICE_TYPES_FOR_STORAGE_BUS: Operation = Operation {
     parameters: &["bus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_STORAGE_BUS_FOR_CONTROLLER_TYPE: Operation = Operation {
@@ -550,7 +580,8 @@ static GET_STORAGE_BUS_FOR_CONTROLLER_TYPE: Operation = Operation {
     parameters: &["storageControllerType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_STORAGE_CONTROLLER_TYPES_FOR_BUS: Operation = Operation {
@@ -558,7 +589,8 @@ static GET_STORAGE_CONTROLLER_TYPES_FOR_BUS: Operation = Operation {
     parameters: &["storageBus"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_STORAGE_CONTROLLER_HOTPLUG_CAPABLE: Operation = Operation {
@@ -566,7 +598,8 @@ static GET_STORAGE_CONTROLLER_HOTPLUG_CAPABLE: Operation = Operation {
     parameters: &["controllerType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MAX_INSTANCES_OF_USB_CONTROLLER_TYPE: Operation = Operation {
@@ -574,7 +607,8 @@ static GET_MAX_INSTANCES_OF_USB_CONTROLLER_TYPE: Operation = Operation {
     parameters: &["chipset", "type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_MIN_GUEST_RAM: Operation = Operation {
@@ -582,5 +616,6 @@ static GET_MIN_GUEST_RAM: Operation = Operation {
     parameters: &["firmware"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };

@@ -11,7 +11,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IPlatformX86`.
+    /// A handle to an object with VirtualBox's interface `IPlatformX86`. Since 7.1.
     IPlatformX86
 }
 
@@ -165,7 +165,8 @@ static GET_HPET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_HPET_ENABLED: Operation = Operation {
@@ -173,7 +174,8 @@ static SET_HPET_ENABLED: Operation = Operation {
     parameters: &["HPETEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_CPU_PROPERTY: Operation = Operation {
@@ -181,7 +183,8 @@ static GET_CPU_PROPERTY: Operation = Operation {
     parameters: &["property"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_CPU_PROPERTY: Operation = Operation {
@@ -189,7 +192,8 @@ static SET_CPU_PROPERTY: Operation = Operation {
     parameters: &["property", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_CPUID_LEAF_BY_ORDINAL: Operation = Operation {
@@ -197,7 +201,8 @@ static GET_CPUID_LEAF_BY_ORDINAL: Operation = Operation {
     parameters: &["ordinal"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_CPUID_LEAF: Operation = Operation {
@@ -205,7 +210,8 @@ static GET_CPUID_LEAF: Operation = Operation {
     parameters: &["idx", "idxSub"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_CPUID_LEAF: Operation = Operation {
@@ -213,7 +219,8 @@ static SET_CPUID_LEAF: Operation = Operation {
     parameters: &["idx", "idxSub", "valEax", "valEbx", "valEcx", "valEdx"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static REMOVE_CPUID_LEAF: Operation = Operation {
@@ -221,7 +228,8 @@ static REMOVE_CPUID_LEAF: Operation = Operation {
     parameters: &["idx", "idxSub"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static REMOVE_ALL_CPUID_LEAVES: Operation = Operation {
@@ -229,7 +237,8 @@ static REMOVE_ALL_CPUID_LEAVES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_HW_VIRT_EX_PROPERTY: Operation = Operation {
@@ -237,7 +246,8 @@ static GET_HW_VIRT_EX_PROPERTY: Operation = Operation {
     parameters: &["property"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_HW_VIRT_EX_PROPERTY: Operation = Operation {
@@ -245,5 +255,6 @@ static SET_HW_VIRT_EX_PROPERTY: Operation = Operation {
     parameters: &["property", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -13,7 +13,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IProcess`.
+    /// A handle to an object with VirtualBox's interface `IProcess`. Since 4.2.
     IProcess
 }
 
@@ -30,7 +30,7 @@ impl IProcess {
         self.object().call(&GET_ENVIRONMENT, vec![])
     }
 
-    /// Reads the attribute `eventSource`.
+    /// Reads the attribute `eventSource`. Since 4.3.
     #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
@@ -125,7 +125,8 @@ static GET_ARGUMENTS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_ENVIRONMENT: Operation = Operation {
@@ -133,7 +134,8 @@ static GET_ENVIRONMENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -141,7 +143,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_EXECUTABLE_PATH: Operation = Operation {
@@ -149,7 +152,8 @@ static GET_EXECUTABLE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_EXIT_CODE: Operation = Operation {
@@ -157,7 +161,8 @@ static GET_EXIT_CODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_NAME: Operation = Operation {
@@ -165,7 +170,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_PID: Operation = Operation {
@@ -173,7 +179,8 @@ static GET_PID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_STATUS: Operation = Operation {
@@ -181,7 +188,8 @@ static GET_STATUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static WAIT_FOR: Operation = Operation {
@@ -189,7 +197,8 @@ static WAIT_FOR: Operation = Operation {
     parameters: &["waitFor", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static WAIT_FOR_ARRAY: Operation = Operation {
@@ -197,7 +206,8 @@ static WAIT_FOR_ARRAY: Operation = Operation {
     parameters: &["waitFor", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static READ: Operation = Operation {
@@ -205,7 +215,8 @@ static READ: Operation = Operation {
     parameters: &["handle", "toRead", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static WRITE: Operation = Operation {
@@ -213,7 +224,8 @@ static WRITE: Operation = Operation {
     parameters: &["handle", "flags", "data", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static WRITE_ARRAY: Operation = Operation {
@@ -221,7 +233,8 @@ static WRITE_ARRAY: Operation = Operation {
     parameters: &["handle", "flags", "data", "timeoutMS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static TERMINATE: Operation = Operation {
@@ -229,5 +242,6 @@ static TERMINATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };

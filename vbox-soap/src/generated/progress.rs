@@ -118,10 +118,29 @@ impl IProgress {
         self.object().call(&SET_TIMEOUT, vec![timeout.to_value()])
     }
 
-    /// Reads the attribute `eventSource`.
+    /// Reads the attribute `eventSource`. Since 5.2.
     #[inline]
     pub fn get_event_source(&self) -> Call<IEventSource> {
         self.object().call(&GET_EVENT_SOURCE, vec![])
+    }
+
+    /// Calls the method `setCurrentOperationProgress`. Until 5.2.
+    #[inline]
+    pub fn set_current_operation_progress(&self, percent: u32) -> Call<()> {
+        self.object().call(&SET_CURRENT_OPERATION_PROGRESS, vec![percent.to_value()])
+    }
+
+    /// Calls the method `setNextOperation`. Until 5.2.
+    #[inline]
+    pub fn set_next_operation(
+        &self,
+        next_operation_description: &str,
+        next_operations_weight: u32,
+    ) -> Call<()> {
+        self.object().call(
+            &SET_NEXT_OPERATION,
+            vec![next_operation_description.to_value(), next_operations_weight.to_value()],
+        )
     }
 
     /// Calls the method `waitForCompletion`.
@@ -137,6 +156,12 @@ impl IProgress {
             .call(&WAIT_FOR_OPERATION_COMPLETION, vec![operation.to_value(), timeout.to_value()])
     }
 
+    /// Calls the method `waitForAsyncProgressCompletion`. Until 5.2.
+    #[inline]
+    pub fn wait_for_async_progress_completion(&self, p_progress_async: &IProgress) -> Call<()> {
+        self.object().call(&WAIT_FOR_ASYNC_PROGRESS_COMPLETION, vec![p_progress_async.to_value()])
+    }
+
     /// Calls the method `cancel`.
     #[inline]
     pub fn cancel(&self) -> Call<()> {
@@ -149,7 +174,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DESCRIPTION: Operation = Operation {
@@ -157,7 +183,8 @@ static GET_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_INITIATOR: Operation = Operation {
@@ -165,7 +192,8 @@ static GET_INITIATOR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CANCELABLE: Operation = Operation {
@@ -173,7 +201,8 @@ static GET_CANCELABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PERCENT: Operation = Operation {
@@ -181,7 +210,8 @@ static GET_PERCENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TIME_REMAINING: Operation = Operation {
@@ -189,7 +219,8 @@ static GET_TIME_REMAINING: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_COMPLETED: Operation = Operation {
@@ -197,7 +228,8 @@ static GET_COMPLETED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CANCELED: Operation = Operation {
@@ -205,7 +237,8 @@ static GET_CANCELED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_RESULT_CODE: Operation = Operation {
@@ -213,7 +246,8 @@ static GET_RESULT_CODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ERROR_INFO: Operation = Operation {
@@ -221,7 +255,8 @@ static GET_ERROR_INFO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OPERATION_COUNT: Operation = Operation {
@@ -229,7 +264,8 @@ static GET_OPERATION_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OPERATION: Operation = Operation {
@@ -237,7 +273,8 @@ static GET_OPERATION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OPERATION_DESCRIPTION: Operation = Operation {
@@ -245,7 +282,8 @@ static GET_OPERATION_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OPERATION_PERCENT: Operation = Operation {
@@ -253,7 +291,8 @@ static GET_OPERATION_PERCENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_OPERATION_WEIGHT: Operation = Operation {
@@ -261,7 +300,8 @@ static GET_OPERATION_WEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TIMEOUT: Operation = Operation {
@@ -269,7 +309,8 @@ static GET_TIMEOUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_TIMEOUT: Operation = Operation {
@@ -277,7 +318,8 @@ static SET_TIMEOUT: Operation = Operation {
     parameters: &["timeout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -285,7 +327,26 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
+};
+
+static SET_CURRENT_OPERATION_PROGRESS: Operation = Operation {
+    name: "IProgress_setCurrentOperationProgress",
+    parameters: &["percent"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
+};
+
+static SET_NEXT_OPERATION: Operation = Operation {
+    name: "IProgress_setNextOperation",
+    parameters: &["nextOperationDescription", "nextOperationsWeight"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static WAIT_FOR_COMPLETION: Operation = Operation {
@@ -293,7 +354,8 @@ static WAIT_FOR_COMPLETION: Operation = Operation {
     parameters: &["timeout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static WAIT_FOR_OPERATION_COMPLETION: Operation = Operation {
@@ -301,7 +363,17 @@ static WAIT_FOR_OPERATION_COMPLETION: Operation = Operation {
     parameters: &["operation", "timeout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static WAIT_FOR_ASYNC_PROGRESS_COMPLETION: Operation = Operation {
+    name: "IProgress_waitForAsyncProgressCompletion",
+    parameters: &["pProgressAsync"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static CANCEL: Operation = Operation {
@@ -309,5 +381,6 @@ static CANCEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IProgressEvent`.
+    /// A handle to an object with VirtualBox's interface `IProgressEvent`. Since 5.2.
     IProgressEvent: IEvent
 }
 
@@ -24,5 +24,6 @@ static GET_PROGRESS_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };

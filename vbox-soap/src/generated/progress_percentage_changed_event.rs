@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IProgressPercentageChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IProgressPercentageChangedEvent`. Since 5.2.
     IProgressPercentageChangedEvent: IProgressEvent
 }
 
@@ -24,5 +24,6 @@ static GET_PERCENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };

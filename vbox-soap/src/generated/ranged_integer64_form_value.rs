@@ -10,7 +10,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IRangedInteger64FormValue`.
+    /// A handle to an object with VirtualBox's interface `IRangedInteger64FormValue`. Since 7.0.
     IRangedInteger64FormValue: IFormValue
 }
 
@@ -51,7 +51,8 @@ static GET_SUFFIX: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_MINIMUM: Operation = Operation {
@@ -59,7 +60,8 @@ static GET_MINIMUM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_MAXIMUM: Operation = Operation {
@@ -67,7 +69,8 @@ static GET_MAXIMUM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_INTEGER: Operation = Operation {
@@ -75,7 +78,8 @@ static GET_INTEGER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_INTEGER: Operation = Operation {
@@ -83,5 +87,6 @@ static SET_INTEGER: Operation = Operation {
     parameters: &["value"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

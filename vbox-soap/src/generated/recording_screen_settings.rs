@@ -6,6 +6,8 @@ use crate::api::RecordingDestination;
 use crate::api::RecordingFeature;
 use crate::api::RecordingRateControlMode;
 use crate::api::RecordingVideoCodec;
+use crate::api::RecordingVideoRateControlMode;
+use crate::api::RecordingVideoScalingMethod;
 use crate::api::RecordingVideoScalingMode;
 use crate::call::Call;
 use crate::object::ManagedObject;
@@ -14,7 +16,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IRecordingScreenSettings`.
+    /// A handle to an object with VirtualBox's interface `IRecordingScreenSettings`. Since 6.0.
     IRecordingScreenSettings
 }
 
@@ -37,16 +39,44 @@ impl IRecordingScreenSettings {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
-    /// Reads the attribute `features`.
+    /// Reads the attribute `features`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::get_features_v6_0`] (6.0 to 6.1).
     #[inline]
     pub fn get_features(&self) -> Call<Vec<RecordingFeature>> {
         self.object().call(&GET_FEATURES, vec![])
     }
 
-    /// Sets the attribute `features`.
+    /// What [`Self::get_features`] is, and stays when that changes.
+    #[inline]
+    pub fn get_features_v7_0(&self) -> Call<Vec<RecordingFeature>> {
+        self.object().call(&GET_FEATURES, vec![])
+    }
+
+    /// Reads the attribute `features`. Only in 6.0 to 6.1. Then replaced by [`Self::get_features`].
+    #[inline]
+    pub fn get_features_v6_0(&self) -> Call<u32> {
+        self.object().call(&GET_FEATURES_V6_0, vec![])
+    }
+
+    /// Sets the attribute `features`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::set_features_v6_0`] (6.0 to 6.1).
     #[inline]
     pub fn set_features(&self, features: &[RecordingFeature]) -> Call<()> {
         self.object().call(&SET_FEATURES, vec![features.to_value()])
+    }
+
+    /// What [`Self::set_features`] is, and stays when that changes.
+    #[inline]
+    pub fn set_features_v7_0(&self, features: &[RecordingFeature]) -> Call<()> {
+        self.object().call(&SET_FEATURES, vec![features.to_value()])
+    }
+
+    /// Sets the attribute `features`. Only in 6.0 to 6.1. Then replaced by [`Self::set_features`].
+    #[inline]
+    pub fn set_features_v6_0(&self, features: u32) -> Call<()> {
+        self.object().call(&SET_FEATURES_V6_0, vec![features.to_value()])
     }
 
     /// Reads the attribute `destination`.
@@ -121,13 +151,13 @@ impl IRecordingScreenSettings {
         self.object().call(&SET_AUDIO_CODEC, vec![audio_codec.to_value()])
     }
 
-    /// Reads the attribute `audioRateControlMode`.
+    /// Reads the attribute `audioRateControlMode`. Since 7.0.
     #[inline]
     pub fn get_audio_rate_control_mode(&self) -> Call<RecordingRateControlMode> {
         self.object().call(&GET_AUDIO_RATE_CONTROL_MODE, vec![])
     }
 
-    /// Sets the attribute `audioRateControlMode`.
+    /// Sets the attribute `audioRateControlMode`. Since 7.0.
     #[inline]
     pub fn set_audio_rate_control_mode(
         &self,
@@ -136,13 +166,13 @@ impl IRecordingScreenSettings {
         self.object().call(&SET_AUDIO_RATE_CONTROL_MODE, vec![audio_rate_control_mode.to_value()])
     }
 
-    /// Reads the attribute `audioDeadline`.
+    /// Reads the attribute `audioDeadline`. Since 7.0.
     #[inline]
     pub fn get_audio_deadline(&self) -> Call<RecordingCodecDeadline> {
         self.object().call(&GET_AUDIO_DEADLINE, vec![])
     }
 
-    /// Sets the attribute `audioDeadline`.
+    /// Sets the attribute `audioDeadline`. Since 7.0.
     #[inline]
     pub fn set_audio_deadline(&self, audio_deadline: RecordingCodecDeadline) -> Call<()> {
         self.object().call(&SET_AUDIO_DEADLINE, vec![audio_deadline.to_value()])
@@ -196,13 +226,13 @@ impl IRecordingScreenSettings {
         self.object().call(&SET_VIDEO_CODEC, vec![video_codec.to_value()])
     }
 
-    /// Reads the attribute `videoDeadline`.
+    /// Reads the attribute `videoDeadline`. Since 7.0.
     #[inline]
     pub fn get_video_deadline(&self) -> Call<RecordingCodecDeadline> {
         self.object().call(&GET_VIDEO_DEADLINE, vec![])
     }
 
-    /// Sets the attribute `videoDeadline`.
+    /// Sets the attribute `videoDeadline`. Since 7.0.
     #[inline]
     pub fn set_video_deadline(&self, video_deadline: RecordingCodecDeadline) -> Call<()> {
         self.object().call(&SET_VIDEO_DEADLINE, vec![video_deadline.to_value()])
@@ -244,19 +274,54 @@ impl IRecordingScreenSettings {
         self.object().call(&SET_VIDEO_RATE, vec![video_rate.to_value()])
     }
 
-    /// Reads the attribute `videoRateControlMode`.
+    /// Reads the attribute `videoRateControlMode`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::get_video_rate_control_mode_v6_0`] (6.0 to 6.1).
     #[inline]
     pub fn get_video_rate_control_mode(&self) -> Call<RecordingRateControlMode> {
         self.object().call(&GET_VIDEO_RATE_CONTROL_MODE, vec![])
     }
 
-    /// Sets the attribute `videoRateControlMode`.
+    /// What [`Self::get_video_rate_control_mode`] is, and stays when that changes.
+    #[inline]
+    pub fn get_video_rate_control_mode_v7_0(&self) -> Call<RecordingRateControlMode> {
+        self.object().call(&GET_VIDEO_RATE_CONTROL_MODE, vec![])
+    }
+
+    /// Reads the attribute `videoRateControlMode`. Only in 6.0 to 6.1. Then replaced by [`Self::get_video_rate_control_mode`].
+    #[inline]
+    pub fn get_video_rate_control_mode_v6_0(&self) -> Call<RecordingVideoRateControlMode> {
+        self.object().call(&GET_VIDEO_RATE_CONTROL_MODE_V6_0, vec![])
+    }
+
+    /// Sets the attribute `videoRateControlMode`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::set_video_rate_control_mode_v6_0`] (6.0 to 6.1).
     #[inline]
     pub fn set_video_rate_control_mode(
         &self,
         video_rate_control_mode: RecordingRateControlMode,
     ) -> Call<()> {
         self.object().call(&SET_VIDEO_RATE_CONTROL_MODE, vec![video_rate_control_mode.to_value()])
+    }
+
+    /// What [`Self::set_video_rate_control_mode`] is, and stays when that changes.
+    #[inline]
+    pub fn set_video_rate_control_mode_v7_0(
+        &self,
+        video_rate_control_mode: RecordingRateControlMode,
+    ) -> Call<()> {
+        self.object().call(&SET_VIDEO_RATE_CONTROL_MODE, vec![video_rate_control_mode.to_value()])
+    }
+
+    /// Sets the attribute `videoRateControlMode`. Only in 6.0 to 6.1. Then replaced by [`Self::set_video_rate_control_mode`].
+    #[inline]
+    pub fn set_video_rate_control_mode_v6_0(
+        &self,
+        video_rate_control_mode: RecordingVideoRateControlMode,
+    ) -> Call<()> {
+        self.object()
+            .call(&SET_VIDEO_RATE_CONTROL_MODE_V6_0, vec![video_rate_control_mode.to_value()])
     }
 
     /// Reads the attribute `videoFPS`.
@@ -271,13 +336,28 @@ impl IRecordingScreenSettings {
         self.object().call(&SET_VIDEO_FPS, vec![video_fps.to_value()])
     }
 
-    /// Reads the attribute `videoScalingMode`.
+    /// Reads the attribute `videoScalingMethod`. Only in 6.0 to 6.1.
+    #[inline]
+    pub fn get_video_scaling_method(&self) -> Call<RecordingVideoScalingMethod> {
+        self.object().call(&GET_VIDEO_SCALING_METHOD, vec![])
+    }
+
+    /// Sets the attribute `videoScalingMethod`. Only in 6.0 to 6.1.
+    #[inline]
+    pub fn set_video_scaling_method(
+        &self,
+        video_scaling_method: RecordingVideoScalingMethod,
+    ) -> Call<()> {
+        self.object().call(&SET_VIDEO_SCALING_METHOD, vec![video_scaling_method.to_value()])
+    }
+
+    /// Reads the attribute `videoScalingMode`. Since 7.0.
     #[inline]
     pub fn get_video_scaling_mode(&self) -> Call<RecordingVideoScalingMode> {
         self.object().call(&GET_VIDEO_SCALING_MODE, vec![])
     }
 
-    /// Sets the attribute `videoScalingMode`.
+    /// Sets the attribute `videoScalingMode`. Since 7.0.
     #[inline]
     pub fn set_video_scaling_mode(
         &self,
@@ -298,7 +378,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -306,7 +387,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -314,7 +396,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_FEATURES: Operation = Operation {
@@ -322,7 +405,17 @@ static GET_FEATURES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static GET_FEATURES_V6_0: Operation = Operation {
+    name: "IRecordingScreenSettings_getFeatures",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11000000,
 };
 
 static SET_FEATURES: Operation = Operation {
@@ -330,7 +423,17 @@ static SET_FEATURES: Operation = Operation {
     parameters: &["features"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static SET_FEATURES_V6_0: Operation = Operation {
+    name: "IRecordingScreenSettings_setFeatures",
+    parameters: &["features"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11000000,
 };
 
 static GET_DESTINATION: Operation = Operation {
@@ -338,7 +441,8 @@ static GET_DESTINATION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_DESTINATION: Operation = Operation {
@@ -346,7 +450,8 @@ static SET_DESTINATION: Operation = Operation {
     parameters: &["destination"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_FILENAME: Operation = Operation {
@@ -354,7 +459,8 @@ static GET_FILENAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_FILENAME: Operation = Operation {
@@ -362,7 +468,8 @@ static SET_FILENAME: Operation = Operation {
     parameters: &["filename"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_MAX_TIME: Operation = Operation {
@@ -370,7 +477,8 @@ static GET_MAX_TIME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_MAX_TIME: Operation = Operation {
@@ -378,7 +486,8 @@ static SET_MAX_TIME: Operation = Operation {
     parameters: &["maxTime"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_MAX_FILE_SIZE: Operation = Operation {
@@ -386,7 +495,8 @@ static GET_MAX_FILE_SIZE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_MAX_FILE_SIZE: Operation = Operation {
@@ -394,7 +504,8 @@ static SET_MAX_FILE_SIZE: Operation = Operation {
     parameters: &["maxFileSize"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_OPTIONS: Operation = Operation {
@@ -402,7 +513,8 @@ static GET_OPTIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_OPTIONS: Operation = Operation {
@@ -410,7 +522,8 @@ static SET_OPTIONS: Operation = Operation {
     parameters: &["options"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_AUDIO_CODEC: Operation = Operation {
@@ -418,7 +531,8 @@ static GET_AUDIO_CODEC: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_AUDIO_CODEC: Operation = Operation {
@@ -426,7 +540,8 @@ static SET_AUDIO_CODEC: Operation = Operation {
     parameters: &["audioCodec"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_AUDIO_RATE_CONTROL_MODE: Operation = Operation {
@@ -434,7 +549,8 @@ static GET_AUDIO_RATE_CONTROL_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_AUDIO_RATE_CONTROL_MODE: Operation = Operation {
@@ -442,7 +558,8 @@ static SET_AUDIO_RATE_CONTROL_MODE: Operation = Operation {
     parameters: &["audioRateControlMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_AUDIO_DEADLINE: Operation = Operation {
@@ -450,7 +567,8 @@ static GET_AUDIO_DEADLINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_AUDIO_DEADLINE: Operation = Operation {
@@ -458,7 +576,8 @@ static SET_AUDIO_DEADLINE: Operation = Operation {
     parameters: &["audioDeadline"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_AUDIO_HZ: Operation = Operation {
@@ -466,7 +585,8 @@ static GET_AUDIO_HZ: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_AUDIO_HZ: Operation = Operation {
@@ -474,7 +594,8 @@ static SET_AUDIO_HZ: Operation = Operation {
     parameters: &["audioHz"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_AUDIO_BITS: Operation = Operation {
@@ -482,7 +603,8 @@ static GET_AUDIO_BITS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_AUDIO_BITS: Operation = Operation {
@@ -490,7 +612,8 @@ static SET_AUDIO_BITS: Operation = Operation {
     parameters: &["audioBits"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_AUDIO_CHANNELS: Operation = Operation {
@@ -498,7 +621,8 @@ static GET_AUDIO_CHANNELS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_AUDIO_CHANNELS: Operation = Operation {
@@ -506,7 +630,8 @@ static SET_AUDIO_CHANNELS: Operation = Operation {
     parameters: &["audioChannels"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_VIDEO_CODEC: Operation = Operation {
@@ -514,7 +639,8 @@ static GET_VIDEO_CODEC: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_VIDEO_CODEC: Operation = Operation {
@@ -522,7 +648,8 @@ static SET_VIDEO_CODEC: Operation = Operation {
     parameters: &["videoCodec"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_VIDEO_DEADLINE: Operation = Operation {
@@ -530,7 +657,8 @@ static GET_VIDEO_DEADLINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_VIDEO_DEADLINE: Operation = Operation {
@@ -538,7 +666,8 @@ static SET_VIDEO_DEADLINE: Operation = Operation {
     parameters: &["videoDeadline"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_VIDEO_WIDTH: Operation = Operation {
@@ -546,7 +675,8 @@ static GET_VIDEO_WIDTH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_VIDEO_WIDTH: Operation = Operation {
@@ -554,7 +684,8 @@ static SET_VIDEO_WIDTH: Operation = Operation {
     parameters: &["videoWidth"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_VIDEO_HEIGHT: Operation = Operation {
@@ -562,7 +693,8 @@ static GET_VIDEO_HEIGHT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_VIDEO_HEIGHT: Operation = Operation {
@@ -570,7 +702,8 @@ static SET_VIDEO_HEIGHT: Operation = Operation {
     parameters: &["videoHeight"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_VIDEO_RATE: Operation = Operation {
@@ -578,7 +711,8 @@ static GET_VIDEO_RATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_VIDEO_RATE: Operation = Operation {
@@ -586,7 +720,8 @@ static SET_VIDEO_RATE: Operation = Operation {
     parameters: &["videoRate"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_VIDEO_RATE_CONTROL_MODE: Operation = Operation {
@@ -594,7 +729,17 @@ static GET_VIDEO_RATE_CONTROL_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static GET_VIDEO_RATE_CONTROL_MODE_V6_0: Operation = Operation {
+    name: "IRecordingScreenSettings_getVideoRateControlMode",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11000000,
 };
 
 static SET_VIDEO_RATE_CONTROL_MODE: Operation = Operation {
@@ -602,7 +747,17 @@ static SET_VIDEO_RATE_CONTROL_MODE: Operation = Operation {
     parameters: &["videoRateControlMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static SET_VIDEO_RATE_CONTROL_MODE_V6_0: Operation = Operation {
+    name: "IRecordingScreenSettings_setVideoRateControlMode",
+    parameters: &["videoRateControlMode"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11000000,
 };
 
 static GET_VIDEO_FPS: Operation = Operation {
@@ -610,7 +765,8 @@ static GET_VIDEO_FPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_VIDEO_FPS: Operation = Operation {
@@ -618,7 +774,26 @@ static SET_VIDEO_FPS: Operation = Operation {
     parameters: &["videoFPS"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_VIDEO_SCALING_METHOD: Operation = Operation {
+    name: "IRecordingScreenSettings_getVideoScalingMethod",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11000000,
+};
+
+static SET_VIDEO_SCALING_METHOD: Operation = Operation {
+    name: "IRecordingScreenSettings_setVideoScalingMethod",
+    parameters: &["videoScalingMethod"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11000000,
 };
 
 static GET_VIDEO_SCALING_MODE: Operation = Operation {
@@ -626,7 +801,8 @@ static GET_VIDEO_SCALING_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_VIDEO_SCALING_MODE: Operation = Operation {
@@ -634,7 +810,8 @@ static SET_VIDEO_SCALING_MODE: Operation = Operation {
     parameters: &["videoScalingMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static IS_FEATURE_ENABLED: Operation = Operation {
@@ -642,5 +819,6 @@ static IS_FEATURE_ENABLED: Operation = Operation {
     parameters: &["feature"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

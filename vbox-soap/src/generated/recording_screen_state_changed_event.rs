@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IRecordingScreenStateChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IRecordingScreenStateChangedEvent`. Since 7.1.
     IRecordingScreenStateChangedEvent: IRecordingStateChangedEvent
 }
 
@@ -24,5 +24,6 @@ static GET_SCREEN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -10,18 +10,18 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IRecordingSettings`.
+    /// A handle to an object with VirtualBox's interface `IRecordingSettings`. Since 6.0.
     IRecordingSettings
 }
 
 impl IRecordingSettings {
-    /// Reads the attribute `paused`.
+    /// Reads the attribute `paused`. Since 7.2.
     #[inline]
     pub fn get_paused(&self) -> Call<bool> {
         self.object().call(&GET_PAUSED, vec![])
     }
 
-    /// Sets the attribute `paused`.
+    /// Sets the attribute `paused`. Since 7.2.
     #[inline]
     pub fn set_paused(&self, paused: bool) -> Call<()> {
         self.object().call(&SET_PAUSED, vec![paused.to_value()])
@@ -45,7 +45,7 @@ impl IRecordingSettings {
         self.object().call(&GET_SCREENS, vec![])
     }
 
-    /// Reads the attribute `progress`.
+    /// Reads the attribute `progress`. Since 7.1.
     #[inline]
     pub fn get_progress(&self) -> Call<IProgress> {
         self.object().call(&GET_PROGRESS, vec![])
@@ -57,13 +57,13 @@ impl IRecordingSettings {
         self.object().call(&GET_SCREEN_SETTINGS, vec![screen_id.to_value()])
     }
 
-    /// Calls the method `start`.
+    /// Calls the method `start`. Since 7.1.
     #[inline]
     pub fn start(&self) -> Call<IProgress> {
         self.object().call(&START, vec![])
     }
 
-    /// Calls the method `resume`.
+    /// Calls the method `resume`. Since 7.2.
     #[inline]
     pub fn resume(&self) -> Call<()> {
         self.object().call(&RESUME, vec![])
@@ -75,7 +75,8 @@ static GET_PAUSED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static SET_PAUSED: Operation = Operation {
@@ -83,7 +84,8 @@ static SET_PAUSED: Operation = Operation {
     parameters: &["paused"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -91,7 +93,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -99,7 +102,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_SCREENS: Operation = Operation {
@@ -111,7 +115,8 @@ static GET_SCREENS: Operation = Operation {
         field: "",
         family: "IRecordingScreenSettings",
     }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_PROGRESS: Operation = Operation {
@@ -119,7 +124,8 @@ static GET_PROGRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SCREEN_SETTINGS: Operation = Operation {
@@ -131,7 +137,8 @@ static GET_SCREEN_SETTINGS: Operation = Operation {
         field: "",
         family: "IRecordingScreenSettings",
     }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static START: Operation = Operation {
@@ -139,7 +146,8 @@ static START: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static RESUME: Operation = Operation {
@@ -147,5 +155,6 @@ static RESUME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };

@@ -10,12 +10,18 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IRecordingStateChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IRecordingStateChangedEvent`. Since 7.1.
     IRecordingStateChangedEvent: IEvent
 }
 
 impl IRecordingStateChangedEvent {
-    /// Reads the attribute `state`.
+    /// Reads the attribute `enabled`. Only in 7.1.
+    #[inline]
+    pub fn get_enabled(&self) -> Call<bool> {
+        self.object().call(&GET_ENABLED, vec![])
+    }
+
+    /// Reads the attribute `state`. Since 7.2.
     #[inline]
     pub fn get_state(&self) -> Call<RecordingState> {
         self.object().call(&GET_STATE, vec![])
@@ -28,12 +34,22 @@ impl IRecordingStateChangedEvent {
     }
 }
 
+static GET_ENABLED: Operation = Operation {
+    name: "IRecordingStateChangedEvent_getEnabled",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1000000000,
+};
+
 static GET_STATE: Operation = Operation {
     name: "IRecordingStateChangedEvent_getState",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_ERROR: Operation = Operation {
@@ -41,5 +57,6 @@ static GET_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IResourceStore`.
+    /// A handle to an object with VirtualBox's interface `IResourceStore`. Since 7.1.
     IResourceStore
 }
 
@@ -23,5 +23,6 @@ static GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -32,13 +32,25 @@ impl ISerialPort {
         self.object().call(&SET_ENABLED, vec![enabled.to_value()])
     }
 
-    /// Reads the attribute `IOAddress`.
+    /// Reads the attribute `IOBase`. Until 7.0.
+    #[inline]
+    pub fn get_io_base(&self) -> Call<u32> {
+        self.object().call(&GET_IO_BASE, vec![])
+    }
+
+    /// Sets the attribute `IOBase`. Until 7.0.
+    #[inline]
+    pub fn set_io_base(&self, io_base: u32) -> Call<()> {
+        self.object().call(&SET_IO_BASE, vec![io_base.to_value()])
+    }
+
+    /// Reads the attribute `IOAddress`. Since 7.1.
     #[inline]
     pub fn get_io_address(&self) -> Call<u32> {
         self.object().call(&GET_IO_ADDRESS, vec![])
     }
 
-    /// Sets the attribute `IOAddress`.
+    /// Sets the attribute `IOAddress`. Since 7.1.
     #[inline]
     pub fn set_io_address(&self, io_address: u32) -> Call<()> {
         self.object().call(&SET_IO_ADDRESS, vec![io_address.to_value()])
@@ -92,13 +104,13 @@ impl ISerialPort {
         self.object().call(&SET_PATH, vec![path.to_value()])
     }
 
-    /// Reads the attribute `uartType`.
+    /// Reads the attribute `uartType`. Since 6.0.
     #[inline]
     pub fn get_uart_type(&self) -> Call<UartType> {
         self.object().call(&GET_UART_TYPE, vec![])
     }
 
-    /// Sets the attribute `uartType`.
+    /// Sets the attribute `uartType`. Since 6.0.
     #[inline]
     pub fn set_uart_type(&self, uart_type: UartType) -> Call<()> {
         self.object().call(&SET_UART_TYPE, vec![uart_type.to_value()])
@@ -110,7 +122,8 @@ static GET_SLOT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -118,7 +131,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -126,7 +140,26 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_IO_BASE: Operation = Operation {
+    name: "ISerialPort_getIOBase",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
+};
+
+static SET_IO_BASE: Operation = Operation {
+    name: "ISerialPort_setIOBase",
+    parameters: &["IOBase"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static GET_IO_ADDRESS: Operation = Operation {
@@ -134,7 +167,8 @@ static GET_IO_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_IO_ADDRESS: Operation = Operation {
@@ -142,7 +176,8 @@ static SET_IO_ADDRESS: Operation = Operation {
     parameters: &["IOAddress"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_IRQ: Operation = Operation {
@@ -150,7 +185,8 @@ static GET_IRQ: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_IRQ: Operation = Operation {
@@ -158,7 +194,8 @@ static SET_IRQ: Operation = Operation {
     parameters: &["IRQ"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_MODE: Operation = Operation {
@@ -166,7 +203,8 @@ static GET_HOST_MODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_HOST_MODE: Operation = Operation {
@@ -174,7 +212,8 @@ static SET_HOST_MODE: Operation = Operation {
     parameters: &["hostMode"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SERVER: Operation = Operation {
@@ -182,7 +221,8 @@ static GET_SERVER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_SERVER: Operation = Operation {
@@ -190,7 +230,8 @@ static SET_SERVER: Operation = Operation {
     parameters: &["server"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PATH: Operation = Operation {
@@ -198,7 +239,8 @@ static GET_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PATH: Operation = Operation {
@@ -206,7 +248,8 @@ static SET_PATH: Operation = Operation {
     parameters: &["path"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_UART_TYPE: Operation = Operation {
@@ -214,7 +257,8 @@ static GET_UART_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_UART_TYPE: Operation = Operation {
@@ -222,5 +266,6 @@ static SET_UART_TYPE: Operation = Operation {
     parameters: &["uartType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };

@@ -26,5 +26,6 @@ static GET_SERIAL_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISerialPort" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -29,13 +29,13 @@ impl ISession {
         self.object().call(&GET_TYPE, vec![])
     }
 
-    /// Reads the attribute `name`.
+    /// Reads the attribute `name`. Since 5.0.
     #[inline]
     pub fn get_name(&self) -> Call<String> {
         self.object().call(&GET_NAME, vec![])
     }
 
-    /// Sets the attribute `name`.
+    /// Sets the attribute `name`. Since 5.0.
     #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
@@ -65,7 +65,8 @@ pub(crate) static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -73,7 +74,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAME: Operation = Operation {
@@ -81,7 +83,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static SET_NAME: Operation = Operation {
@@ -89,7 +92,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_MACHINE: Operation = Operation {
@@ -97,7 +101,8 @@ static GET_MACHINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CONSOLE: Operation = Operation {
@@ -105,7 +110,8 @@ static GET_CONSOLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IConsole" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 pub(crate) static UNLOCK_MACHINE: Operation = Operation {
@@ -113,5 +119,6 @@ pub(crate) static UNLOCK_MACHINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ISharedFolder`.
+    /// A handle to an object with VirtualBox's interface `ISharedFolder`. Since 6.0.
     ISharedFolder
 }
 
@@ -73,13 +73,13 @@ impl ISharedFolder {
         self.object().call(&GET_LAST_ACCESS_ERROR, vec![])
     }
 
-    /// Reads the attribute `symlinkPolicy`.
+    /// Reads the attribute `symlinkPolicy`. Since 7.1.
     #[inline]
     pub fn get_symlink_policy(&self) -> Call<SymlinkPolicy> {
         self.object().call(&GET_SYMLINK_POLICY, vec![])
     }
 
-    /// Sets the attribute `symlinkPolicy`.
+    /// Sets the attribute `symlinkPolicy`. Since 7.1.
     #[inline]
     pub fn set_symlink_policy(&self, symlink_policy: SymlinkPolicy) -> Call<()> {
         self.object().call(&SET_SYMLINK_POLICY, vec![symlink_policy.to_value()])
@@ -91,7 +91,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_HOST_PATH: Operation = Operation {
@@ -99,7 +100,8 @@ static GET_HOST_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_ACCESSIBLE: Operation = Operation {
@@ -107,7 +109,8 @@ static GET_ACCESSIBLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_WRITABLE: Operation = Operation {
@@ -115,7 +118,8 @@ static GET_WRITABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_WRITABLE: Operation = Operation {
@@ -123,7 +127,8 @@ static SET_WRITABLE: Operation = Operation {
     parameters: &["writable"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_AUTO_MOUNT: Operation = Operation {
@@ -131,7 +136,8 @@ static GET_AUTO_MOUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_AUTO_MOUNT: Operation = Operation {
@@ -139,7 +145,8 @@ static SET_AUTO_MOUNT: Operation = Operation {
     parameters: &["autoMount"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_AUTO_MOUNT_POINT: Operation = Operation {
@@ -147,7 +154,8 @@ static GET_AUTO_MOUNT_POINT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static SET_AUTO_MOUNT_POINT: Operation = Operation {
@@ -155,7 +163,8 @@ static SET_AUTO_MOUNT_POINT: Operation = Operation {
     parameters: &["autoMountPoint"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_LAST_ACCESS_ERROR: Operation = Operation {
@@ -163,7 +172,8 @@ static GET_LAST_ACCESS_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_SYMLINK_POLICY: Operation = Operation {
@@ -171,7 +181,8 @@ static GET_SYMLINK_POLICY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_SYMLINK_POLICY: Operation = Operation {
@@ -179,5 +190,6 @@ static SET_SYMLINK_POLICY: Operation = Operation {
     parameters: &["symlinkPolicy"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };

@@ -31,7 +31,8 @@ static GET_WIN_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_WIN_ID: Operation = Operation {
@@ -39,5 +40,6 @@ static SET_WIN_ID: Operation = Operation {
     parameters: &["winId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -86,7 +86,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAME: Operation = Operation {
@@ -94,7 +95,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NAME: Operation = Operation {
@@ -102,7 +104,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DESCRIPTION: Operation = Operation {
@@ -110,7 +113,8 @@ static GET_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_DESCRIPTION: Operation = Operation {
@@ -118,7 +122,8 @@ static SET_DESCRIPTION: Operation = Operation {
     parameters: &["description"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TIME_STAMP: Operation = Operation {
@@ -126,7 +131,8 @@ static GET_TIME_STAMP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ONLINE: Operation = Operation {
@@ -134,7 +140,8 @@ static GET_ONLINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MACHINE: Operation = Operation {
@@ -142,7 +149,8 @@ static GET_MACHINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PARENT: Operation = Operation {
@@ -150,7 +158,8 @@ static GET_PARENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISnapshot" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CHILDREN: Operation = Operation {
@@ -158,7 +167,8 @@ static GET_CHILDREN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISnapshot" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CHILDREN_COUNT: Operation = Operation {
@@ -166,5 +176,6 @@ static GET_CHILDREN_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -20,7 +20,7 @@ impl IStorageController {
         self.object().call(&GET_NAME, vec![])
     }
 
-    /// Sets the attribute `name`.
+    /// Sets the attribute `name`. Since 5.0.
     #[inline]
     pub fn set_name(&self, name: &str) -> Call<()> {
         self.object().call(&SET_NAME, vec![name.to_value()])
@@ -103,6 +103,19 @@ impl IStorageController {
     pub fn get_bootable(&self) -> Call<bool> {
         self.object().call(&GET_BOOTABLE, vec![])
     }
+
+    /// Calls the method `getIDEEmulationPort`. Until 4.1.
+    #[inline]
+    pub fn get_ide_emulation_port(&self, device_position: i32) -> Call<i32> {
+        self.object().call(&GET_IDE_EMULATION_PORT, vec![device_position.to_value()])
+    }
+
+    /// Calls the method `setIDEEmulationPort`. Until 4.1.
+    #[inline]
+    pub fn set_ide_emulation_port(&self, device_position: i32, port_number: i32) -> Call<()> {
+        self.object()
+            .call(&SET_IDE_EMULATION_PORT, vec![device_position.to_value(), port_number.to_value()])
+    }
 }
 
 static GET_NAME: Operation = Operation {
@@ -110,7 +123,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NAME: Operation = Operation {
@@ -118,7 +132,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_MAX_DEVICES_PER_PORT_COUNT: Operation = Operation {
@@ -126,7 +141,8 @@ static GET_MAX_DEVICES_PER_PORT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MIN_PORT_COUNT: Operation = Operation {
@@ -134,7 +150,8 @@ static GET_MIN_PORT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MAX_PORT_COUNT: Operation = Operation {
@@ -142,7 +159,8 @@ static GET_MAX_PORT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_INSTANCE: Operation = Operation {
@@ -150,7 +168,8 @@ static GET_INSTANCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_INSTANCE: Operation = Operation {
@@ -158,7 +177,8 @@ static SET_INSTANCE: Operation = Operation {
     parameters: &["instance"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PORT_COUNT: Operation = Operation {
@@ -166,7 +186,8 @@ static GET_PORT_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PORT_COUNT: Operation = Operation {
@@ -174,7 +195,8 @@ static SET_PORT_COUNT: Operation = Operation {
     parameters: &["portCount"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BUS: Operation = Operation {
@@ -182,7 +204,8 @@ static GET_BUS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CONTROLLER_TYPE: Operation = Operation {
@@ -190,7 +213,8 @@ static GET_CONTROLLER_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_CONTROLLER_TYPE: Operation = Operation {
@@ -198,7 +222,8 @@ static SET_CONTROLLER_TYPE: Operation = Operation {
     parameters: &["controllerType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_USE_HOST_IO_CACHE: Operation = Operation {
@@ -206,7 +231,8 @@ static GET_USE_HOST_IO_CACHE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_USE_HOST_IO_CACHE: Operation = Operation {
@@ -214,7 +240,8 @@ static SET_USE_HOST_IO_CACHE: Operation = Operation {
     parameters: &["useHostIOCache"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_BOOTABLE: Operation = Operation {
@@ -222,5 +249,24 @@ static GET_BOOTABLE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_IDE_EMULATION_PORT: Operation = Operation {
+    name: "IStorageController_getIDEEmulationPort",
+    parameters: &["devicePosition"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1,
+};
+
+static SET_IDE_EMULATION_PORT: Operation = Operation {
+    name: "IStorageController_setIDEEmulationPort",
+    parameters: &["devicePosition", "portNumber"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
     versions: 0b1,
 };

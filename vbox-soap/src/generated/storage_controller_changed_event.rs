@@ -12,25 +12,41 @@ managed_object! {
 }
 
 impl IStorageControllerChangedEvent {
-    /// Reads the attribute `machinId`.
+    /// Reads the attribute `midlDoesNotLikeEmptyInterfaces`. Only in 5.0 to 6.0.
+    #[inline]
+    pub fn get_midl_does_not_like_empty_interfaces(&self) -> Call<bool> {
+        self.object().call(&GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES, vec![])
+    }
+
+    /// Reads the attribute `machinId`. Since 6.1.
     #[inline]
     pub fn get_machin_id(&self) -> Call<String> {
         self.object().call(&GET_MACHIN_ID, vec![])
     }
 
-    /// Reads the attribute `controllerName`.
+    /// Reads the attribute `controllerName`. Since 6.1.
     #[inline]
     pub fn get_controller_name(&self) -> Call<String> {
         self.object().call(&GET_CONTROLLER_NAME, vec![])
     }
 }
 
+static GET_MIDL_DOES_NOT_LIKE_EMPTY_INTERFACES: Operation = Operation {
+    name: "IStorageControllerChangedEvent_getMidlDoesNotLikeEmptyInterfaces",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111000,
+};
+
 static GET_MACHIN_ID: Operation = Operation {
     name: "IStorageControllerChangedEvent_getMachinId",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_CONTROLLER_NAME: Operation = Operation {
@@ -38,5 +54,6 @@ static GET_CONTROLLER_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

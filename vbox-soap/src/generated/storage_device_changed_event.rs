@@ -26,7 +26,7 @@ impl IStorageDeviceChangedEvent {
         self.object().call(&GET_REMOVED, vec![])
     }
 
-    /// Reads the attribute `silent`.
+    /// Reads the attribute `silent`. Since 4.3.
     #[inline]
     pub fn get_silent(&self) -> Call<bool> {
         self.object().call(&GET_SILENT, vec![])
@@ -42,7 +42,8 @@ static GET_STORAGE_DEVICE: Operation = Operation {
         ReferenceIn { element: "returnval", field: "medium", family: "IMedium" },
         ReferenceIn { element: "returnval", field: "bandwidthGroup", family: "IBandwidthGroup" },
     ],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REMOVED: Operation = Operation {
@@ -50,7 +51,8 @@ static GET_REMOVED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SILENT: Operation = Operation {
@@ -58,5 +60,6 @@ static GET_SILENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -10,7 +10,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IStringFormValue`.
+    /// A handle to an object with VirtualBox's interface `IStringFormValue`. Since 6.1.
     IStringFormValue: IFormValue
 }
 
@@ -21,7 +21,7 @@ impl IStringFormValue {
         self.object().call(&GET_MULTILINE, vec![])
     }
 
-    /// Reads the attribute `clipboardString`.
+    /// Reads the attribute `clipboardString`. Since 7.0.
     #[inline]
     pub fn get_clipboard_string(&self) -> Call<String> {
         self.object().call(&GET_CLIPBOARD_STRING, vec![])
@@ -45,7 +45,8 @@ static GET_MULTILINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_CLIPBOARD_STRING: Operation = Operation {
@@ -53,7 +54,8 @@ static GET_CLIPBOARD_STRING: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STRING: Operation = Operation {
@@ -61,7 +63,8 @@ static GET_STRING: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static SET_STRING: Operation = Operation {
@@ -69,5 +72,6 @@ static SET_STRING: Operation = Operation {
     parameters: &["text"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

@@ -9,6 +9,7 @@ use crate::api::ChipsetType;
 use crate::api::DeviceType;
 use crate::api::FirmwareType;
 use crate::api::GraphicsControllerType;
+use crate::api::GuestDirEntryType;
 use crate::api::IBandwidthGroup;
 use crate::api::IMachine;
 use crate::api::IMedium;
@@ -21,6 +22,28 @@ use crate::api::StorageControllerType;
 use crate::api::TpmType;
 use crate::error::DecodeError;
 use crate::wire::decode::{Decode, Element, References};
+
+/// VirtualBox's `IPCIAddressV4_1`, which travels by value. Until 4.2. What the server leaves out has its default.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct IPCIAddressV4_1 {
+    /// `bus`
+    pub bus: i16,
+    /// `device`
+    pub device: i16,
+    /// `devFunction`
+    pub dev_function: i16,
+}
+
+impl Decode for IPCIAddressV4_1 {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        Ok(Self {
+            bus: element.field("bus", references)?,
+            device: element.field("device", references)?,
+            dev_function: element.field("devFunction", references)?,
+        })
+    }
+}
 
 /// VirtualBox's `IPCIDeviceAttachment`, which travels by value. What the server leaves out has its default.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +128,7 @@ impl Decode for IVRDEServerInfo {
     }
 }
 
-/// VirtualBox's `IHostDrivePartition`, which travels by value. What the server leaves out has its default.
+/// VirtualBox's `IHostDrivePartition`, which travels by value. Since 7.0. What the server leaves out has its default.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct IHostDrivePartition {
@@ -173,13 +196,13 @@ pub struct IGuestOSType {
     pub family_description: String,
     /// `id`
     pub id: String,
-    /// `subtype`
+    /// `subtype`. Since 7.1.
     pub subtype: String,
     /// `description`
     pub description: String,
     /// `is64Bit`
     pub is64_bit: bool,
-    /// `platformArchitecture`
+    /// `platformArchitecture`. Since 7.1.
     pub platform_architecture: PlatformArchitecture,
     /// `recommendedIOAPIC`
     pub recommended_ioapic: bool,
@@ -187,11 +210,13 @@ pub struct IGuestOSType {
     pub recommended_virt_ex: bool,
     /// `recommendedRAM`
     pub recommended_ram: u32,
-    /// `recommendedGraphicsController`
+    /// `recommendedGraphicsController`. Since 6.0.
     pub recommended_graphics_controller: GraphicsControllerType,
     /// `recommendedVRAM`
     pub recommended_vram: u32,
-    /// `recommended3DAcceleration`
+    /// `recommended2DVideoAcceleration`. Only in 4.2 to 7.1.
+    pub recommended2d_video_acceleration: bool,
+    /// `recommended3DAcceleration`. Since 4.2.
     pub recommended3d_acceleration: bool,
     /// `recommendedHDD`
     pub recommended_hdd: i64,
@@ -219,31 +244,31 @@ pub struct IGuestOSType {
     pub recommended_rtc_use_utc: bool,
     /// `recommendedChipset`
     pub recommended_chipset: ChipsetType,
-    /// `recommendedIommuType`
+    /// `recommendedIommuType`. Since 7.0.
     pub recommended_iommu_type: IommuType,
     /// `recommendedAudioController`
     pub recommended_audio_controller: AudioControllerType,
-    /// `recommendedAudioCodec`
+    /// `recommendedAudioCodec`. Since 5.0.
     pub recommended_audio_codec: AudioCodecType,
-    /// `recommendedFloppy`
+    /// `recommendedFloppy`. Since 4.2.
     pub recommended_floppy: bool,
-    /// `recommendedUSB`
+    /// `recommendedUSB`. Since 4.2.
     pub recommended_usb: bool,
-    /// `recommendedUSB3`
+    /// `recommendedUSB3`. Since 5.1.
     pub recommended_usb3: bool,
-    /// `recommendedTFReset`
+    /// `recommendedTFReset`. Since 5.0.
     pub recommended_tf_reset: bool,
-    /// `recommendedX2APIC`
+    /// `recommendedX2APIC`. Since 5.1.
     pub recommended_x2apic: bool,
-    /// `recommendedCPUCount`
+    /// `recommendedCPUCount`. Since 6.1.
     pub recommended_cpu_count: u32,
-    /// `recommendedTpmType`
+    /// `recommendedTpmType`. Since 7.0.
     pub recommended_tpm_type: TpmType,
-    /// `recommendedSecureBoot`
+    /// `recommendedSecureBoot`. Since 7.0.
     pub recommended_secure_boot: bool,
-    /// `recommendedWDDMGraphics`
+    /// `recommendedWDDMGraphics`. Since 7.0.
     pub recommended_wddm_graphics: bool,
-    /// `guestAdditionsInstallPackageName`
+    /// `guestAdditionsInstallPackageName`. Since 7.1.
     pub guest_additions_install_package_name: String,
 }
 
@@ -263,21 +288,57 @@ impl Decode for IGuestOSType {
             recommended_graphics_controller: element
                 .field("recommendedGraphicsController", references)?,
             recommended_vram: element.field("recommendedVRAM", references)?,
+            recommended2d_video_acceleration: element
+                .field("recommended2DVideoAcceleration", references)?,
             recommended3d_acceleration: element.field("recommended3DAcceleration", references)?,
             recommended_hdd: element.field("recommendedHDD", references)?,
             adapter_type: element.field("adapterType", references)?,
-            recommended_pae: element.field("recommendedPAE", references)?,
-            recommended_dvd_storage_controller: element
-                .field("recommendedDVDStorageController", references)?,
-            recommended_dvd_storage_bus: element.field("recommendedDVDStorageBus", references)?,
-            recommended_hd_storage_controller: element
-                .field("recommendedHDStorageController", references)?,
-            recommended_hd_storage_bus: element.field("recommendedHDStorageBus", references)?,
+            recommended_pae: element.field_once_called(
+                "recommendedPAE",
+                &["recommendedPae"],
+                references,
+            )?,
+            recommended_dvd_storage_controller: element.field_once_called(
+                "recommendedDVDStorageController",
+                &["recommendedDvdStorageController"],
+                references,
+            )?,
+            recommended_dvd_storage_bus: element.field_once_called(
+                "recommendedDVDStorageBus",
+                &["recommendedDvdStorageBus"],
+                references,
+            )?,
+            recommended_hd_storage_controller: element.field_once_called(
+                "recommendedHDStorageController",
+                &["recommendedHdStorageController"],
+                references,
+            )?,
+            recommended_hd_storage_bus: element.field_once_called(
+                "recommendedHDStorageBus",
+                &["recommendedHdStorageBus"],
+                references,
+            )?,
             recommended_firmware: element.field("recommendedFirmware", references)?,
-            recommended_usbhid: element.field("recommendedUSBHID", references)?,
-            recommended_hpet: element.field("recommendedHPET", references)?,
-            recommended_usb_tablet: element.field("recommendedUSBTablet", references)?,
-            recommended_rtc_use_utc: element.field("recommendedRTCUseUTC", references)?,
+            recommended_usbhid: element.field_once_called(
+                "recommendedUSBHID",
+                &["recommendedUsbHid"],
+                references,
+            )?,
+            recommended_hpet: element.field_once_called(
+                "recommendedHPET",
+                &["recommendedHpet"],
+                references,
+            )?,
+            recommended_usb_tablet: element.field_once_called(
+                "recommendedUSBTablet",
+                &["recommendedUsbTablet"],
+                references,
+            )?,
+            recommended_rtc_use_utc: element.field_once_called(
+                "recommendedRTCUseUTC",
+                &["recommendedRtcUseUtc"],
+                references,
+            )?,
             recommended_chipset: element.field("recommendedChipset", references)?,
             recommended_iommu_type: element.field("recommendedIommuType", references)?,
             recommended_audio_controller: element
@@ -326,11 +387,33 @@ impl Decode for IAdditionsFacility {
     }
 }
 
+/// VirtualBox's `IGuestDirEntry`, which travels by value. Until 4.1. What the server leaves out has its default.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct IGuestDirEntry {
+    /// `nodeId`
+    pub node_id: i64,
+    /// `name`
+    pub name: String,
+    /// `type`
+    pub r#type: GuestDirEntryType,
+}
+
+impl Decode for IGuestDirEntry {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        Ok(Self {
+            node_id: element.field("nodeId", references)?,
+            name: element.field("name", references)?,
+            r#type: element.field("type", references)?,
+        })
+    }
+}
+
 /// VirtualBox's `IMediumAttachment`, which travels by value. What the server leaves out has its default.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct IMediumAttachment {
-    /// `machine`
+    /// `machine`. Since 6.1.
     pub machine: Option<IMachine>,
     /// `medium`
     pub medium: Option<IMedium>,
@@ -350,9 +433,9 @@ pub struct IMediumAttachment {
     pub is_ejected: bool,
     /// `nonRotational`
     pub non_rotational: bool,
-    /// `discard`
+    /// `discard`. Since 4.2.
     pub discard: bool,
-    /// `hotPluggable`
+    /// `hotPluggable`. Since 4.3.
     pub hot_pluggable: bool,
     /// `bandwidthGroup`
     pub bandwidth_group: Option<IBandwidthGroup>,
@@ -374,6 +457,37 @@ impl Decode for IMediumAttachment {
             discard: element.field("discard", references)?,
             hot_pluggable: element.field("hotPluggable", references)?,
             bandwidth_group: element.field("bandwidthGroup", references)?,
+        })
+    }
+}
+
+/// VirtualBox's `ISharedFolderV4_1`, which travels by value. Until 5.2. What the server leaves out has its default.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ISharedFolderV4_1 {
+    /// `name`
+    pub name: String,
+    /// `hostPath`
+    pub host_path: String,
+    /// `accessible`
+    pub accessible: bool,
+    /// `writable`
+    pub writable: bool,
+    /// `autoMount`
+    pub auto_mount: bool,
+    /// `lastAccessError`
+    pub last_access_error: String,
+}
+
+impl Decode for ISharedFolderV4_1 {
+    fn decode(element: &Element, references: &References) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: element.field("name", references)?,
+            host_path: element.field("hostPath", references)?,
+            accessible: element.field("accessible", references)?,
+            writable: element.field("writable", references)?,
+            auto_mount: element.field("autoMount", references)?,
+            last_access_error: element.field("lastAccessError", references)?,
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IToken`.
+    /// A handle to an object with VirtualBox's interface `IToken`. Since 4.3.
     IToken
 }
 
@@ -29,7 +29,8 @@ static ABANDON: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static DUMMY: Operation = Operation {
@@ -37,5 +38,6 @@ static DUMMY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `ITrustedPlatformModule`.
+    /// A handle to an object with VirtualBox's interface `ITrustedPlatformModule`. Since 7.0.
     ITrustedPlatformModule
 }
 
@@ -43,7 +43,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_TYPE: Operation = Operation {
@@ -51,7 +52,8 @@ static SET_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_LOCATION: Operation = Operation {
@@ -59,7 +61,8 @@ static GET_LOCATION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_LOCATION: Operation = Operation {
@@ -67,5 +70,6 @@ static SET_LOCATION: Operation = Operation {
     parameters: &["location"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -11,7 +11,7 @@ use crate::reply::{Outputs, Reply};
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUefiVariableStore`.
+    /// A handle to an object with VirtualBox's interface `IUefiVariableStore`. Since 7.0.
     IUefiVariableStore
 }
 
@@ -185,7 +185,8 @@ static GET_SECURE_BOOT_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_SECURE_BOOT_ENABLED: Operation = Operation {
@@ -193,7 +194,8 @@ static SET_SECURE_BOOT_ENABLED: Operation = Operation {
     parameters: &["secureBootEnabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_VARIABLE: Operation = Operation {
@@ -201,7 +203,8 @@ static ADD_VARIABLE: Operation = Operation {
     parameters: &["name", "owner", "attributes", "data"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static DELETE_VARIABLE: Operation = Operation {
@@ -209,7 +212,8 @@ static DELETE_VARIABLE: Operation = Operation {
     parameters: &["name", "owner"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CHANGE_VARIABLE: Operation = Operation {
@@ -217,7 +221,8 @@ static CHANGE_VARIABLE: Operation = Operation {
     parameters: &["name", "data"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static QUERY_VARIABLE_BY_NAME: Operation = Operation {
@@ -225,7 +230,8 @@ static QUERY_VARIABLE_BY_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static QUERY_VARIABLES: Operation = Operation {
@@ -233,7 +239,8 @@ static QUERY_VARIABLES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ENROLL_ORACLE_PLATFORM_KEY: Operation = Operation {
@@ -241,7 +248,8 @@ static ENROLL_ORACLE_PLATFORM_KEY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ENROLL_PLATFORM_KEY: Operation = Operation {
@@ -249,7 +257,8 @@ static ENROLL_PLATFORM_KEY: Operation = Operation {
     parameters: &["platformKey", "owner"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_KEK: Operation = Operation {
@@ -257,7 +266,8 @@ static ADD_KEK: Operation = Operation {
     parameters: &["keyEncryptionKey", "owner", "signatureType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_SIGNATURE_TO_DB: Operation = Operation {
@@ -265,7 +275,8 @@ static ADD_SIGNATURE_TO_DB: Operation = Operation {
     parameters: &["signature", "owner", "signatureType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_SIGNATURE_TO_DBX: Operation = Operation {
@@ -273,7 +284,8 @@ static ADD_SIGNATURE_TO_DBX: Operation = Operation {
     parameters: &["signature", "owner", "signatureType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ENROLL_DEFAULT_MS_SIGNATURES: Operation = Operation {
@@ -281,7 +293,8 @@ static ENROLL_DEFAULT_MS_SIGNATURES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ADD_SIGNATURE_TO_MOK: Operation = Operation {
@@ -289,5 +302,6 @@ static ADD_SIGNATURE_TO_MOK: Operation = Operation {
     parameters: &["signature", "owner", "signatureType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -9,7 +9,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUnattended`.
+    /// A handle to an object with VirtualBox's interface `IUnattended`. Since 5.2.
     IUnattended
 }
 
@@ -50,25 +50,37 @@ impl IUnattended {
         self.object().call(&SET_USER, vec![user.to_value()])
     }
 
-    /// Reads the attribute `userPassword`.
+    /// Reads the attribute `password`. Only in 5.2 to 7.0.
+    #[inline]
+    pub fn get_password(&self) -> Call<String> {
+        self.object().call(&GET_PASSWORD, vec![])
+    }
+
+    /// Sets the attribute `password`. Only in 5.2 to 7.0.
+    #[inline]
+    pub fn set_password(&self, password: &str) -> Call<()> {
+        self.object().call(&SET_PASSWORD, vec![password.to_value()])
+    }
+
+    /// Reads the attribute `userPassword`. Since 7.1.
     #[inline]
     pub fn get_user_password(&self) -> Call<String> {
         self.object().call(&GET_USER_PASSWORD, vec![])
     }
 
-    /// Sets the attribute `userPassword`.
+    /// Sets the attribute `userPassword`. Since 7.1.
     #[inline]
     pub fn set_user_password(&self, user_password: &str) -> Call<()> {
         self.object().call(&SET_USER_PASSWORD, vec![user_password.to_value()])
     }
 
-    /// Reads the attribute `adminPassword`.
+    /// Reads the attribute `adminPassword`. Since 7.1.
     #[inline]
     pub fn get_admin_password(&self) -> Call<String> {
         self.object().call(&GET_ADMIN_PASSWORD, vec![])
     }
 
-    /// Sets the attribute `adminPassword`.
+    /// Sets the attribute `adminPassword`. Since 7.1.
     #[inline]
     pub fn set_admin_password(&self, admin_password: &str) -> Call<()> {
         self.object().call(&SET_ADMIN_PASSWORD, vec![admin_password.to_value()])
@@ -122,7 +134,7 @@ impl IUnattended {
         self.object().call(&SET_INSTALL_GUEST_ADDITIONS, vec![install_guest_additions.to_value()])
     }
 
-    /// Reads the attribute `productKeyRequired`.
+    /// Reads the attribute `productKeyRequired`. Since 7.2.
     #[inline]
     pub fn get_product_key_required(&self) -> Call<bool> {
         self.object().call(&GET_PRODUCT_KEY_REQUIRED, vec![])
@@ -153,25 +165,25 @@ impl IUnattended {
             .call(&SET_INSTALL_TEST_EXEC_SERVICE, vec![install_test_exec_service.to_value()])
     }
 
-    /// Reads the attribute `userPayloadIsoPath`.
+    /// Reads the attribute `userPayloadIsoPath`. Since 7.1.
     #[inline]
     pub fn get_user_payload_iso_path(&self) -> Call<String> {
         self.object().call(&GET_USER_PAYLOAD_ISO_PATH, vec![])
     }
 
-    /// Sets the attribute `userPayloadIsoPath`.
+    /// Sets the attribute `userPayloadIsoPath`. Since 7.1.
     #[inline]
     pub fn set_user_payload_iso_path(&self, user_payload_iso_path: &str) -> Call<()> {
         self.object().call(&SET_USER_PAYLOAD_ISO_PATH, vec![user_payload_iso_path.to_value()])
     }
 
-    /// Reads the attribute `installUserPayload`.
+    /// Reads the attribute `installUserPayload`. Since 7.1.
     #[inline]
     pub fn get_install_user_payload(&self) -> Call<bool> {
         self.object().call(&GET_INSTALL_USER_PAYLOAD, vec![])
     }
 
-    /// Sets the attribute `installUserPayload`.
+    /// Sets the attribute `installUserPayload`. Since 7.1.
     #[inline]
     pub fn set_install_user_payload(&self, install_user_payload: bool) -> Call<()> {
         self.object().call(&SET_INSTALL_USER_PAYLOAD, vec![install_user_payload.to_value()])
@@ -189,25 +201,25 @@ impl IUnattended {
         self.object().call(&SET_TIME_ZONE, vec![time_zone.to_value()])
     }
 
-    /// Reads the attribute `keyboardLayout`.
+    /// Reads the attribute `keyboardLayout`. Since 7.1.
     #[inline]
     pub fn get_keyboard_layout(&self) -> Call<String> {
         self.object().call(&GET_KEYBOARD_LAYOUT, vec![])
     }
 
-    /// Sets the attribute `keyboardLayout`.
+    /// Sets the attribute `keyboardLayout`. Since 7.1.
     #[inline]
     pub fn set_keyboard_layout(&self, keyboard_layout: &str) -> Call<()> {
         self.object().call(&SET_KEYBOARD_LAYOUT, vec![keyboard_layout.to_value()])
     }
 
-    /// Reads the attribute `keyboardVariant`.
+    /// Reads the attribute `keyboardVariant`. Since 7.1.
     #[inline]
     pub fn get_keyboard_variant(&self) -> Call<String> {
         self.object().call(&GET_KEYBOARD_VARIANT, vec![])
     }
 
-    /// Sets the attribute `keyboardVariant`.
+    /// Sets the attribute `keyboardVariant`. Since 7.1.
     #[inline]
     pub fn set_keyboard_variant(&self, keyboard_variant: &str) -> Call<()> {
         self.object().call(&SET_KEYBOARD_VARIANT, vec![keyboard_variant.to_value()])
@@ -405,31 +417,31 @@ impl IUnattended {
         self.object().call(&GET_DETECTED_OS_HINTS, vec![])
     }
 
-    /// Reads the attribute `detectedImageNames`.
+    /// Reads the attribute `detectedImageNames`. Since 7.0.
     #[inline]
     pub fn get_detected_image_names(&self) -> Call<Vec<String>> {
         self.object().call(&GET_DETECTED_IMAGE_NAMES, vec![])
     }
 
-    /// Reads the attribute `detectedImageIndices`.
+    /// Reads the attribute `detectedImageIndices`. Since 7.0.
     #[inline]
     pub fn get_detected_image_indices(&self) -> Call<Vec<u32>> {
         self.object().call(&GET_DETECTED_IMAGE_INDICES, vec![])
     }
 
-    /// Reads the attribute `isUnattendedInstallSupported`.
+    /// Reads the attribute `isUnattendedInstallSupported`. Since 7.0.
     #[inline]
     pub fn get_is_unattended_install_supported(&self) -> Call<bool> {
         self.object().call(&GET_IS_UNATTENDED_INSTALL_SUPPORTED, vec![])
     }
 
-    /// Reads the attribute `avoidUpdatesOverNetwork`.
+    /// Reads the attribute `avoidUpdatesOverNetwork`. Since 7.0.
     #[inline]
     pub fn get_avoid_updates_over_network(&self) -> Call<bool> {
         self.object().call(&GET_AVOID_UPDATES_OVER_NETWORK, vec![])
     }
 
-    /// Sets the attribute `avoidUpdatesOverNetwork`.
+    /// Sets the attribute `avoidUpdatesOverNetwork`. Since 7.0.
     #[inline]
     pub fn set_avoid_updates_over_network(&self, avoid_updates_over_network: bool) -> Call<()> {
         self.object()
@@ -472,7 +484,8 @@ static GET_ISO_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_ISO_PATH: Operation = Operation {
@@ -480,7 +493,8 @@ static SET_ISO_PATH: Operation = Operation {
     parameters: &["isoPath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_MACHINE: Operation = Operation {
@@ -488,7 +502,8 @@ static GET_MACHINE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_MACHINE: Operation = Operation {
@@ -496,7 +511,8 @@ static SET_MACHINE: Operation = Operation {
     parameters: &["machine"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_USER: Operation = Operation {
@@ -504,7 +520,8 @@ static GET_USER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_USER: Operation = Operation {
@@ -512,7 +529,26 @@ static SET_USER: Operation = Operation {
     parameters: &["user"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
+};
+
+static GET_PASSWORD: Operation = Operation {
+    name: "IUnattended_getPassword",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100000,
+};
+
+static SET_PASSWORD: Operation = Operation {
+    name: "IUnattended_setPassword",
+    parameters: &["password"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111100000,
 };
 
 static GET_USER_PASSWORD: Operation = Operation {
@@ -520,7 +556,8 @@ static GET_USER_PASSWORD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_USER_PASSWORD: Operation = Operation {
@@ -528,7 +565,8 @@ static SET_USER_PASSWORD: Operation = Operation {
     parameters: &["userPassword"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_ADMIN_PASSWORD: Operation = Operation {
@@ -536,7 +574,8 @@ static GET_ADMIN_PASSWORD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_ADMIN_PASSWORD: Operation = Operation {
@@ -544,7 +583,8 @@ static SET_ADMIN_PASSWORD: Operation = Operation {
     parameters: &["adminPassword"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_FULL_USER_NAME: Operation = Operation {
@@ -552,7 +592,8 @@ static GET_FULL_USER_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_FULL_USER_NAME: Operation = Operation {
@@ -560,7 +601,8 @@ static SET_FULL_USER_NAME: Operation = Operation {
     parameters: &["fullUserName"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_PRODUCT_KEY: Operation = Operation {
@@ -568,7 +610,8 @@ static GET_PRODUCT_KEY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_PRODUCT_KEY: Operation = Operation {
@@ -576,7 +619,8 @@ static SET_PRODUCT_KEY: Operation = Operation {
     parameters: &["productKey"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_ADDITIONS_ISO_PATH: Operation = Operation {
@@ -584,7 +628,8 @@ static GET_ADDITIONS_ISO_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_ADDITIONS_ISO_PATH: Operation = Operation {
@@ -592,7 +637,8 @@ static SET_ADDITIONS_ISO_PATH: Operation = Operation {
     parameters: &["additionsIsoPath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_INSTALL_GUEST_ADDITIONS: Operation = Operation {
@@ -600,7 +646,8 @@ static GET_INSTALL_GUEST_ADDITIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_INSTALL_GUEST_ADDITIONS: Operation = Operation {
@@ -608,7 +655,8 @@ static SET_INSTALL_GUEST_ADDITIONS: Operation = Operation {
     parameters: &["installGuestAdditions"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_PRODUCT_KEY_REQUIRED: Operation = Operation {
@@ -616,7 +664,8 @@ static GET_PRODUCT_KEY_REQUIRED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_VALIDATION_KIT_ISO_PATH: Operation = Operation {
@@ -624,7 +673,8 @@ static GET_VALIDATION_KIT_ISO_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_VALIDATION_KIT_ISO_PATH: Operation = Operation {
@@ -632,7 +682,8 @@ static SET_VALIDATION_KIT_ISO_PATH: Operation = Operation {
     parameters: &["validationKitIsoPath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_INSTALL_TEST_EXEC_SERVICE: Operation = Operation {
@@ -640,7 +691,8 @@ static GET_INSTALL_TEST_EXEC_SERVICE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_INSTALL_TEST_EXEC_SERVICE: Operation = Operation {
@@ -648,7 +700,8 @@ static SET_INSTALL_TEST_EXEC_SERVICE: Operation = Operation {
     parameters: &["installTestExecService"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_USER_PAYLOAD_ISO_PATH: Operation = Operation {
@@ -656,7 +709,8 @@ static GET_USER_PAYLOAD_ISO_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_USER_PAYLOAD_ISO_PATH: Operation = Operation {
@@ -664,7 +718,8 @@ static SET_USER_PAYLOAD_ISO_PATH: Operation = Operation {
     parameters: &["userPayloadIsoPath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_INSTALL_USER_PAYLOAD: Operation = Operation {
@@ -672,7 +727,8 @@ static GET_INSTALL_USER_PAYLOAD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_INSTALL_USER_PAYLOAD: Operation = Operation {
@@ -680,7 +736,8 @@ static SET_INSTALL_USER_PAYLOAD: Operation = Operation {
     parameters: &["installUserPayload"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_TIME_ZONE: Operation = Operation {
@@ -688,7 +745,8 @@ static GET_TIME_ZONE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_TIME_ZONE: Operation = Operation {
@@ -696,7 +754,8 @@ static SET_TIME_ZONE: Operation = Operation {
     parameters: &["timeZone"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_KEYBOARD_LAYOUT: Operation = Operation {
@@ -704,7 +763,8 @@ static GET_KEYBOARD_LAYOUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_KEYBOARD_LAYOUT: Operation = Operation {
@@ -712,7 +772,8 @@ static SET_KEYBOARD_LAYOUT: Operation = Operation {
     parameters: &["keyboardLayout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_KEYBOARD_VARIANT: Operation = Operation {
@@ -720,7 +781,8 @@ static GET_KEYBOARD_VARIANT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static SET_KEYBOARD_VARIANT: Operation = Operation {
@@ -728,7 +790,8 @@ static SET_KEYBOARD_VARIANT: Operation = Operation {
     parameters: &["keyboardVariant"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_LOCALE: Operation = Operation {
@@ -736,7 +799,8 @@ static GET_LOCALE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_LOCALE: Operation = Operation {
@@ -744,7 +808,8 @@ static SET_LOCALE: Operation = Operation {
     parameters: &["locale"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_LANGUAGE: Operation = Operation {
@@ -752,7 +817,8 @@ static GET_LANGUAGE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_LANGUAGE: Operation = Operation {
@@ -760,7 +826,8 @@ static SET_LANGUAGE: Operation = Operation {
     parameters: &["language"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_COUNTRY: Operation = Operation {
@@ -768,7 +835,8 @@ static GET_COUNTRY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_COUNTRY: Operation = Operation {
@@ -776,7 +844,8 @@ static SET_COUNTRY: Operation = Operation {
     parameters: &["country"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_PROXY: Operation = Operation {
@@ -784,7 +853,8 @@ static GET_PROXY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_PROXY: Operation = Operation {
@@ -792,7 +862,8 @@ static SET_PROXY: Operation = Operation {
     parameters: &["proxy"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_PACKAGE_SELECTION_ADJUSTMENTS: Operation = Operation {
@@ -800,7 +871,8 @@ static GET_PACKAGE_SELECTION_ADJUSTMENTS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_PACKAGE_SELECTION_ADJUSTMENTS: Operation = Operation {
@@ -808,7 +880,8 @@ static SET_PACKAGE_SELECTION_ADJUSTMENTS: Operation = Operation {
     parameters: &["packageSelectionAdjustments"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_HOSTNAME: Operation = Operation {
@@ -816,7 +889,8 @@ static GET_HOSTNAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_HOSTNAME: Operation = Operation {
@@ -824,7 +898,8 @@ static SET_HOSTNAME: Operation = Operation {
     parameters: &["hostname"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_AUXILIARY_BASE_PATH: Operation = Operation {
@@ -832,7 +907,8 @@ static GET_AUXILIARY_BASE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_AUXILIARY_BASE_PATH: Operation = Operation {
@@ -840,7 +916,8 @@ static SET_AUXILIARY_BASE_PATH: Operation = Operation {
     parameters: &["auxiliaryBasePath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_IMAGE_INDEX: Operation = Operation {
@@ -848,7 +925,8 @@ static GET_IMAGE_INDEX: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_IMAGE_INDEX: Operation = Operation {
@@ -856,7 +934,8 @@ static SET_IMAGE_INDEX: Operation = Operation {
     parameters: &["imageIndex"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_SCRIPT_TEMPLATE_PATH: Operation = Operation {
@@ -864,7 +943,8 @@ static GET_SCRIPT_TEMPLATE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_SCRIPT_TEMPLATE_PATH: Operation = Operation {
@@ -872,7 +952,8 @@ static SET_SCRIPT_TEMPLATE_PATH: Operation = Operation {
     parameters: &["scriptTemplatePath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_POST_INSTALL_SCRIPT_TEMPLATE_PATH: Operation = Operation {
@@ -880,7 +961,8 @@ static GET_POST_INSTALL_SCRIPT_TEMPLATE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_POST_INSTALL_SCRIPT_TEMPLATE_PATH: Operation = Operation {
@@ -888,7 +970,8 @@ static SET_POST_INSTALL_SCRIPT_TEMPLATE_PATH: Operation = Operation {
     parameters: &["postInstallScriptTemplatePath"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_POST_INSTALL_COMMAND: Operation = Operation {
@@ -896,7 +979,8 @@ static GET_POST_INSTALL_COMMAND: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_POST_INSTALL_COMMAND: Operation = Operation {
@@ -904,7 +988,8 @@ static SET_POST_INSTALL_COMMAND: Operation = Operation {
     parameters: &["postInstallCommand"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_EXTRA_INSTALL_KERNEL_PARAMETERS: Operation = Operation {
@@ -912,7 +997,8 @@ static GET_EXTRA_INSTALL_KERNEL_PARAMETERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static SET_EXTRA_INSTALL_KERNEL_PARAMETERS: Operation = Operation {
@@ -920,7 +1006,8 @@ static SET_EXTRA_INSTALL_KERNEL_PARAMETERS: Operation = Operation {
     parameters: &["extraInstallKernelParameters"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_DETECTED_OS_TYPE_ID: Operation = Operation {
@@ -928,7 +1015,8 @@ static GET_DETECTED_OS_TYPE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_DETECTED_OS_VERSION: Operation = Operation {
@@ -936,7 +1024,8 @@ static GET_DETECTED_OS_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_DETECTED_OS_FLAVOR: Operation = Operation {
@@ -944,7 +1033,8 @@ static GET_DETECTED_OS_FLAVOR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_DETECTED_OS_LANGUAGES: Operation = Operation {
@@ -952,7 +1042,8 @@ static GET_DETECTED_OS_LANGUAGES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_DETECTED_OS_HINTS: Operation = Operation {
@@ -960,7 +1051,8 @@ static GET_DETECTED_OS_HINTS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static GET_DETECTED_IMAGE_NAMES: Operation = Operation {
@@ -968,7 +1060,8 @@ static GET_DETECTED_IMAGE_NAMES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DETECTED_IMAGE_INDICES: Operation = Operation {
@@ -976,7 +1069,8 @@ static GET_DETECTED_IMAGE_INDICES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_UNATTENDED_INSTALL_SUPPORTED: Operation = Operation {
@@ -984,7 +1078,8 @@ static GET_IS_UNATTENDED_INSTALL_SUPPORTED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_AVOID_UPDATES_OVER_NETWORK: Operation = Operation {
@@ -992,7 +1087,8 @@ static GET_AVOID_UPDATES_OVER_NETWORK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_AVOID_UPDATES_OVER_NETWORK: Operation = Operation {
@@ -1000,7 +1096,8 @@ static SET_AVOID_UPDATES_OVER_NETWORK: Operation = Operation {
     parameters: &["avoidUpdatesOverNetwork"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static DETECT_ISO_OS: Operation = Operation {
@@ -1008,7 +1105,8 @@ static DETECT_ISO_OS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static PREPARE: Operation = Operation {
@@ -1016,7 +1114,8 @@ static PREPARE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static CONSTRUCT_MEDIA: Operation = Operation {
@@ -1024,7 +1123,8 @@ static CONSTRUCT_MEDIA: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static RECONFIGURE_VM: Operation = Operation {
@@ -1032,7 +1132,8 @@ static RECONFIGURE_VM: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static DONE: Operation = Operation {
@@ -1040,5 +1141,6 @@ static DONE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };

@@ -12,7 +12,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUpdateAgent`.
+    /// A handle to an object with VirtualBox's interface `IUpdateAgent`. Since 7.0.
     IUpdateAgent
 }
 
@@ -179,7 +179,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -187,7 +188,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ORDER: Operation = Operation {
@@ -195,7 +197,8 @@ static GET_ORDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DEPENDS_ON: Operation = Operation {
@@ -203,7 +206,8 @@ static GET_DEPENDS_ON: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_VERSION: Operation = Operation {
@@ -211,7 +215,8 @@ static GET_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DOWNLOAD_URL: Operation = Operation {
@@ -219,7 +224,8 @@ static GET_DOWNLOAD_URL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_WEB_URL: Operation = Operation {
@@ -227,7 +233,8 @@ static GET_WEB_URL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_RELEASE_NOTES: Operation = Operation {
@@ -235,7 +242,8 @@ static GET_RELEASE_NOTES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_ENABLED: Operation = Operation {
@@ -243,7 +251,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -251,7 +260,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_HIDDEN: Operation = Operation {
@@ -259,7 +269,8 @@ static GET_HIDDEN: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_STATE: Operation = Operation {
@@ -267,7 +278,8 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CHECK_FREQUENCY: Operation = Operation {
@@ -275,7 +287,8 @@ static GET_CHECK_FREQUENCY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_CHECK_FREQUENCY: Operation = Operation {
@@ -283,7 +296,8 @@ static SET_CHECK_FREQUENCY: Operation = Operation {
     parameters: &["checkFrequency"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CHANNEL: Operation = Operation {
@@ -291,7 +305,8 @@ static GET_CHANNEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_CHANNEL: Operation = Operation {
@@ -299,7 +314,8 @@ static SET_CHANNEL: Operation = Operation {
     parameters: &["channel"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_REPOSITORY_URL: Operation = Operation {
@@ -307,7 +323,8 @@ static GET_REPOSITORY_URL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static SET_REPOSITORY_URL: Operation = Operation {
@@ -315,7 +332,8 @@ static SET_REPOSITORY_URL: Operation = Operation {
     parameters: &["repositoryURL"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_LAST_CHECK_DATE: Operation = Operation {
@@ -323,7 +341,8 @@ static GET_LAST_CHECK_DATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CHECK_COUNT: Operation = Operation {
@@ -331,7 +350,8 @@ static GET_CHECK_COUNT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_IS_CHECK_NEEDED: Operation = Operation {
@@ -339,7 +359,8 @@ static GET_IS_CHECK_NEEDED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SUPPORTED_CHANNELS: Operation = Operation {
@@ -347,7 +368,8 @@ static GET_SUPPORTED_CHANNELS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CHECK_FOR: Operation = Operation {
@@ -355,7 +377,8 @@ static CHECK_FOR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static DOWNLOAD: Operation = Operation {
@@ -363,7 +386,8 @@ static DOWNLOAD: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static INSTALL: Operation = Operation {
@@ -371,7 +395,8 @@ static INSTALL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static ROLLBACK: Operation = Operation {
@@ -379,5 +404,6 @@ static ROLLBACK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

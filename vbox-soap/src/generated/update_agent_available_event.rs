@@ -9,7 +9,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUpdateAgentAvailableEvent`.
+    /// A handle to an object with VirtualBox's interface `IUpdateAgentAvailableEvent`. Since 7.0.
     IUpdateAgentAvailableEvent: IUpdateAgentEvent
 }
 
@@ -56,7 +56,8 @@ static GET_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_CHANNEL: Operation = Operation {
@@ -64,7 +65,8 @@ static GET_CHANNEL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_SEVERITY: Operation = Operation {
@@ -72,7 +74,8 @@ static GET_SEVERITY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_DOWNLOAD_URL: Operation = Operation {
@@ -80,7 +83,8 @@ static GET_DOWNLOAD_URL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_WEB_URL: Operation = Operation {
@@ -88,7 +92,8 @@ static GET_WEB_URL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_RELEASE_NOTES: Operation = Operation {
@@ -96,5 +101,6 @@ static GET_RELEASE_NOTES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

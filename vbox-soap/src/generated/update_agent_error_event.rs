@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUpdateAgentErrorEvent`.
+    /// A handle to an object with VirtualBox's interface `IUpdateAgentErrorEvent`. Since 7.0.
     IUpdateAgentErrorEvent: IUpdateAgentEvent
 }
 
@@ -30,7 +30,8 @@ static GET_MSG: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_RC_ERROR: Operation = Operation {
@@ -38,5 +39,6 @@ static GET_RC_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -7,7 +7,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUpdateAgentSettingsChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IUpdateAgentSettingsChangedEvent`. Since 7.0.
     IUpdateAgentSettingsChangedEvent: IUpdateAgentEvent
 }
 
@@ -24,5 +24,6 @@ static GET_ATTRIBUTE_HINT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

@@ -8,7 +8,7 @@ use crate::object::managed_object;
 use crate::operation::Operation;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUpdateAgentStateChangedEvent`.
+    /// A handle to an object with VirtualBox's interface `IUpdateAgentStateChangedEvent`. Since 7.0.
     IUpdateAgentStateChangedEvent: IUpdateAgentEvent
 }
 
@@ -25,5 +25,6 @@ static GET_STATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };

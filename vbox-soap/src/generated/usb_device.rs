@@ -66,7 +66,7 @@ impl IUSBDevice {
         self.object().call(&GET_PORT, vec![])
     }
 
-    /// Reads the attribute `portPath`.
+    /// Reads the attribute `portPath`. Since 6.1.
     #[inline]
     pub fn get_port_path(&self) -> Call<String> {
         self.object().call(&GET_PORT_PATH, vec![])
@@ -78,7 +78,13 @@ impl IUSBDevice {
         self.object().call(&GET_VERSION, vec![])
     }
 
-    /// Reads the attribute `speed`.
+    /// Reads the attribute `portVersion`. Until 6.0.
+    #[inline]
+    pub fn get_port_version(&self) -> Call<u16> {
+        self.object().call(&GET_PORT_VERSION, vec![])
+    }
+
+    /// Reads the attribute `speed`. Since 5.0.
     #[inline]
     pub fn get_speed(&self) -> Call<USBConnectionSpeed> {
         self.object().call(&GET_SPEED, vec![])
@@ -90,13 +96,13 @@ impl IUSBDevice {
         self.object().call(&GET_REMOTE, vec![])
     }
 
-    /// Reads the attribute `deviceInfo`.
+    /// Reads the attribute `deviceInfo`. Since 5.1.
     #[inline]
     pub fn get_device_info(&self) -> Call<Vec<String>> {
         self.object().call(&GET_DEVICE_INFO, vec![])
     }
 
-    /// Reads the attribute `backend`.
+    /// Reads the attribute `backend`. Since 5.1.
     #[inline]
     pub fn get_backend(&self) -> Call<String> {
         self.object().call(&GET_BACKEND, vec![])
@@ -108,7 +114,8 @@ static GET_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VENDOR_ID: Operation = Operation {
@@ -116,7 +123,8 @@ static GET_VENDOR_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PRODUCT_ID: Operation = Operation {
@@ -124,7 +132,8 @@ static GET_PRODUCT_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REVISION: Operation = Operation {
@@ -132,7 +141,8 @@ static GET_REVISION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MANUFACTURER: Operation = Operation {
@@ -140,7 +150,8 @@ static GET_MANUFACTURER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PRODUCT: Operation = Operation {
@@ -148,7 +159,8 @@ static GET_PRODUCT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SERIAL_NUMBER: Operation = Operation {
@@ -156,7 +168,8 @@ static GET_SERIAL_NUMBER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ADDRESS: Operation = Operation {
@@ -164,7 +177,8 @@ static GET_ADDRESS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PORT: Operation = Operation {
@@ -172,7 +186,8 @@ static GET_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PORT_PATH: Operation = Operation {
@@ -180,7 +195,8 @@ static GET_PORT_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_VERSION: Operation = Operation {
@@ -188,7 +204,17 @@ static GET_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static GET_PORT_VERSION: Operation = Operation {
+    name: "IUSBDevice_getPortVersion",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b1111111,
 };
 
 static GET_SPEED: Operation = Operation {
@@ -196,7 +222,8 @@ static GET_SPEED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_REMOTE: Operation = Operation {
@@ -204,7 +231,8 @@ static GET_REMOTE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DEVICE_INFO: Operation = Operation {
@@ -212,7 +240,8 @@ static GET_DEVICE_INFO: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };
 
 static GET_BACKEND: Operation = Operation {
@@ -220,5 +249,6 @@ static GET_BACKEND: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111110000,
 };

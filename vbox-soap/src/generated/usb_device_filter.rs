@@ -150,7 +150,8 @@ static GET_NAME: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_NAME: Operation = Operation {
@@ -158,7 +159,8 @@ static SET_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ACTIVE: Operation = Operation {
@@ -166,7 +168,8 @@ static GET_ACTIVE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ACTIVE: Operation = Operation {
@@ -174,7 +177,8 @@ static SET_ACTIVE: Operation = Operation {
     parameters: &["active"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VENDOR_ID: Operation = Operation {
@@ -182,7 +186,8 @@ static GET_VENDOR_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_VENDOR_ID: Operation = Operation {
@@ -190,7 +195,8 @@ static SET_VENDOR_ID: Operation = Operation {
     parameters: &["vendorId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PRODUCT_ID: Operation = Operation {
@@ -198,7 +204,8 @@ static GET_PRODUCT_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PRODUCT_ID: Operation = Operation {
@@ -206,7 +213,8 @@ static SET_PRODUCT_ID: Operation = Operation {
     parameters: &["productId"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REVISION: Operation = Operation {
@@ -214,7 +222,8 @@ static GET_REVISION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_REVISION: Operation = Operation {
@@ -222,7 +231,8 @@ static SET_REVISION: Operation = Operation {
     parameters: &["revision"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MANUFACTURER: Operation = Operation {
@@ -230,7 +240,8 @@ static GET_MANUFACTURER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_MANUFACTURER: Operation = Operation {
@@ -238,7 +249,8 @@ static SET_MANUFACTURER: Operation = Operation {
     parameters: &["manufacturer"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PRODUCT: Operation = Operation {
@@ -246,7 +258,8 @@ static GET_PRODUCT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PRODUCT: Operation = Operation {
@@ -254,7 +267,8 @@ static SET_PRODUCT: Operation = Operation {
     parameters: &["product"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SERIAL_NUMBER: Operation = Operation {
@@ -262,7 +276,8 @@ static GET_SERIAL_NUMBER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_SERIAL_NUMBER: Operation = Operation {
@@ -270,7 +285,8 @@ static SET_SERIAL_NUMBER: Operation = Operation {
     parameters: &["serialNumber"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PORT: Operation = Operation {
@@ -278,7 +294,8 @@ static GET_PORT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_PORT: Operation = Operation {
@@ -286,7 +303,8 @@ static SET_PORT: Operation = Operation {
     parameters: &["port"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REMOTE: Operation = Operation {
@@ -294,7 +312,8 @@ static GET_REMOTE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_REMOTE: Operation = Operation {
@@ -302,7 +321,8 @@ static SET_REMOTE: Operation = Operation {
     parameters: &["remote"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MASKED_INTERFACES: Operation = Operation {
@@ -310,7 +330,8 @@ static GET_MASKED_INTERFACES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_MASKED_INTERFACES: Operation = Operation {
@@ -318,5 +339,6 @@ static SET_MASKED_INTERFACES: Operation = Operation {
     parameters: &["maskedInterfaces"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -9,7 +9,7 @@ use crate::operation::ReferenceIn;
 use crate::value::ToValue;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IUSBDeviceFilters`.
+    /// A handle to an object with VirtualBox's interface `IUSBDeviceFilters`. Since 4.3.
     IUSBDeviceFilters
 }
 
@@ -44,7 +44,8 @@ static GET_DEVICE_FILTERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDeviceFilter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static CREATE_DEVICE_FILTER: Operation = Operation {
@@ -52,7 +53,8 @@ static CREATE_DEVICE_FILTER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDeviceFilter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static INSERT_DEVICE_FILTER: Operation = Operation {
@@ -60,7 +62,8 @@ static INSERT_DEVICE_FILTER: Operation = Operation {
     parameters: &["position", "filter"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static REMOVE_DEVICE_FILTER: Operation = Operation {
@@ -68,5 +71,6 @@ static REMOVE_DEVICE_FILTER: Operation = Operation {
     parameters: &["position"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDeviceFilter" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };

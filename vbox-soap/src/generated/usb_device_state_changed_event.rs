@@ -39,7 +39,8 @@ static GET_DEVICE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUSBDevice" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ATTACHED: Operation = Operation {
@@ -47,7 +48,8 @@ static GET_ATTACHED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ERROR: Operation = Operation {
@@ -55,5 +57,6 @@ static GET_ERROR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -31,19 +31,19 @@ impl IVetoEvent {
         self.object().call(&GET_VETOS, vec![])
     }
 
-    /// Calls the method `addApproval`.
+    /// Calls the method `addApproval`. Since 5.0.
     #[inline]
     pub fn add_approval(&self, reason: &str) -> Call<()> {
         self.object().call(&ADD_APPROVAL, vec![reason.to_value()])
     }
 
-    /// Calls the method `isApproved`.
+    /// Calls the method `isApproved`. Since 5.0.
     #[inline]
     pub fn is_approved(&self) -> Call<bool> {
         self.object().call(&IS_APPROVED, vec![])
     }
 
-    /// Calls the method `getApprovals`.
+    /// Calls the method `getApprovals`. Since 5.0.
     #[inline]
     pub fn get_approvals(&self) -> Call<Vec<String>> {
         self.object().call(&GET_APPROVALS, vec![])
@@ -55,7 +55,8 @@ static ADD_VETO: Operation = Operation {
     parameters: &["reason"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static IS_VETOED: Operation = Operation {
@@ -63,7 +64,8 @@ static IS_VETOED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VETOS: Operation = Operation {
@@ -71,7 +73,8 @@ static GET_VETOS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ADD_APPROVAL: Operation = Operation {
@@ -79,7 +82,8 @@ static ADD_APPROVAL: Operation = Operation {
     parameters: &["reason"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static IS_APPROVED: Operation = Operation {
@@ -87,7 +91,8 @@ static IS_APPROVED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_APPROVALS: Operation = Operation {
@@ -95,5 +100,6 @@ static GET_APPROVALS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };

@@ -35,10 +35,24 @@ impl IVFSExplorer {
         self.object().call(&UPDATE, vec![])
     }
 
-    /// Calls the method `cd`.
+    /// Calls the method `cd`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::cd_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn cd(&self, dir: &str) -> Call<IProgress> {
         self.object().call(&CD, vec![dir.to_value()])
+    }
+
+    /// What [`Self::cd`] is, and stays when that changes.
+    #[inline]
+    pub fn cd_v4_3(&self, dir: &str) -> Call<IProgress> {
+        self.object().call(&CD, vec![dir.to_value()])
+    }
+
+    /// Calls the method `cd`. Until 4.2. Then replaced by [`Self::cd`].
+    #[inline]
+    pub fn cd_v4_1(&self, a_dir: &str) -> Call<IProgress> {
+        self.object().call(&CD_V4_1, vec![a_dir.to_value()])
     }
 
     /// Calls the method `cdUp`.
@@ -47,22 +61,64 @@ impl IVFSExplorer {
         self.object().call(&CD_UP, vec![])
     }
 
-    /// Calls the method `entryList`.
+    /// Calls the method `entryList`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::entry_list_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn entry_list(&self) -> Call<VFSExplorerEntryList> {
         self.object().call_many(&ENTRY_LIST, vec![])
     }
 
-    /// Calls the method `exists`.
+    /// What [`Self::entry_list`] is, and stays when that changes.
+    #[inline]
+    pub fn entry_list_v4_3(&self) -> Call<VFSExplorerEntryList> {
+        self.object().call_many(&ENTRY_LIST, vec![])
+    }
+
+    /// Calls the method `entryList`. Until 4.2. Then replaced by [`Self::entry_list`].
+    #[inline]
+    pub fn entry_list_v4_1(&self) -> Call<VFSExplorerEntryListV4_1> {
+        self.object().call_many(&ENTRY_LIST_V4_1, vec![])
+    }
+
+    /// Calls the method `exists`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::exists_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn exists(&self, names: &[&str]) -> Call<Vec<String>> {
         self.object().call(&EXISTS, vec![names.to_value()])
     }
 
-    /// Calls the method `remove`.
+    /// What [`Self::exists`] is, and stays when that changes.
+    #[inline]
+    pub fn exists_v4_3(&self, names: &[&str]) -> Call<Vec<String>> {
+        self.object().call(&EXISTS, vec![names.to_value()])
+    }
+
+    /// Calls the method `exists`. Until 4.2. Then replaced by [`Self::exists`].
+    #[inline]
+    pub fn exists_v4_1(&self, a_names: &[&str]) -> Call<Vec<String>> {
+        self.object().call(&EXISTS_V4_1, vec![a_names.to_value()])
+    }
+
+    /// Calls the method `remove`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::remove_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn remove(&self, names: &[&str]) -> Call<IProgress> {
         self.object().call(&REMOVE, vec![names.to_value()])
+    }
+
+    /// What [`Self::remove`] is, and stays when that changes.
+    #[inline]
+    pub fn remove_v4_3(&self, names: &[&str]) -> Call<IProgress> {
+        self.object().call(&REMOVE, vec![names.to_value()])
+    }
+
+    /// Calls the method `remove`. Until 4.2. Then replaced by [`Self::remove`].
+    #[inline]
+    pub fn remove_v4_1(&self, a_names: &[&str]) -> Call<IProgress> {
+        self.object().call(&REMOVE_V4_1, vec![a_names.to_value()])
     }
 }
 
@@ -91,12 +147,38 @@ impl Outputs for VFSExplorerEntryList {
     }
 }
 
+/// What [`IVFSExplorer::entry_list_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VFSExplorerEntryListV4_1 {
+    /// `aNames`
+    pub a_names: Vec<String>,
+    /// `aTypes`
+    pub a_types: Vec<u32>,
+    /// `aSizes`
+    pub a_sizes: Vec<u32>,
+    /// `aModes`
+    pub a_modes: Vec<u32>,
+}
+
+impl Outputs for VFSExplorerEntryListV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            a_names: reply.output("aNames")?,
+            a_types: reply.output("aTypes")?,
+            a_sizes: reply.output("aSizes")?,
+            a_modes: reply.output("aModes")?,
+        })
+    }
+}
+
 static GET_PATH: Operation = Operation {
     name: "IVFSExplorer_getPath",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TYPE: Operation = Operation {
@@ -104,7 +186,8 @@ static GET_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static UPDATE: Operation = Operation {
@@ -112,7 +195,8 @@ static UPDATE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CD: Operation = Operation {
@@ -120,7 +204,17 @@ static CD: Operation = Operation {
     parameters: &["dir"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static CD_V4_1: Operation = Operation {
+    name: "IVFSExplorer_cd",
+    parameters: &["aDir"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static CD_UP: Operation = Operation {
@@ -128,7 +222,8 @@ static CD_UP: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static ENTRY_LIST: Operation = Operation {
@@ -136,7 +231,17 @@ static ENTRY_LIST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static ENTRY_LIST_V4_1: Operation = Operation {
+    name: "IVFSExplorer_entryList",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static EXISTS: Operation = Operation {
@@ -144,7 +249,17 @@ static EXISTS: Operation = Operation {
     parameters: &["names"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static EXISTS_V4_1: Operation = Operation {
+    name: "IVFSExplorer_exists",
+    parameters: &["aNames"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static REMOVE: Operation = Operation {
@@ -152,5 +267,15 @@ static REMOVE: Operation = Operation {
     parameters: &["names"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static REMOVE_V4_1: Operation = Operation {
+    name: "IVFSExplorer_remove",
+    parameters: &["aNames"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
+    spellings: &[],
+    versions: 0b11,
 };

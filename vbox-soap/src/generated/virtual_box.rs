@@ -18,6 +18,7 @@ use crate::api::IPerformanceCollector;
 use crate::api::IPlatformProperties;
 use crate::api::IProgress;
 use crate::api::ISharedFolder;
+use crate::api::ISharedFolderV4_1;
 use crate::api::ISystemProperties;
 use crate::api::IUnattended;
 use crate::api::MachineState;
@@ -45,7 +46,7 @@ impl IVirtualBox {
         self.object().call(&GET_VERSION, vec![])
     }
 
-    /// Reads the attribute `versionNormalized`.
+    /// Reads the attribute `versionNormalized`. Since 4.2.
     #[inline]
     pub fn get_version_normalized(&self) -> Call<String> {
         self.object().call(&GET_VERSION_NORMALIZED, vec![])
@@ -69,7 +70,7 @@ impl IVirtualBox {
         self.object().call(&GET_API_VERSION, vec![])
     }
 
-    /// Reads the attribute `APIRevision`.
+    /// Reads the attribute `APIRevision`. Since 5.0.
     #[inline]
     pub fn get_api_revision(&self) -> Call<i64> {
         self.object().call(&GET_API_REVISION, vec![])
@@ -105,7 +106,7 @@ impl IVirtualBox {
         self.object().call(&GET_MACHINES, vec![])
     }
 
-    /// Reads the attribute `machineGroups`.
+    /// Reads the attribute `machineGroups`. Since 4.2.
     #[inline]
     pub fn get_machine_groups(&self) -> Call<Vec<String>> {
         self.object().call(&GET_MACHINE_GROUPS, vec![])
@@ -141,16 +142,30 @@ impl IVirtualBox {
         self.object().call(&GET_GUEST_OS_TYPES, vec![])
     }
 
-    /// Reads the attribute `guestOSFamilies`.
+    /// Reads the attribute `guestOSFamilies`. Since 7.1.
     #[inline]
     pub fn get_guest_os_families(&self) -> Call<Vec<String>> {
         self.object().call(&GET_GUEST_OS_FAMILIES, vec![])
     }
 
-    /// Reads the attribute `sharedFolders`.
+    /// Reads the attribute `sharedFolders`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::get_shared_folders_v4_1`] (4.1 to 5.2).
     #[inline]
     pub fn get_shared_folders(&self) -> Call<Vec<ISharedFolder>> {
         self.object().call(&GET_SHARED_FOLDERS, vec![])
+    }
+
+    /// What [`Self::get_shared_folders`] is, and stays when that changes.
+    #[inline]
+    pub fn get_shared_folders_v6_0(&self) -> Call<Vec<ISharedFolder>> {
+        self.object().call(&GET_SHARED_FOLDERS, vec![])
+    }
+
+    /// Reads the attribute `sharedFolders`. Until 5.2. Then replaced by [`Self::get_shared_folders`].
+    #[inline]
+    pub fn get_shared_folders_v4_1(&self) -> Call<Vec<ISharedFolderV4_1>> {
+        self.object().call(&GET_SHARED_FOLDERS_V4_1, vec![])
     }
 
     /// Reads the attribute `performanceCollector`.
@@ -165,7 +180,7 @@ impl IVirtualBox {
         self.object().call(&GET_DHCP_SERVERS, vec![])
     }
 
-    /// Reads the attribute `NATNetworks`.
+    /// Reads the attribute `NATNetworks`. Since 4.3.
     #[inline]
     pub fn get_nat_networks(&self) -> Call<Vec<INATNetwork>> {
         self.object().call(&GET_NAT_NETWORKS, vec![])
@@ -183,7 +198,7 @@ impl IVirtualBox {
         self.object().call(&GET_INTERNAL_NETWORKS, vec![])
     }
 
-    /// Reads the attribute `hostOnlyNetworks`.
+    /// Reads the attribute `hostOnlyNetworks`. Since 7.0.
     #[inline]
     pub fn get_host_only_networks(&self) -> Call<Vec<IHostOnlyNetwork>> {
         self.object().call(&GET_HOST_ONLY_NETWORKS, vec![])
@@ -195,19 +210,21 @@ impl IVirtualBox {
         self.object().call(&GET_GENERIC_NETWORK_DRIVERS, vec![])
     }
 
-    /// Reads the attribute `cloudNetworks`.
+    /// Reads the attribute `cloudNetworks`. Since 6.1.
     #[inline]
     pub fn get_cloud_networks(&self) -> Call<Vec<ICloudNetwork>> {
         self.object().call(&GET_CLOUD_NETWORKS, vec![])
     }
 
-    /// Reads the attribute `cloudProviderManager`.
+    /// Reads the attribute `cloudProviderManager`. Since 6.0.
     #[inline]
     pub fn get_cloud_provider_manager(&self) -> Call<ICloudProviderManager> {
         self.object().call(&GET_CLOUD_PROVIDER_MANAGER, vec![])
     }
 
-    /// Calls the method `composeMachineFilename`.
+    /// Calls the method `composeMachineFilename`. Since 4.2.
+    ///
+    /// Older signatures: [`Self::compose_machine_filename_v4_1`] (4.1).
     #[inline]
     pub fn compose_machine_filename(
         &self,
@@ -227,7 +244,34 @@ impl IVirtualBox {
         )
     }
 
-    /// Calls the method `getPlatformProperties`.
+    /// What [`Self::compose_machine_filename`] is, and stays when that changes.
+    #[inline]
+    pub fn compose_machine_filename_v4_2(
+        &self,
+        name: &str,
+        group: &str,
+        create_flags: &str,
+        base_folder: &str,
+    ) -> Call<String> {
+        self.object().call(
+            &COMPOSE_MACHINE_FILENAME,
+            vec![
+                name.to_value(),
+                group.to_value(),
+                create_flags.to_value(),
+                base_folder.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `composeMachineFilename`. Until 4.1. Then replaced by [`Self::compose_machine_filename`].
+    #[inline]
+    pub fn compose_machine_filename_v4_1(&self, name: &str, base_folder: &str) -> Call<String> {
+        self.object()
+            .call(&COMPOSE_MACHINE_FILENAME_V4_1, vec![name.to_value(), base_folder.to_value()])
+    }
+
+    /// Calls the method `getPlatformProperties`. Since 7.1.
     #[inline]
     pub fn get_platform_properties(
         &self,
@@ -236,7 +280,9 @@ impl IVirtualBox {
         self.object().call(&GET_PLATFORM_PROPERTIES, vec![architecture.to_value()])
     }
 
-    /// Calls the method `createMachine`.
+    /// Calls the method `createMachine`. Since 7.1.
+    ///
+    /// Older signatures: [`Self::create_machine_v4_1`] (4.1), [`Self::create_machine_v4_2`] (4.2 to 6.1), [`Self::create_machine_v7_0`] (7.0).
     #[inline]
     pub fn create_machine(
         &self,
@@ -266,10 +312,126 @@ impl IVirtualBox {
         )
     }
 
-    /// Calls the method `openMachine`.
+    /// What [`Self::create_machine`] is, and stays when that changes.
+    #[inline]
+    pub fn create_machine_v7_1(
+        &self,
+        settings_file: &str,
+        name: &str,
+        platform: PlatformArchitecture,
+        groups: &[&str],
+        os_type_id: &str,
+        flags: &str,
+        cipher: &str,
+        password_id: &str,
+        password: &str,
+    ) -> Call<IMachine> {
+        self.object().call(
+            &CREATE_MACHINE,
+            vec![
+                settings_file.to_value(),
+                name.to_value(),
+                platform.to_value(),
+                groups.to_value(),
+                os_type_id.to_value(),
+                flags.to_value(),
+                cipher.to_value(),
+                password_id.to_value(),
+                password.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `createMachine`. Only in 7.0. Then replaced by [`Self::create_machine`].
+    #[inline]
+    pub fn create_machine_v7_0(
+        &self,
+        settings_file: &str,
+        name: &str,
+        groups: &[&str],
+        os_type_id: &str,
+        flags: &str,
+        cipher: &str,
+        password_id: &str,
+        password: &str,
+    ) -> Call<IMachine> {
+        self.object().call(
+            &CREATE_MACHINE_V7_0,
+            vec![
+                settings_file.to_value(),
+                name.to_value(),
+                groups.to_value(),
+                os_type_id.to_value(),
+                flags.to_value(),
+                cipher.to_value(),
+                password_id.to_value(),
+                password.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `createMachine`. Only in 4.2 to 6.1. Then replaced by [`Self::create_machine_v7_0`].
+    #[inline]
+    pub fn create_machine_v4_2(
+        &self,
+        settings_file: &str,
+        name: &str,
+        groups: &[&str],
+        os_type_id: &str,
+        flags: &str,
+    ) -> Call<IMachine> {
+        self.object().call(
+            &CREATE_MACHINE_V4_2,
+            vec![
+                settings_file.to_value(),
+                name.to_value(),
+                groups.to_value(),
+                os_type_id.to_value(),
+                flags.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `createMachine`. Until 4.1. Then replaced by [`Self::create_machine_v4_2`].
+    #[inline]
+    pub fn create_machine_v4_1(
+        &self,
+        settings_file: &str,
+        name: &str,
+        os_type_id: &str,
+        id: &str,
+        force_overwrite: bool,
+    ) -> Call<IMachine> {
+        self.object().call(
+            &CREATE_MACHINE_V4_1,
+            vec![
+                settings_file.to_value(),
+                name.to_value(),
+                os_type_id.to_value(),
+                id.to_value(),
+                force_overwrite.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `openMachine`. Since 7.0.
+    ///
+    /// Older signatures: [`Self::open_machine_v4_1`] (4.1 to 6.1).
     #[inline]
     pub fn open_machine(&self, settings_file: &str, password: &str) -> Call<IMachine> {
         self.object().call(&OPEN_MACHINE, vec![settings_file.to_value(), password.to_value()])
+    }
+
+    /// What [`Self::open_machine`] is, and stays when that changes.
+    #[inline]
+    pub fn open_machine_v7_0(&self, settings_file: &str, password: &str) -> Call<IMachine> {
+        self.object().call(&OPEN_MACHINE, vec![settings_file.to_value(), password.to_value()])
+    }
+
+    /// Calls the method `openMachine`. Until 6.1. Then replaced by [`Self::open_machine`].
+    #[inline]
+    pub fn open_machine_v4_1(&self, settings_file: &str) -> Call<IMachine> {
+        self.object().call(&OPEN_MACHINE_V4_1, vec![settings_file.to_value()])
     }
 
     /// Calls the method `registerMachine`.
@@ -284,13 +446,13 @@ impl IVirtualBox {
         self.object().call(&FIND_MACHINE, vec![name_or_id.to_value()])
     }
 
-    /// Calls the method `getMachinesByGroups`.
+    /// Calls the method `getMachinesByGroups`. Since 4.2.
     #[inline]
     pub fn get_machines_by_groups(&self, groups: &[&str]) -> Call<Vec<IMachine>> {
         self.object().call(&GET_MACHINES_BY_GROUPS, vec![groups.to_value()])
     }
 
-    /// Calls the method `getMachineStates`.
+    /// Calls the method `getMachineStates`. Since 4.2.
     #[inline]
     pub fn get_machine_states(&self, machines: &[IMachine]) -> Call<Vec<MachineState>> {
         self.object().call(&GET_MACHINE_STATES, vec![machines.to_value()])
@@ -302,13 +464,19 @@ impl IVirtualBox {
         self.object().call(&CREATE_APPLIANCE, vec![])
     }
 
-    /// Calls the method `createUnattendedInstaller`.
+    /// Calls the method `createHardDisk`. Until 4.3.
+    #[inline]
+    pub fn create_hard_disk(&self, format: &str, location: &str) -> Call<IMedium> {
+        self.object().call(&CREATE_HARD_DISK, vec![format.to_value(), location.to_value()])
+    }
+
+    /// Calls the method `createUnattendedInstaller`. Since 5.2.
     #[inline]
     pub fn create_unattended_installer(&self) -> Call<IUnattended> {
         self.object().call(&CREATE_UNATTENDED_INSTALLER, vec![])
     }
 
-    /// Calls the method `createMedium`.
+    /// Calls the method `createMedium`. Since 5.0.
     #[inline]
     pub fn create_medium(
         &self,
@@ -348,25 +516,33 @@ impl IVirtualBox {
         )
     }
 
+    /// Calls the method `findMedium`. Until 4.1.
+    #[inline]
+    pub fn find_medium(&self, location: &str, r#type: DeviceType) -> Call<IMedium> {
+        self.object().call(&FIND_MEDIUM, vec![location.to_value(), r#type.to_value()])
+    }
+
     /// Calls the method `getGuestOSType`.
     #[inline]
     pub fn get_guest_os_type(&self, id: &str) -> Call<IGuestOSType> {
         self.object().call(&GET_GUEST_OS_TYPE, vec![id.to_value()])
     }
 
-    /// Calls the method `getGuestOSSubtypesByFamilyId`.
+    /// Calls the method `getGuestOSSubtypesByFamilyId`. Since 7.1.
     #[inline]
     pub fn get_guest_os_subtypes_by_family_id(&self, family: &str) -> Call<Vec<String>> {
         self.object().call(&GET_GUEST_OS_SUBTYPES_BY_FAMILY_ID, vec![family.to_value()])
     }
 
-    /// Calls the method `getGuestOSDescsBySubtype`.
+    /// Calls the method `getGuestOSDescsBySubtype`. Since 7.1.
     #[inline]
     pub fn get_guest_os_descs_by_subtype(&self, os_subtype: &str) -> Call<Vec<String>> {
         self.object().call(&GET_GUEST_OS_DESCS_BY_SUBTYPE, vec![os_subtype.to_value()])
     }
 
-    /// Calls the method `createSharedFolder`.
+    /// Calls the method `createSharedFolder`. Since 6.0.
+    ///
+    /// Older signatures: [`Self::create_shared_folder_v4_1`] (4.1 to 5.2).
     #[inline]
     pub fn create_shared_folder(
         &self,
@@ -385,6 +561,43 @@ impl IVirtualBox {
                 automount.to_value(),
                 auto_mount_point.to_value(),
             ],
+        )
+    }
+
+    /// What [`Self::create_shared_folder`] is, and stays when that changes.
+    #[inline]
+    pub fn create_shared_folder_v6_0(
+        &self,
+        name: &str,
+        host_path: &str,
+        writable: bool,
+        automount: bool,
+        auto_mount_point: &str,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_SHARED_FOLDER,
+            vec![
+                name.to_value(),
+                host_path.to_value(),
+                writable.to_value(),
+                automount.to_value(),
+                auto_mount_point.to_value(),
+            ],
+        )
+    }
+
+    /// Calls the method `createSharedFolder`. Until 5.2. Then replaced by [`Self::create_shared_folder`].
+    #[inline]
+    pub fn create_shared_folder_v4_1(
+        &self,
+        name: &str,
+        host_path: &str,
+        writable: bool,
+        automount: bool,
+    ) -> Call<()> {
+        self.object().call(
+            &CREATE_SHARED_FOLDER_V4_1,
+            vec![name.to_value(), host_path.to_value(), writable.to_value(), automount.to_value()],
         )
     }
 
@@ -412,7 +625,7 @@ impl IVirtualBox {
         self.object().call(&SET_EXTRA_DATA, vec![key.to_value(), value.to_value()])
     }
 
-    /// Calls the method `setSettingsSecret`.
+    /// Calls the method `setSettingsSecret`. Since 4.2.
     #[inline]
     pub fn set_settings_secret(&self, password: &str) -> Call<()> {
         self.object().call(&SET_SETTINGS_SECRET, vec![password.to_value()])
@@ -436,67 +649,69 @@ impl IVirtualBox {
         self.object().call(&REMOVE_DHCP_SERVER, vec![server.to_value()])
     }
 
-    /// Calls the method `createNATNetwork`.
+    /// Calls the method `createNATNetwork`. Since 4.3.
     #[inline]
     pub fn create_nat_network(&self, network_name: &str) -> Call<INATNetwork> {
         self.object().call(&CREATE_NAT_NETWORK, vec![network_name.to_value()])
     }
 
-    /// Calls the method `findNATNetworkByName`.
+    /// Calls the method `findNATNetworkByName`. Since 4.3.
     #[inline]
     pub fn find_nat_network_by_name(&self, network_name: &str) -> Call<INATNetwork> {
         self.object().call(&FIND_NAT_NETWORK_BY_NAME, vec![network_name.to_value()])
     }
 
-    /// Calls the method `removeNATNetwork`.
+    /// Calls the method `removeNATNetwork`. Since 4.3.
     #[inline]
     pub fn remove_nat_network(&self, network: &INATNetwork) -> Call<()> {
         self.object().call(&REMOVE_NAT_NETWORK, vec![network.to_value()])
     }
 
-    /// Calls the method `createHostOnlyNetwork`.
+    /// Calls the method `createHostOnlyNetwork`. Since 7.0.
     #[inline]
     pub fn create_host_only_network(&self, network_name: &str) -> Call<IHostOnlyNetwork> {
         self.object().call(&CREATE_HOST_ONLY_NETWORK, vec![network_name.to_value()])
     }
 
-    /// Calls the method `findHostOnlyNetworkByName`.
+    /// Calls the method `findHostOnlyNetworkByName`. Since 7.0.
     #[inline]
     pub fn find_host_only_network_by_name(&self, network_name: &str) -> Call<IHostOnlyNetwork> {
         self.object().call(&FIND_HOST_ONLY_NETWORK_BY_NAME, vec![network_name.to_value()])
     }
 
-    /// Calls the method `findHostOnlyNetworkById`.
+    /// Calls the method `findHostOnlyNetworkById`. Since 7.0.
     #[inline]
     pub fn find_host_only_network_by_id(&self, id: &str) -> Call<IHostOnlyNetwork> {
         self.object().call(&FIND_HOST_ONLY_NETWORK_BY_ID, vec![id.to_value()])
     }
 
-    /// Calls the method `removeHostOnlyNetwork`.
+    /// Calls the method `removeHostOnlyNetwork`. Since 7.0.
     #[inline]
     pub fn remove_host_only_network(&self, network: &IHostOnlyNetwork) -> Call<()> {
         self.object().call(&REMOVE_HOST_ONLY_NETWORK, vec![network.to_value()])
     }
 
-    /// Calls the method `createCloudNetwork`.
+    /// Calls the method `createCloudNetwork`. Since 6.1.
     #[inline]
     pub fn create_cloud_network(&self, network_name: &str) -> Call<ICloudNetwork> {
         self.object().call(&CREATE_CLOUD_NETWORK, vec![network_name.to_value()])
     }
 
-    /// Calls the method `findCloudNetworkByName`.
+    /// Calls the method `findCloudNetworkByName`. Since 6.1.
     #[inline]
     pub fn find_cloud_network_by_name(&self, network_name: &str) -> Call<ICloudNetwork> {
         self.object().call(&FIND_CLOUD_NETWORK_BY_NAME, vec![network_name.to_value()])
     }
 
-    /// Calls the method `removeCloudNetwork`.
+    /// Calls the method `removeCloudNetwork`. Since 6.1.
     #[inline]
     pub fn remove_cloud_network(&self, network: &ICloudNetwork) -> Call<()> {
         self.object().call(&REMOVE_CLOUD_NETWORK, vec![network.to_value()])
     }
 
-    /// Calls the method `checkFirmwarePresent`.
+    /// Calls the method `checkFirmwarePresent`. Since 7.1.
+    ///
+    /// Older signatures: [`Self::check_firmware_present_v4_1`] (4.1 to 7.0).
     #[inline]
     pub fn check_firmware_present(
         &self,
@@ -510,19 +725,46 @@ impl IVirtualBox {
         )
     }
 
-    /// Calls the method `findProgressById`.
+    /// What [`Self::check_firmware_present`] is, and stays when that changes.
+    #[inline]
+    pub fn check_firmware_present_v7_1(
+        &self,
+        platform_architecture: PlatformArchitecture,
+        firmware_type: FirmwareType,
+        version: &str,
+    ) -> Call<VirtualBoxCheckFirmwarePresent> {
+        self.object().call_many(
+            &CHECK_FIRMWARE_PRESENT,
+            vec![platform_architecture.to_value(), firmware_type.to_value(), version.to_value()],
+        )
+    }
+
+    /// Calls the method `checkFirmwarePresent`. Until 7.0. Then replaced by [`Self::check_firmware_present`].
+    #[inline]
+    pub fn check_firmware_present_v4_1(
+        &self,
+        firmware_type: FirmwareType,
+        version: &str,
+    ) -> Call<VirtualBoxCheckFirmwarePresentV4_1> {
+        self.object().call_many(
+            &CHECK_FIRMWARE_PRESENT_V4_1,
+            vec![firmware_type.to_value(), version.to_value()],
+        )
+    }
+
+    /// Calls the method `findProgressById`. Since 7.0.
     #[inline]
     pub fn find_progress_by_id(&self, id: &str) -> Call<IProgress> {
         self.object().call(&FIND_PROGRESS_BY_ID, vec![id.to_value()])
     }
 
-    /// Calls the method `getTrackedObject`.
+    /// Calls the method `getTrackedObject`. Since 7.2.
     #[inline]
     pub fn get_tracked_object(&self, tr_obj_id: &str) -> Call<VirtualBoxGetTrackedObject> {
         self.object().call_many(&GET_TRACKED_OBJECT, vec![tr_obj_id.to_value()])
     }
 
-    /// Calls the method `getTrackedObjectIds`.
+    /// Calls the method `getTrackedObjectIds`. Since 7.2.
     #[inline]
     pub fn get_tracked_object_ids(&self, name: &str) -> Call<Vec<String>> {
         self.object().call(&GET_TRACKED_OBJECT_IDS, vec![name.to_value()])
@@ -542,6 +784,28 @@ pub struct VirtualBoxCheckFirmwarePresent {
 }
 
 impl Outputs for VirtualBoxCheckFirmwarePresent {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            url: reply.output("url")?,
+            file: reply.output("file")?,
+            result: reply.output("returnval")?,
+        })
+    }
+}
+
+/// What [`IVirtualBox::check_firmware_present_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VirtualBoxCheckFirmwarePresentV4_1 {
+    /// `url`
+    pub url: String,
+    /// `file`
+    pub file: String,
+    /// `returnval`
+    pub result: bool,
+}
+
+impl Outputs for VirtualBoxCheckFirmwarePresentV4_1 {
     fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
         Ok(Self {
             url: reply.output("url")?,
@@ -581,7 +845,8 @@ static GET_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VERSION_NORMALIZED: Operation = Operation {
@@ -589,7 +854,8 @@ static GET_VERSION_NORMALIZED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_REVISION: Operation = Operation {
@@ -597,7 +863,8 @@ static GET_REVISION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PACKAGE_TYPE: Operation = Operation {
@@ -605,7 +872,8 @@ static GET_PACKAGE_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_API_VERSION: Operation = Operation {
@@ -613,7 +881,8 @@ static GET_API_VERSION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_API_REVISION: Operation = Operation {
@@ -621,7 +890,8 @@ static GET_API_REVISION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static GET_HOME_FOLDER: Operation = Operation {
@@ -629,7 +899,8 @@ static GET_HOME_FOLDER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SETTINGS_FILE_PATH: Operation = Operation {
@@ -637,7 +908,8 @@ static GET_SETTINGS_FILE_PATH: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST: Operation = Operation {
@@ -645,7 +917,8 @@ static GET_HOST: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHost" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_SYSTEM_PROPERTIES: Operation = Operation {
@@ -653,7 +926,8 @@ static GET_SYSTEM_PROPERTIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISystemProperties" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MACHINES: Operation = Operation {
@@ -661,7 +935,8 @@ static GET_MACHINES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MACHINE_GROUPS: Operation = Operation {
@@ -669,7 +944,8 @@ static GET_MACHINE_GROUPS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_HARD_DISKS: Operation = Operation {
@@ -677,7 +953,8 @@ static GET_HARD_DISKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DVD_IMAGES: Operation = Operation {
@@ -685,7 +962,8 @@ static GET_DVD_IMAGES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_FLOPPY_IMAGES: Operation = Operation {
@@ -693,7 +971,8 @@ static GET_FLOPPY_IMAGES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_PROGRESS_OPERATIONS: Operation = Operation {
@@ -701,7 +980,8 @@ static GET_PROGRESS_OPERATIONS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_OS_TYPES: Operation = Operation {
@@ -709,7 +989,8 @@ static GET_GUEST_OS_TYPES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_OS_FAMILIES: Operation = Operation {
@@ -717,7 +998,8 @@ static GET_GUEST_OS_FAMILIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_SHARED_FOLDERS: Operation = Operation {
@@ -725,7 +1007,17 @@ static GET_SHARED_FOLDERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISharedFolder" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static GET_SHARED_FOLDERS_V4_1: Operation = Operation {
+    name: "IVirtualBox_getSharedFolders",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static GET_PERFORMANCE_COLLECTOR: Operation = Operation {
@@ -733,7 +1025,8 @@ static GET_PERFORMANCE_COLLECTOR: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPerformanceCollector" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DHCP_SERVERS: Operation = Operation {
@@ -741,7 +1034,8 @@ static GET_DHCP_SERVERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDHCPServer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NAT_NETWORKS: Operation = Operation {
@@ -749,7 +1043,8 @@ static GET_NAT_NETWORKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INATNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_EVENT_SOURCE: Operation = Operation {
@@ -757,7 +1052,8 @@ static GET_EVENT_SOURCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IEventSource" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_INTERNAL_NETWORKS: Operation = Operation {
@@ -765,7 +1061,8 @@ static GET_INTERNAL_NETWORKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_HOST_ONLY_NETWORKS: Operation = Operation {
@@ -773,7 +1070,8 @@ static GET_HOST_ONLY_NETWORKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostOnlyNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_GENERIC_NETWORK_DRIVERS: Operation = Operation {
@@ -781,7 +1079,8 @@ static GET_GENERIC_NETWORK_DRIVERS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_CLOUD_NETWORKS: Operation = Operation {
@@ -789,7 +1088,8 @@ static GET_CLOUD_NETWORKS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static GET_CLOUD_PROVIDER_MANAGER: Operation = Operation {
@@ -797,7 +1097,8 @@ static GET_CLOUD_PROVIDER_MANAGER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudProviderManager" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static COMPOSE_MACHINE_FILENAME: Operation = Operation {
@@ -805,6 +1106,16 @@ static COMPOSE_MACHINE_FILENAME: Operation = Operation {
     parameters: &["name", "group", "createFlags", "baseFolder"],
     output: "returnval",
     references: &[],
+    spellings: &[],
+    versions: 0b11111111110,
+};
+
+static COMPOSE_MACHINE_FILENAME_V4_1: Operation = Operation {
+    name: "IVirtualBox_composeMachineFilename",
+    parameters: &["name", "baseFolder"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -813,7 +1124,8 @@ static GET_PLATFORM_PROPERTIES: Operation = Operation {
     parameters: &["architecture"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IPlatformProperties" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static CREATE_MACHINE: Operation = Operation {
@@ -831,6 +1143,43 @@ static CREATE_MACHINE: Operation = Operation {
     ],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
+    spellings: &[],
+    versions: 0b11000000000,
+};
+
+static CREATE_MACHINE_V7_0: Operation = Operation {
+    name: "IVirtualBox_createMachine",
+    parameters: &[
+        "settingsFile",
+        "name",
+        "groups",
+        "osTypeId",
+        "flags",
+        "cipher",
+        "passwordId",
+        "password",
+    ],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
+    spellings: &[],
+    versions: 0b100000000,
+};
+
+static CREATE_MACHINE_V4_2: Operation = Operation {
+    name: "IVirtualBox_createMachine",
+    parameters: &["settingsFile", "name", "groups", "osTypeId", "flags"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
+    spellings: &[],
+    versions: 0b11111110,
+};
+
+static CREATE_MACHINE_V4_1: Operation = Operation {
+    name: "IVirtualBox_createMachine",
+    parameters: &["settingsFile", "name", "osTypeId", "id", "forceOverwrite"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -839,7 +1188,17 @@ static OPEN_MACHINE: Operation = Operation {
     parameters: &["settingsFile", "password"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
+};
+
+static OPEN_MACHINE_V4_1: Operation = Operation {
+    name: "IVirtualBox_openMachine",
+    parameters: &["settingsFile"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
+    spellings: &[],
+    versions: 0b11111111,
 };
 
 static REGISTER_MACHINE: Operation = Operation {
@@ -847,7 +1206,8 @@ static REGISTER_MACHINE: Operation = Operation {
     parameters: &["machine"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_MACHINE: Operation = Operation {
@@ -855,7 +1215,8 @@ static FIND_MACHINE: Operation = Operation {
     parameters: &["nameOrId"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_MACHINES_BY_GROUPS: Operation = Operation {
@@ -863,7 +1224,8 @@ static GET_MACHINES_BY_GROUPS: Operation = Operation {
     parameters: &["groups"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMachine" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static GET_MACHINE_STATES: Operation = Operation {
@@ -871,7 +1233,8 @@ static GET_MACHINE_STATES: Operation = Operation {
     parameters: &["machines"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static CREATE_APPLIANCE: Operation = Operation {
@@ -879,7 +1242,17 @@ static CREATE_APPLIANCE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IAppliance" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static CREATE_HARD_DISK: Operation = Operation {
+    name: "IVirtualBox_createHardDisk",
+    parameters: &["format", "location"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
+    spellings: &[],
+    versions: 0b111,
 };
 
 static CREATE_UNATTENDED_INSTALLER: Operation = Operation {
@@ -887,7 +1260,8 @@ static CREATE_UNATTENDED_INSTALLER: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IUnattended" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111100000,
 };
 
 static CREATE_MEDIUM: Operation = Operation {
@@ -895,7 +1269,8 @@ static CREATE_MEDIUM: Operation = Operation {
     parameters: &["format", "location", "accessMode", "aDeviceTypeType"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111000,
 };
 
 static OPEN_MEDIUM: Operation = Operation {
@@ -903,6 +1278,16 @@ static OPEN_MEDIUM: Operation = Operation {
     parameters: &["location", "deviceType", "accessMode", "forceNewUuid"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
+    spellings: &[],
+    versions: 0b11111111111,
+};
+
+static FIND_MEDIUM: Operation = Operation {
+    name: "IVirtualBox_findMedium",
+    parameters: &["location", "type"],
+    output: "returnval",
+    references: &[ReferenceIn { element: "returnval", field: "", family: "IMedium" }],
+    spellings: &[],
     versions: 0b1,
 };
 
@@ -911,7 +1296,8 @@ static GET_GUEST_OS_TYPE: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_GUEST_OS_SUBTYPES_BY_FAMILY_ID: Operation = Operation {
@@ -919,7 +1305,8 @@ static GET_GUEST_OS_SUBTYPES_BY_FAMILY_ID: Operation = Operation {
     parameters: &["family"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static GET_GUEST_OS_DESCS_BY_SUBTYPE: Operation = Operation {
@@ -927,7 +1314,8 @@ static GET_GUEST_OS_DESCS_BY_SUBTYPE: Operation = Operation {
     parameters: &["OSSubtype"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
 };
 
 static CREATE_SHARED_FOLDER: Operation = Operation {
@@ -935,7 +1323,17 @@ static CREATE_SHARED_FOLDER: Operation = Operation {
     parameters: &["name", "hostPath", "writable", "automount", "autoMountPoint"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
+};
+
+static CREATE_SHARED_FOLDER_V4_1: Operation = Operation {
+    name: "IVirtualBox_createSharedFolder",
+    parameters: &["name", "hostPath", "writable", "automount"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111,
 };
 
 static REMOVE_SHARED_FOLDER: Operation = Operation {
@@ -943,7 +1341,8 @@ static REMOVE_SHARED_FOLDER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EXTRA_DATA_KEYS: Operation = Operation {
@@ -951,7 +1350,8 @@ static GET_EXTRA_DATA_KEYS: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_EXTRA_DATA: Operation = Operation {
@@ -959,7 +1359,8 @@ static GET_EXTRA_DATA: Operation = Operation {
     parameters: &["key"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_EXTRA_DATA: Operation = Operation {
@@ -967,7 +1368,8 @@ static SET_EXTRA_DATA: Operation = Operation {
     parameters: &["key", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_SETTINGS_SECRET: Operation = Operation {
@@ -975,7 +1377,8 @@ static SET_SETTINGS_SECRET: Operation = Operation {
     parameters: &["password"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111110,
 };
 
 static CREATE_DHCP_SERVER: Operation = Operation {
@@ -983,7 +1386,8 @@ static CREATE_DHCP_SERVER: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDHCPServer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static FIND_DHCP_SERVER_BY_NETWORK_NAME: Operation = Operation {
@@ -991,7 +1395,8 @@ static FIND_DHCP_SERVER_BY_NETWORK_NAME: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IDHCPServer" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static REMOVE_DHCP_SERVER: Operation = Operation {
@@ -999,7 +1404,8 @@ static REMOVE_DHCP_SERVER: Operation = Operation {
     parameters: &["server"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static CREATE_NAT_NETWORK: Operation = Operation {
@@ -1007,7 +1413,8 @@ static CREATE_NAT_NETWORK: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INATNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static FIND_NAT_NETWORK_BY_NAME: Operation = Operation {
@@ -1015,7 +1422,8 @@ static FIND_NAT_NETWORK_BY_NAME: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "INATNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static REMOVE_NAT_NETWORK: Operation = Operation {
@@ -1023,7 +1431,8 @@ static REMOVE_NAT_NETWORK: Operation = Operation {
     parameters: &["network"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static CREATE_HOST_ONLY_NETWORK: Operation = Operation {
@@ -1031,7 +1440,8 @@ static CREATE_HOST_ONLY_NETWORK: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostOnlyNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static FIND_HOST_ONLY_NETWORK_BY_NAME: Operation = Operation {
@@ -1039,7 +1449,8 @@ static FIND_HOST_ONLY_NETWORK_BY_NAME: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostOnlyNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static FIND_HOST_ONLY_NETWORK_BY_ID: Operation = Operation {
@@ -1047,7 +1458,8 @@ static FIND_HOST_ONLY_NETWORK_BY_ID: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IHostOnlyNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static REMOVE_HOST_ONLY_NETWORK: Operation = Operation {
@@ -1055,7 +1467,8 @@ static REMOVE_HOST_ONLY_NETWORK: Operation = Operation {
     parameters: &["network"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static CREATE_CLOUD_NETWORK: Operation = Operation {
@@ -1063,7 +1476,8 @@ static CREATE_CLOUD_NETWORK: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static FIND_CLOUD_NETWORK_BY_NAME: Operation = Operation {
@@ -1071,7 +1485,8 @@ static FIND_CLOUD_NETWORK_BY_NAME: Operation = Operation {
     parameters: &["networkName"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ICloudNetwork" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static REMOVE_CLOUD_NETWORK: Operation = Operation {
@@ -1079,7 +1494,8 @@ static REMOVE_CLOUD_NETWORK: Operation = Operation {
     parameters: &["network"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };
 
 static CHECK_FIRMWARE_PRESENT: Operation = Operation {
@@ -1087,7 +1503,17 @@ static CHECK_FIRMWARE_PRESENT: Operation = Operation {
     parameters: &["platformArchitecture", "firmwareType", "version"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11000000000,
+};
+
+static CHECK_FIRMWARE_PRESENT_V4_1: Operation = Operation {
+    name: "IVirtualBox_checkFirmwarePresent",
+    parameters: &["firmwareType", "version"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b111111111,
 };
 
 static FIND_PROGRESS_BY_ID: Operation = Operation {
@@ -1095,7 +1521,8 @@ static FIND_PROGRESS_BY_ID: Operation = Operation {
     parameters: &["id"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IProgress" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11100000000,
 };
 
 static GET_TRACKED_OBJECT: Operation = Operation {
@@ -1103,7 +1530,8 @@ static GET_TRACKED_OBJECT: Operation = Operation {
     parameters: &["trObjId"],
     output: "returnval",
     references: &[ReferenceIn { element: "pIface", field: "", family: "" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };
 
 static GET_TRACKED_OBJECT_IDS: Operation = Operation {
@@ -1111,5 +1539,6 @@ static GET_TRACKED_OBJECT_IDS: Operation = Operation {
     parameters: &["name"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b10000000000,
 };

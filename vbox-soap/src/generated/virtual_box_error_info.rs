@@ -18,7 +18,7 @@ impl IVirtualBoxErrorInfo {
         self.object().call(&GET_RESULT_CODE, vec![])
     }
 
-    /// Reads the attribute `resultDetail`.
+    /// Reads the attribute `resultDetail`. Since 4.3.
     #[inline]
     pub fn get_result_detail(&self) -> Call<i32> {
         self.object().call(&GET_RESULT_DETAIL, vec![])
@@ -54,7 +54,8 @@ static GET_RESULT_CODE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_RESULT_DETAIL: Operation = Operation {
@@ -62,7 +63,8 @@ static GET_RESULT_DETAIL: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
 };
 
 static GET_INTERFACE_ID: Operation = Operation {
@@ -70,7 +72,8 @@ static GET_INTERFACE_ID: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_COMPONENT: Operation = Operation {
@@ -78,7 +81,8 @@ static GET_COMPONENT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_TEXT: Operation = Operation {
@@ -86,7 +90,8 @@ static GET_TEXT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_NEXT: Operation = Operation {
@@ -94,5 +99,6 @@ static GET_NEXT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBoxErrorInfo" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

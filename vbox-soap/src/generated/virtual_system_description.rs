@@ -22,13 +22,29 @@ impl IVirtualSystemDescription {
         self.object().call(&GET_COUNT, vec![])
     }
 
-    /// Calls the method `getDescription`.
+    /// Calls the method `getDescription`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::get_description_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn get_description(&self) -> Call<VirtualSystemDescriptionGetDescription> {
         self.object().call_many(&GET_DESCRIPTION, vec![])
     }
 
-    /// Calls the method `getDescriptionByType`.
+    /// What [`Self::get_description`] is, and stays when that changes.
+    #[inline]
+    pub fn get_description_v4_3(&self) -> Call<VirtualSystemDescriptionGetDescription> {
+        self.object().call_many(&GET_DESCRIPTION, vec![])
+    }
+
+    /// Calls the method `getDescription`. Until 4.2. Then replaced by [`Self::get_description`].
+    #[inline]
+    pub fn get_description_v4_1(&self) -> Call<VirtualSystemDescriptionGetDescriptionV4_1> {
+        self.object().call_many(&GET_DESCRIPTION_V4_1, vec![])
+    }
+
+    /// Calls the method `getDescriptionByType`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::get_description_by_type_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn get_description_by_type(
         &self,
@@ -37,13 +53,33 @@ impl IVirtualSystemDescription {
         self.object().call_many(&GET_DESCRIPTION_BY_TYPE, vec![r#type.to_value()])
     }
 
-    /// Calls the method `removeDescriptionByType`.
+    /// What [`Self::get_description_by_type`] is, and stays when that changes.
+    #[inline]
+    pub fn get_description_by_type_v4_3(
+        &self,
+        r#type: VirtualSystemDescriptionType,
+    ) -> Call<VirtualSystemDescriptionGetDescriptionByType> {
+        self.object().call_many(&GET_DESCRIPTION_BY_TYPE, vec![r#type.to_value()])
+    }
+
+    /// Calls the method `getDescriptionByType`. Until 4.2. Then replaced by [`Self::get_description_by_type`].
+    #[inline]
+    pub fn get_description_by_type_v4_1(
+        &self,
+        a_type: VirtualSystemDescriptionType,
+    ) -> Call<VirtualSystemDescriptionGetDescriptionByTypeV4_1> {
+        self.object().call_many(&GET_DESCRIPTION_BY_TYPE_V4_1, vec![a_type.to_value()])
+    }
+
+    /// Calls the method `removeDescriptionByType`. Since 6.0.
     #[inline]
     pub fn remove_description_by_type(&self, r#type: VirtualSystemDescriptionType) -> Call<()> {
         self.object().call(&REMOVE_DESCRIPTION_BY_TYPE, vec![r#type.to_value()])
     }
 
-    /// Calls the method `getValuesByType`.
+    /// Calls the method `getValuesByType`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::get_values_by_type_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn get_values_by_type(
         &self,
@@ -53,7 +89,29 @@ impl IVirtualSystemDescription {
         self.object().call(&GET_VALUES_BY_TYPE, vec![r#type.to_value(), which.to_value()])
     }
 
-    /// Calls the method `setFinalValues`.
+    /// What [`Self::get_values_by_type`] is, and stays when that changes.
+    #[inline]
+    pub fn get_values_by_type_v4_3(
+        &self,
+        r#type: VirtualSystemDescriptionType,
+        which: VirtualSystemDescriptionValueType,
+    ) -> Call<Vec<String>> {
+        self.object().call(&GET_VALUES_BY_TYPE, vec![r#type.to_value(), which.to_value()])
+    }
+
+    /// Calls the method `getValuesByType`. Until 4.2. Then replaced by [`Self::get_values_by_type`].
+    #[inline]
+    pub fn get_values_by_type_v4_1(
+        &self,
+        a_type: VirtualSystemDescriptionType,
+        a_which: VirtualSystemDescriptionValueType,
+    ) -> Call<Vec<String>> {
+        self.object().call(&GET_VALUES_BY_TYPE_V4_1, vec![a_type.to_value(), a_which.to_value()])
+    }
+
+    /// Calls the method `setFinalValues`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::set_final_values_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn set_final_values(
         &self,
@@ -67,7 +125,37 @@ impl IVirtualSystemDescription {
         )
     }
 
-    /// Calls the method `addDescription`.
+    /// What [`Self::set_final_values`] is, and stays when that changes.
+    #[inline]
+    pub fn set_final_values_v4_3(
+        &self,
+        enabled: &[bool],
+        v_box_values: &[&str],
+        extra_config_values: &[&str],
+    ) -> Call<()> {
+        self.object().call(
+            &SET_FINAL_VALUES,
+            vec![enabled.to_value(), v_box_values.to_value(), extra_config_values.to_value()],
+        )
+    }
+
+    /// Calls the method `setFinalValues`. Until 4.2. Then replaced by [`Self::set_final_values`].
+    #[inline]
+    pub fn set_final_values_v4_1(
+        &self,
+        a_enabled: &[bool],
+        a_v_box_values: &[&str],
+        a_extra_config_values: &[&str],
+    ) -> Call<()> {
+        self.object().call(
+            &SET_FINAL_VALUES_V4_1,
+            vec![a_enabled.to_value(), a_v_box_values.to_value(), a_extra_config_values.to_value()],
+        )
+    }
+
+    /// Calls the method `addDescription`. Since 4.3.
+    ///
+    /// Older signatures: [`Self::add_description_v4_1`] (4.1 to 4.2).
     #[inline]
     pub fn add_description(
         &self,
@@ -78,6 +166,34 @@ impl IVirtualSystemDescription {
         self.object().call(
             &ADD_DESCRIPTION,
             vec![r#type.to_value(), v_box_value.to_value(), extra_config_value.to_value()],
+        )
+    }
+
+    /// What [`Self::add_description`] is, and stays when that changes.
+    #[inline]
+    pub fn add_description_v4_3(
+        &self,
+        r#type: VirtualSystemDescriptionType,
+        v_box_value: &str,
+        extra_config_value: &str,
+    ) -> Call<()> {
+        self.object().call(
+            &ADD_DESCRIPTION,
+            vec![r#type.to_value(), v_box_value.to_value(), extra_config_value.to_value()],
+        )
+    }
+
+    /// Calls the method `addDescription`. Until 4.2. Then replaced by [`Self::add_description`].
+    #[inline]
+    pub fn add_description_v4_1(
+        &self,
+        a_type: VirtualSystemDescriptionType,
+        a_v_box_value: &str,
+        a_extra_config_value: &str,
+    ) -> Call<()> {
+        self.object().call(
+            &ADD_DESCRIPTION_V4_1,
+            vec![a_type.to_value(), a_v_box_value.to_value(), a_extra_config_value.to_value()],
         )
     }
 }
@@ -110,6 +226,34 @@ impl Outputs for VirtualSystemDescriptionGetDescription {
     }
 }
 
+/// What [`IVirtualSystemDescription::get_description_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VirtualSystemDescriptionGetDescriptionV4_1 {
+    /// `aTypes`
+    pub a_types: Vec<VirtualSystemDescriptionType>,
+    /// `aRefs`
+    pub a_refs: Vec<String>,
+    /// `aOvfValues`
+    pub a_ovf_values: Vec<String>,
+    /// `aVBoxValues`
+    pub a_v_box_values: Vec<String>,
+    /// `aExtraConfigValues`
+    pub a_extra_config_values: Vec<String>,
+}
+
+impl Outputs for VirtualSystemDescriptionGetDescriptionV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            a_types: reply.output("aTypes")?,
+            a_refs: reply.output("aRefs")?,
+            a_ovf_values: reply.output("aOvfValues")?,
+            a_v_box_values: reply.output("aVBoxValues")?,
+            a_extra_config_values: reply.output("aExtraConfigValues")?,
+        })
+    }
+}
+
 /// What [`IVirtualSystemDescription::get_description_by_type`] returns.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -138,12 +282,41 @@ impl Outputs for VirtualSystemDescriptionGetDescriptionByType {
     }
 }
 
+/// What [`IVirtualSystemDescription::get_description_by_type_v4_1`] returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VirtualSystemDescriptionGetDescriptionByTypeV4_1 {
+    /// `aTypes`
+    pub a_types: Vec<VirtualSystemDescriptionType>,
+    /// `aRefs`
+    pub a_refs: Vec<String>,
+    /// `aOvfValues`
+    pub a_ovf_values: Vec<String>,
+    /// `aVBoxValues`
+    pub a_v_box_values: Vec<String>,
+    /// `aExtraConfigValues`
+    pub a_extra_config_values: Vec<String>,
+}
+
+impl Outputs for VirtualSystemDescriptionGetDescriptionByTypeV4_1 {
+    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {
+        Ok(Self {
+            a_types: reply.output("aTypes")?,
+            a_refs: reply.output("aRefs")?,
+            a_ovf_values: reply.output("aOvfValues")?,
+            a_v_box_values: reply.output("aVBoxValues")?,
+            a_extra_config_values: reply.output("aExtraConfigValues")?,
+        })
+    }
+}
+
 static GET_COUNT: Operation = Operation {
     name: "IVirtualSystemDescription_getCount",
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_DESCRIPTION: Operation = Operation {
@@ -151,7 +324,17 @@ static GET_DESCRIPTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_DESCRIPTION_V4_1: Operation = Operation {
+    name: "IVirtualSystemDescription_getDescription",
+    parameters: &[],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static GET_DESCRIPTION_BY_TYPE: Operation = Operation {
@@ -159,7 +342,17 @@ static GET_DESCRIPTION_BY_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_DESCRIPTION_BY_TYPE_V4_1: Operation = Operation {
+    name: "IVirtualSystemDescription_getDescriptionByType",
+    parameters: &["aType"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static REMOVE_DESCRIPTION_BY_TYPE: Operation = Operation {
@@ -167,7 +360,8 @@ static REMOVE_DESCRIPTION_BY_TYPE: Operation = Operation {
     parameters: &["type"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111000000,
 };
 
 static GET_VALUES_BY_TYPE: Operation = Operation {
@@ -175,7 +369,17 @@ static GET_VALUES_BY_TYPE: Operation = Operation {
     parameters: &["type", "which"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static GET_VALUES_BY_TYPE_V4_1: Operation = Operation {
+    name: "IVirtualSystemDescription_getValuesByType",
+    parameters: &["aType", "aWhich"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static SET_FINAL_VALUES: Operation = Operation {
@@ -183,7 +387,17 @@ static SET_FINAL_VALUES: Operation = Operation {
     parameters: &["enabled", "VBoxValues", "extraConfigValues"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static SET_FINAL_VALUES_V4_1: Operation = Operation {
+    name: "IVirtualSystemDescription_setFinalValues",
+    parameters: &["aEnabled", "aVBoxValues", "aExtraConfigValues"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };
 
 static ADD_DESCRIPTION: Operation = Operation {
@@ -191,5 +405,15 @@ static ADD_DESCRIPTION: Operation = Operation {
     parameters: &["type", "VBoxValue", "extraConfigValue"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111100,
+};
+
+static ADD_DESCRIPTION_V4_1: Operation = Operation {
+    name: "IVirtualSystemDescription_addDescription",
+    parameters: &["aType", "aVBoxValue", "aExtraConfigValue"],
+    output: "returnval",
+    references: &[],
+    spellings: &[],
+    versions: 0b11,
 };

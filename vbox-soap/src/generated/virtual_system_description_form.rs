@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::operation::ReferenceIn;
 
 managed_object! {
-    /// A handle to an object with VirtualBox's interface `IVirtualSystemDescriptionForm`.
+    /// A handle to an object with VirtualBox's interface `IVirtualSystemDescriptionForm`. Since 6.1.
     IVirtualSystemDescriptionForm: IForm
 }
 
@@ -30,5 +30,6 @@ static GET_VIRTUAL_SYSTEM_DESCRIPTION: Operation = Operation {
         field: "",
         family: "IVirtualSystemDescription",
     }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11110000000,
 };

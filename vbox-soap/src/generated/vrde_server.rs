@@ -121,7 +121,8 @@ static GET_ENABLED: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ENABLED: Operation = Operation {
@@ -129,7 +130,8 @@ static SET_ENABLED: Operation = Operation {
     parameters: &["enabled"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_AUTH_TYPE: Operation = Operation {
@@ -137,7 +139,8 @@ static GET_AUTH_TYPE: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUTH_TYPE: Operation = Operation {
@@ -145,7 +148,8 @@ static SET_AUTH_TYPE: Operation = Operation {
     parameters: &["authType"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_AUTH_TIMEOUT: Operation = Operation {
@@ -153,7 +157,8 @@ static GET_AUTH_TIMEOUT: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUTH_TIMEOUT: Operation = Operation {
@@ -161,7 +166,8 @@ static SET_AUTH_TIMEOUT: Operation = Operation {
     parameters: &["authTimeout"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_ALLOW_MULTI_CONNECTION: Operation = Operation {
@@ -169,7 +175,8 @@ static GET_ALLOW_MULTI_CONNECTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_ALLOW_MULTI_CONNECTION: Operation = Operation {
@@ -177,7 +184,8 @@ static SET_ALLOW_MULTI_CONNECTION: Operation = Operation {
     parameters: &["allowMultiConnection"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_REUSE_SINGLE_CONNECTION: Operation = Operation {
@@ -185,7 +193,8 @@ static GET_REUSE_SINGLE_CONNECTION: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_REUSE_SINGLE_CONNECTION: Operation = Operation {
@@ -193,7 +202,8 @@ static SET_REUSE_SINGLE_CONNECTION: Operation = Operation {
     parameters: &["reuseSingleConnection"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VRDE_EXT_PACK: Operation = Operation {
@@ -201,7 +211,8 @@ static GET_VRDE_EXT_PACK: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_VRDE_EXT_PACK: Operation = Operation {
@@ -209,7 +220,8 @@ static SET_VRDE_EXT_PACK: Operation = Operation {
     parameters: &["VRDEExtPack"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_AUTH_LIBRARY: Operation = Operation {
@@ -217,7 +229,8 @@ static GET_AUTH_LIBRARY: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_AUTH_LIBRARY: Operation = Operation {
@@ -225,7 +238,8 @@ static SET_AUTH_LIBRARY: Operation = Operation {
     parameters: &["authLibrary"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VRDE_PROPERTIES: Operation = Operation {
@@ -233,7 +247,8 @@ static GET_VRDE_PROPERTIES: Operation = Operation {
     parameters: &[],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static SET_VRDE_PROPERTY: Operation = Operation {
@@ -241,7 +256,8 @@ static SET_VRDE_PROPERTY: Operation = Operation {
     parameters: &["key", "value"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 static GET_VRDE_PROPERTY: Operation = Operation {
@@ -249,5 +265,6 @@ static GET_VRDE_PROPERTY: Operation = Operation {
     parameters: &["key"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

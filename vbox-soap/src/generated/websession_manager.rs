@@ -8,7 +8,8 @@ pub(crate) static LOGON: Operation = Operation {
     parameters: &["username", "password"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "IVirtualBox" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 pub(crate) static GET_SESSION_OBJECT: Operation = Operation {
@@ -16,7 +17,8 @@ pub(crate) static GET_SESSION_OBJECT: Operation = Operation {
     parameters: &["refIVirtualBox"],
     output: "returnval",
     references: &[ReferenceIn { element: "returnval", field: "", family: "ISession" }],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };
 
 pub(crate) static LOGOFF: Operation = Operation {
@@ -24,5 +26,6 @@ pub(crate) static LOGOFF: Operation = Operation {
     parameters: &["refIVirtualBox"],
     output: "returnval",
     references: &[],
-    versions: 0b1,
+    spellings: &[],
+    versions: 0b11111111111,
 };

@@ -34,7 +34,19 @@ impl Element {
         name: &'static str,
         references: &References,
     ) -> Result<T, DecodeError> {
-        match T::decode_all(&mut self.children_called(name), references) {
+        self.field_once_called(name, &[], references)
+    }
+
+    /// The same for a field that had other names once.
+    pub(crate) fn field_once_called<T: Decode + Default>(
+        &self,
+        name: &'static str,
+        older: &[&'static str],
+        references: &References,
+    ) -> Result<T, DecodeError> {
+        let there = |name: &&&'static str| self.children_called(name).next().is_some();
+        let found = std::iter::once(&name).chain(older).find(there).copied().unwrap_or(name);
+        match T::decode_all(&mut self.children_called(found), references) {
             Err(DecodeError::Missing) => Ok(T::default()),
             Err(error) => Err(error.within(name)),
             ok => ok,

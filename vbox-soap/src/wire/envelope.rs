@@ -36,8 +36,9 @@ pub(crate) fn read(text: &str, operation: &Operation) -> Result<Incoming, String
     if content.name == "Fault" {
         return fault(&content).map(Incoming::Fault);
     }
-    let answers = content.name.strip_suffix("Response") == Some(operation.name);
-    if !answers {
+    // Older versions spell some names with other capitals.
+    let answered = content.name.strip_suffix("Response");
+    if !answered.is_some_and(|name| name.eq_ignore_ascii_case(operation.name)) {
         return Err(format!("<{}> instead of an answer to {operation}", content.name));
     }
     Ok(Incoming::Response(content))
@@ -87,6 +88,7 @@ mod tests {
         parameters: &["nameOrId"],
         output: "returnval",
         references: &[],
+        spellings: &[],
         versions: 1,
     };
 

@@ -10,11 +10,18 @@ use anyhow::{Context, bail, ensure};
 pub struct Files {
     directory: PathBuf,
     contents: BTreeMap<String, String>,
+    /// Whether nothing else may be in the directory.
+    alone: bool,
 }
 
 impl Files {
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory, contents: BTreeMap::new() }
+        Self { directory, contents: BTreeMap::new(), alone: true }
+    }
+
+    /// Files that stand among others, which are left alone.
+    pub fn among_others(directory: PathBuf) -> Self {
+        Self { alone: false, ..Self::new(directory) }
     }
 
     /// Adds a file; a name given twice is an error.
@@ -112,6 +119,9 @@ impl Files {
             for entry in std::fs::read_dir(&self.directory)? {
                 let entry = entry?;
                 let name = entry.file_name().to_string_lossy().into_owned();
+                if !self.alone && !self.contents.contains_key(&name) {
+                    continue;
+                }
                 on_disk.insert(name, std::fs::read_to_string(entry.path())?);
             }
         }
@@ -123,7 +133,9 @@ impl Files {
                 None => differences.push(Difference::Missing(name.clone())),
             }
         }
-        differences.extend(on_disk.into_keys().map(Difference::Extra));
+        if self.alone {
+            differences.extend(on_disk.into_keys().map(Difference::Extra));
+        }
         Ok(differences)
     }
 }

@@ -2,6 +2,60 @@
 //!
 //! Every entry has its reason; a test makes sure that every entry still meets something in the model.
 
+/// An API version that has no XIDL of its own, with the version whose XIDL describes its WSDL.
+///
+/// The 5.1 packages came without it. 5.2 only added to 5.1: of its XIDL, what 5.1's WSDL has is 5.1's.
+pub const BORROWED_XIDL: (&str, &str) = ("5.1", "5.2");
+
+/// A method whose parameters an XIDL declares other than they are.
+pub struct Slip {
+    /// The versions whose XIDL is wrong.
+    pub versions: &'static [&'static str],
+    /// `Interface.method`.
+    pub method: &'static str,
+    /// The inputs that are not there like that.
+    pub wrong: &'static [&'static str],
+    /// The input that is there instead, with its type.
+    pub right: (&'static str, &'static str),
+}
+
+/// Parameters that an XIDL declares other than they are.
+pub const SLIPS: &[Slip] = &[
+    // The id of a guest's OS is a word such as `Debian_64`, and was never a UUID; 5.0 put that right.
+    Slip {
+        versions: &["4.1", "4.2", "4.3"],
+        method: "IVirtualBox.getGuestOSType",
+        wrong: &["id"],
+        right: ("id", "string"),
+    },
+    // 5.2 split the id of a leaf into index and sub-index; the borrowed XIDL shows that already.
+    Slip {
+        versions: &["5.1"],
+        method: "IMachine.getCPUIDLeaf",
+        wrong: &["idx", "idxSub"],
+        right: ("id", "u32"),
+    },
+    Slip {
+        versions: &["5.1"],
+        method: "IMachine.setCPUIDLeaf",
+        wrong: &["idx", "idxSub"],
+        right: ("id", "u32"),
+    },
+    Slip {
+        versions: &["5.1"],
+        method: "IMachine.removeCPUIDLeaf",
+        wrong: &["idx", "idxSub"],
+        right: ("id", "u32"),
+    },
+];
+
+/// Attributes that an XIDL gives a direction, as only parameters have one: `Interface.attribute`.
+/// They are read like any other.
+pub const DIRECTED_ATTRIBUTES: [&str; 1] = [
+    // 6.0 says `dir="in"` where it meant read-only, and has a setter for it, which fails; 6.1 put that right.
+    "IGuestAdditionsStatusChangedEvent.facility",
+];
+
 /// Spellings that the rule for word boundaries would split wrongly.
 pub const WORDS: [(&str, &str); 6] = [
     ("IPv", "Ipv"),

@@ -1,4 +1,4 @@
-//! Stage one: WSDL and XIDL to the API model.
+//! Stage one: WSDL and XIDL of one version to an API model of that version.
 //!
 //! The WSDL says what is on the wire: which operations there are, their elements and the order of
 //! those. The XIDL says which interface a reference belongs to, which the WSDL has as plain strings.
@@ -9,13 +9,14 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Context, bail, ensure};
 use roxmltree::{Document, Node};
 
+use super::fixups;
 use super::model::{
-    ANY_OBJECT, Enum, EnumValue, Field, Interface, Model, Named, Operation, OperationKind,
-    RETURN_VALUE, ResultCode, Struct, Type,
+    ANY_OBJECT, Enum, EnumValue, Facts, Field, Interface, Model, Named, Operation, OperationKind,
+    RETURN_VALUE, ResultCode, Struct, Type, Versions,
 };
 
-/// Reads both descriptions of one API version.
-pub fn import(version: &str, wsdl: &str, xidl: &str) -> anyhow::Result<Model> {
+/// Reads both descriptions of one API version. With `borrowed`, the XIDL is a later version's.
+pub fn import(version: &str, wsdl: &str, xidl: &str, borrowed: bool) -> anyhow::Result<Model> {
     let wsdl = Document::parse(wsdl).context("vboxweb.wsdl")?;
     let xidl = Document::parse(xidl).context("VirtualBox.xidl")?;
     let wire = Wire::read(&wsdl)?;
@@ -38,8 +39,16 @@ pub fn import(version: &str, wsdl: &str, xidl: &str) -> anyhow::Result<Model> {
                         import_struct(&node, &wire).map(|item| model.structs.push(item))
                     }
                     Some(kind @ ("managed" | "global")) => {
-                        import_interface(&node, kind == "global", &wire, &mut seen)
-                            .map(|item| model.interfaces.push(item))
+                        let before = seen.len();
+                        import_interface(&node, kind == "global", version, &wire, &mut seen).map(
+                            |item| {
+                                let has_members = node.children().any(|child| child.is_element());
+                                // What the version itself does not have is of the later one.
+                                if !borrowed || !has_members || seen.len() > before {
+                                    model.interfaces.push(item);
+                                }
+                            },
+                        )
                     }
                     // Not in the web service, or only mentioned by a class.
                     _ => Ok(()),
@@ -128,16 +137,19 @@ fn children<'a>(node: &Node<'a, 'a>, name: &'static str) -> impl Iterator<Item =
     node.children().filter(move |child| child.tag_name().name() == name)
 }
 
+/// In the one version that is imported.
+fn here() -> Facts {
+    Facts { versions: Versions::one(0), spellings: vec![] }
+}
+
 fn import_enum(node: &Node, wire: &Wire) -> anyhow::Result<Enum> {
     let name = attribute(node, "name")?;
     // The WSDL has every value that can be on the wire, those included that came after the XIDL.
     let values =
         wire.enums.get(name.as_str()).with_context(|| format!("the WSDL has no {name}"))?;
-    let values = values
-        .iter()
-        .map(|value| EnumValue { name: (*value).to_owned(), versions: None })
-        .collect();
-    Ok(Enum { name, versions: None, values })
+    let values =
+        values.iter().map(|value| EnumValue { name: (*value).to_owned(), facts: here() }).collect();
+    Ok(Enum { name, facts: here(), values })
 }
 
 fn import_struct<'a>(node: &Node<'a, 'a>, wire: &Wire) -> anyhow::Result<Struct> {
@@ -145,13 +157,14 @@ fn import_struct<'a>(node: &Node<'a, 'a>, wire: &Wire) -> anyhow::Result<Struct>
     let declared = declared(children(node, "attribute"))?;
     let parts = wire.structs.get(name.as_str()).context("the WSDL has no such complex type")?;
     let fields =
-        typed(parts, &declared)?.into_iter().map(|value| Field { value, versions: None }).collect();
-    Ok(Struct { name, versions: None, fields })
+        typed(parts, &declared)?.into_iter().map(|value| Field { value, facts: here() }).collect();
+    Ok(Struct { name, facts: here(), fields })
 }
 
 fn import_interface<'a>(
     node: &Node<'a, 'a>,
     global: bool,
+    version: &str,
     wire: &Wire,
     seen: &mut HashSet<String>,
 ) -> anyhow::Result<Interface> {
@@ -170,6 +183,11 @@ fn import_interface<'a>(
         anyhow::Ok(())
     };
     for node in children(node, "attribute") {
+        let path = format!("{name}.{}", attribute(&node, "name")?);
+        ensure!(
+            node.attribute("dir").is_none() || fixups::DIRECTED_ATTRIBUTES.contains(&path.as_str()),
+            "the attribute {path} has a direction"
+        );
         let declared = declared([node].into_iter())?;
         add(empty(OperationKind::Get, &node)?, &declared)?;
         if node.attribute("readonly") != Some("yes") {
@@ -177,16 +195,17 @@ fn import_interface<'a>(
         }
     }
     for node in children(node, "method") {
-        let declared = declared(children(&node, "param"))?;
+        let mut declared = declared(children(&node, "param"))?;
+        declared.correct(version, &name, &attribute(&node, "name")?)?;
         add(empty(OperationKind::Call, &node)?, &declared)?;
     }
     let base = node.attribute("extends").map(str::to_owned);
-    Ok(Interface { name, base, global, versions: None, operations })
+    Ok(Interface { name, base, global, facts: here(), operations })
 }
 
 fn empty(kind: OperationKind, node: &Node) -> anyhow::Result<Operation> {
     let name = attribute(node, "name")?;
-    Ok(Operation { kind, name, parameters: vec![], outputs: vec![], versions: None })
+    Ok(Operation { kind, name, parameters: vec![], outputs: vec![], facts: here() })
 }
 
 /// Fills in the operation's parameters and outputs, in the WSDL's order.
@@ -224,13 +243,34 @@ struct Declared {
     inputs: usize,
 }
 
+impl Declared {
+    /// Puts right what the XIDL says wrongly of a method's parameters.
+    fn correct(&mut self, version: &str, interface: &str, method: &str) -> anyhow::Result<()> {
+        let here = |versions: &[&str], member: &str| {
+            versions.contains(&version) && member.split_once('.') == Some((interface, method))
+        };
+        for slip in fixups::SLIPS.iter().filter(|slip| here(slip.versions, slip.method)) {
+            for wrong in slip.wrong {
+                let known = self.types.remove(*wrong);
+                ensure!(known.is_some(), "fixups.rs: {} has no `{wrong}`", slip.method);
+                self.inputs -= 1;
+            }
+            let (name, ty) = slip.right;
+            self.types.insert(name.to_owned(), Type { name: ty.to_owned(), array: false });
+            self.inputs += 1;
+        }
+        Ok(())
+    }
+}
+
 fn declared<'a>(nodes: impl Iterator<Item = Node<'a, 'a>>) -> anyhow::Result<Declared> {
     let mut declared = Declared { types: HashMap::new(), inputs: 0 };
     for node in nodes {
         let array = node.attribute("safearray") == Some("yes");
         let ty = xidl_type(&attribute(&node, "type")?, array)?;
         let name = attribute(&node, "name")?;
-        match node.attribute("dir") {
+        // An attribute has no direction; a few are given one, see `fixups::DIRECTED_ATTRIBUTES`.
+        match node.attribute("dir").filter(|_| node.tag_name().name() == "param") {
             Some("return") => declared.types.insert(RETURN_VALUE.to_owned(), ty),
             Some(direction) => {
                 declared.inputs += usize::from(direction == "in");
@@ -370,7 +410,7 @@ mod tests {
 
     #[test]
     fn both_descriptions_become_one_model() {
-        let text = model_text::write(&import("7.2", &wsdl(), XIDL).unwrap());
+        let text = model_text::write(&import("7.2", &wsdl(), XIDL, false).unwrap());
         let facts: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             facts,
@@ -395,6 +435,21 @@ mod tests {
     }
 
     #[test]
+    fn of_a_borrowed_xidl_only_what_the_wsdl_has_is_taken() {
+        let later = XIDL.replace(
+            "<interface name=\"ISize\"",
+            "<interface name=\"ILater\" extends=\"$unknown\" wsmap=\"managed\"><attribute name=\"name\" type=\"wstring\"/></interface>\
+             <interface name=\"ISize\"",
+        );
+        let names = |borrowed| -> Vec<String> {
+            let model = import("7.1", &wsdl(), &later, borrowed).unwrap();
+            model.interfaces.into_iter().map(|interface| interface.name).collect()
+        };
+        assert_eq!(names(true), ["IBox", "ICrate", "IManager"]);
+        assert_eq!(names(false), ["IBox", "ICrate", "ILater", "IManager"]);
+    }
+
+    #[test]
     fn descriptions_that_disagree_are_refused_with_the_place() {
         let changes = [
             ("IBox_setName", "IBox_setOther", "IBox_setOther"),
@@ -403,7 +458,7 @@ mod tests {
             ("name='data'", "name='other'", "does not declare `other`"),
         ];
         for (from, to, place) in changes {
-            let error = import("7.2", &wsdl().replace(from, to), XIDL).unwrap_err();
+            let error = import("7.2", &wsdl().replace(from, to), XIDL, false).unwrap_err();
             let error = format!("{error:#}");
             assert!(error.contains(place), "{error}");
         }

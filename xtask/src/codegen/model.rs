@@ -12,14 +12,22 @@ pub struct Model {
     pub interfaces: Vec<Interface>,
 }
 
-/// The versions that have an item; `None` means all in which its owner exists.
-pub type Versions = Option<Vec<VersionRange>>;
+/// The versions that have an item: one bit for each, by its position in [`Model::versions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Versions(pub u16);
 
-/// A range of API versions, both ends included.
+/// Where an item is, and how older versions spelled it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    pub versions: Versions,
+    pub spellings: Vec<Spelling>,
+}
+
+/// Words that some versions spelled with other capitals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRange {
-    pub first: String,
-    pub last: String,
+pub struct Spelling {
+    pub versions: Versions,
+    pub words: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,28 +39,28 @@ pub struct ResultCode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enum {
     pub name: String,
-    pub versions: Versions,
+    pub facts: Facts,
     pub values: Vec<EnumValue>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnumValue {
     pub name: String,
-    pub versions: Versions,
+    pub facts: Facts,
 }
 
 /// A type that travels by value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Struct {
     pub name: String,
-    pub versions: Versions,
+    pub facts: Facts,
     pub fields: Vec<Field>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     pub value: Named,
-    pub versions: Versions,
+    pub facts: Facts,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +70,12 @@ pub struct Interface {
     pub base: Option<String>,
     /// True when its operations name no object (`IWebsessionManager`).
     pub global: bool,
-    pub versions: Versions,
+    pub facts: Facts,
+    /// The signatures of all operations; those of one operation stand together, the newest first.
     pub operations: Vec<Operation>,
 }
 
+/// One signature of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     pub kind: OperationKind,
@@ -75,7 +85,7 @@ pub struct Operation {
     pub parameters: Vec<Named>,
     /// What the response carries, in the order of the WSDL.
     pub outputs: Vec<Named>,
-    pub versions: Versions,
+    pub facts: Facts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +102,7 @@ pub struct Named {
     pub ty: Type,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Type {
     /// A basic type (see [`BASIC_TYPES`]), [`ANY_OBJECT`], or an enum's, struct's or interface's name.
     pub name: String,
@@ -109,38 +119,153 @@ pub const ANY_OBJECT: &str = "object";
 /// The name of the result of a method in its response.
 pub const RETURN_VALUE: &str = "returnval";
 
+/// How many versions a model can have: the bits of [`Versions`].
+pub const MOST_VERSIONS: usize = 16;
+
+impl Versions {
+    /// The one version at `position`.
+    pub fn one(position: usize) -> Self {
+        Self(1 << position)
+    }
+
+    pub fn has(self, position: usize) -> bool {
+        position < MOST_VERSIONS && self.0 & (1 << position) != 0
+    }
+
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Positions of its versions, oldest first.
+    pub fn positions(self) -> impl DoubleEndedIterator<Item = usize> {
+        (0..MOST_VERSIONS).filter(move |position| self.has(*position))
+    }
+
+    pub fn first(self) -> Option<usize> {
+        self.positions().next()
+    }
+
+    pub fn last(self) -> Option<usize> {
+        self.positions().next_back()
+    }
+
+    /// Unbroken ranges of positions, both ends included.
+    pub fn ranges(self) -> Vec<(usize, usize)> {
+        let mut ranges: Vec<(usize, usize)> = vec![];
+        for position in self.positions() {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == position => *last = position,
+                _ => ranges.push((position, position)),
+            }
+        }
+        ranges
+    }
+}
+
+impl Facts {
+    /// How the version at `position` spells `word`, one of the item's own words.
+    pub fn spell<'a>(&'a self, word: &'a str, position: usize) -> &'a str {
+        let older = self.spellings.iter().filter(|spelling| spelling.versions.has(position));
+        older
+            .flat_map(|spelling| &spelling.words)
+            .find(|older| older.eq_ignore_ascii_case(word))
+            .map_or(word, String::as_str)
+    }
+}
+
 impl Operation {
     /// The part of the operation's wire name that follows `Interface_`.
     pub fn wire_name(&self) -> String {
+        self.wire_name_of(&self.name)
+    }
+
+    /// The same, where the attribute or method is called `name`.
+    pub fn wire_name_of(&self, name: &str) -> String {
         let prefix = match self.kind {
             OperationKind::Get => "get",
             OperationKind::Set => "set",
-            OperationKind::Call => return self.name.clone(),
+            OperationKind::Call => return name.to_owned(),
         };
-        let mut letters = self.name.chars();
+        let mut letters = name.chars();
         let first = letters.next().map(|c| c.to_ascii_uppercase());
         prefix.chars().chain(first).chain(letters).collect()
+    }
+
+    /// Whether both are signatures of the same operation.
+    pub fn is_same_operation(&self, other: &Self) -> bool {
+        self.wire_name().eq_ignore_ascii_case(&other.wire_name())
     }
 }
 
 impl Model {
-    /// The position-by-position bits of the versions that `item` names.
-    pub fn version_bits(&self, item: &Versions) -> anyhow::Result<u16> {
-        let position = |version: &str| {
-            self.versions
-                .iter()
-                .position(|known| known == version)
-                .ok_or_else(|| anyhow::anyhow!("unknown API version {version}"))
+    /// All versions of the model.
+    pub fn all_versions(&self) -> Versions {
+        (0..self.versions.len()).fold(Versions::default(), |all, i| all.union(Versions::one(i)))
+    }
+
+    /// The name of the version at `position`.
+    pub fn version(&self, position: usize) -> &str {
+        self.versions.get(position).map_or("?", String::as_str)
+    }
+
+    /// Versions for people: `4.1 to 4.3, 7.2`.
+    pub fn versions_text(&self, versions: Versions) -> String {
+        let text = |(first, last)| match first == last {
+            true => self.version(first).to_owned(),
+            false => format!("{} to {}", self.version(first), self.version(last)),
         };
-        let Some(ranges) = item else {
-            return Ok(self.versions.iter().enumerate().fold(0, |bits, (i, _)| bits | 1 << i));
-        };
-        let mut bits = 0;
-        for range in ranges {
-            for i in position(&range.first)?..=position(&range.last)? {
-                bits |= 1 << i;
-            }
+        versions.ranges().into_iter().map(text).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The versions of a part of something, in a sentence: `Since 4.3.`; nothing where they are
+    /// the same as the whole's.
+    pub fn since_text(&self, versions: Versions, whole: Versions) -> Option<String> {
+        if versions == whole {
+            return None;
         }
-        Ok(bits)
+        let newest = self.versions.len().checked_sub(1);
+        Some(match versions.ranges().as_slice() {
+            [(first, last)] if Some(*last) == newest => format!("Since {}.", self.version(*first)),
+            [(0, last)] => format!("Until {}.", self.version(*last)),
+            [(first, last)] if first == last => format!("Only in {}.", self.version(*first)),
+            _ => format!("Only in {}.", self.versions_text(versions)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_with_their_gaps() {
+        let model = Model {
+            versions: ["4.1", "4.2", "4.3", "5.0"].map(str::to_owned).to_vec(),
+            ..Model::default()
+        };
+        let all = model.all_versions();
+        assert_eq!(all, Versions(0b1111));
+        for (bits, text, since) in [
+            (0b1111, "4.1 to 5.0", None),
+            (0b1100, "4.3 to 5.0", Some("Since 4.3.")),
+            (0b1000, "5.0", Some("Since 5.0.")),
+            (0b0011, "4.1 to 4.2", Some("Until 4.2.")),
+            (0b0010, "4.2", Some("Only in 4.2.")),
+            (0b0110, "4.2 to 4.3", Some("Only in 4.2 to 4.3.")),
+            (0b1011, "4.1 to 4.2, 5.0", Some("Only in 4.1 to 4.2, 5.0.")),
+        ] {
+            assert_eq!(model.versions_text(Versions(bits)), text);
+            assert_eq!(model.since_text(Versions(bits), all).as_deref(), since);
+        }
+        assert!(!Versions(u16::MAX).has(16));
+    }
+
+    #[test]
+    fn older_spellings_differ_in_capitals_only() {
+        let spellings = vec![Spelling { versions: Versions(0b1), words: vec!["hostIp".into()] }];
+        let facts = Facts { versions: Versions(0b11), spellings };
+        assert_eq!(facts.spell("hostIP", 0), "hostIp");
+        assert_eq!(facts.spell("hostIP", 1), "hostIP");
+        assert_eq!(facts.spell("name", 0), "name");
     }
 }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use anyhow::{bail, ensure};
 
+use super::signatures::{Signature, signatures};
 use super::{Api, Exports, Kind, PREAMBLE, import_of, owned_type};
 use crate::codegen::fixups;
-use crate::codegen::model::{Interface, Named, Operation, OperationKind, RETURN_VALUE, Type};
+use crate::codegen::model::{Interface, Named, OperationKind, RETURN_VALUE, Type, Versions};
 use crate::codegen::names;
 
 /// The file of one interface, and what it exports.
@@ -21,8 +22,8 @@ pub fn interface(api: &Api, interface: &Interface) -> anyhow::Result<(String, Ex
         statics: String::new(),
         exports: Exports { public: vec![], descriptors: interface.global },
     };
-    for operation in &interface.operations {
-        file.operation(operation)?;
+    for signature in signatures(api.model, interface) {
+        file.operation(&signature)?;
     }
     file.finish()
 }
@@ -38,18 +39,18 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn operation(&mut self, operation: &Operation) -> anyhow::Result<()> {
-        let member = format!("{}.{}", self.interface.name, operation.name);
+    fn operation(&mut self, signature: &Signature) -> anyhow::Result<()> {
+        let member = format!("{}.{}", self.interface.name, signature.operation.name);
         let for_runtime = self.interface.global || fixups::RUNTIME_ONLY.contains(&member.as_str());
         let visible = for_runtime || fixups::ALSO_FOR_RUNTIME.contains(&member.as_str());
         self.exports.descriptors |= visible;
-        self.descriptor(operation, visible)?;
-        if for_runtime { Ok(()) } else { self.method(operation, &member) }
+        self.descriptor(signature, visible)?;
+        if for_runtime { Ok(()) } else { self.method(signature, &member) }
     }
 
     /// The static that describes the operation to the engine.
-    fn descriptor(&mut self, operation: &Operation, public: bool) -> anyhow::Result<()> {
-        let wire_name = operation.wire_name();
+    fn descriptor(&mut self, signature: &Signature, public: bool) -> anyhow::Result<()> {
+        let operation = signature.operation;
         let parameters: Vec<_> =
             operation.parameters.iter().map(|p| format!("\"{}\"", p.name)).collect();
         let output = match operation.outputs.as_slice() {
@@ -60,19 +61,56 @@ impl File<'_> {
         for output in &operation.outputs {
             self.references(&output.name, "", &output.ty, &mut references)?;
         }
-        let bits = self.api.model.version_bits(&self.interface.versions)?
-            & self.api.model.version_bits(&operation.versions)?;
+        let spellings: String = self.spellings(signature);
+        if !spellings.is_empty() {
+            self.imports.insert("crate::operation::Spelling".to_owned());
+        }
         let _ = writeln!(
             self.statics,
-            "\n{}static {}: Operation = Operation {{ name: \"{}_{wire_name}\", parameters: &[{}], \
-             output: \"{output}\", references: &[{}], versions: {bits:#b} }};",
+            "\n{}static {}: Operation = Operation {{ name: \"{}_{}\", parameters: &[{}], \
+             output: \"{output}\", references: &[{}], spellings: &[{spellings}], versions: {:#b} }};",
             if public { "pub(crate) " } else { "" },
-            names::constant(&wire_name),
+            signature.constant,
             self.interface.name,
+            operation.wire_name(),
             parameters.join(", "),
             references.join(", "),
+            operation.facts.versions.0,
         );
         Ok(())
+    }
+
+    /// What older versions spell otherwise in the request.
+    fn spellings(&self, signature: &Signature) -> String {
+        let operation = signature.operation;
+        let mut found: Vec<(String, String, Versions)> = vec![];
+        for version in operation.facts.versions.positions() {
+            let name = |interface: &str, name: &str| {
+                format!("{interface}_{}", operation.wire_name_of(name))
+            };
+            let older = name(
+                self.interface.facts.spell(&self.interface.name, version),
+                operation.facts.spell(&operation.name, version),
+            );
+            let mut words = vec![(name(&self.interface.name, &operation.name), older)];
+            words.extend(operation.parameters.iter().map(|parameter| {
+                let older = operation.facts.spell(&parameter.name, version);
+                (parameter.name.clone(), older.to_owned())
+            }));
+            for (newest, older) in words.into_iter().filter(|(newest, older)| newest != older) {
+                match found.iter_mut().find(|(_, known, _)| *known == older) {
+                    Some((_, _, versions)) => *versions = versions.union(Versions::one(version)),
+                    None => found.push((newest, older, Versions::one(version))),
+                }
+            }
+        }
+        let text = |(newest, older, versions): (String, String, Versions)| {
+            format!(
+                "Spelling {{ newest: \"{newest}\", older: \"{older}\", versions: {:#b} }}, ",
+                versions.0
+            )
+        };
+        found.into_iter().map(text).collect()
     }
 
     /// Where in the response there are references, and of which family.
@@ -90,6 +128,12 @@ impl File<'_> {
             Kind::Struct(item) => {
                 ensure!(field.is_empty(), "{} is a struct within a struct", ty.name);
                 for field in &item.fields {
+                    let spelled = !field.facts.spellings.is_empty();
+                    let object = matches!(
+                        self.api.kind(&field.value.ty)?,
+                        Kind::AnyObject | Kind::Interface(_)
+                    );
+                    ensure!(!(spelled && object), "{}: a reference under two names", ty.name);
                     self.references(element, &field.value.name, &field.value.ty, found)?;
                 }
                 return Ok(());
@@ -102,8 +146,8 @@ impl File<'_> {
         Ok(())
     }
 
-    fn method(&mut self, operation: &Operation, member: &str) -> anyhow::Result<()> {
-        let wire_name = operation.wire_name();
+    fn method(&mut self, signature: &Signature, member: &str) -> anyhow::Result<()> {
+        let operation = signature.operation;
         let mut parameters = String::new();
         let mut values = vec![];
         for parameter in &operation.parameters {
@@ -116,26 +160,34 @@ impl File<'_> {
             self.imports.insert("crate::value::ToValue".to_owned());
             self.imports.extend(import_of(self.api, &parameter.ty)?);
         }
-        let (result, call) = self.result(operation, member)?;
+        let (result, call) = self.result(signature, member)?;
+        let documentation = self.documentation(signature);
+        let pinned = signature.pinned.as_ref().map(|pinned| {
+            let name = &signature.name;
+            let text = format!("    /// What [`Self::{name}`] is, and stays when that changes.\n");
+            (text, pinned)
+        });
         // `inline` leaves machine code to the crates that call a method, and only for what they call: building
         // all of it here would take most of the crate's build time.
-        let _ = writeln!(
-            self.methods,
-            "\n{}#[inline]\n    pub fn {}(&self{parameters}) -> Call<{result}> {{\n        self.object().{call}(&{}, vec![{}])\n    }}",
-            documentation(operation),
-            names::identifier(&wire_name),
-            names::constant(&wire_name),
-            values.join(", "),
-        );
+        for (documentation, name) in std::iter::once((documentation, &signature.name)).chain(pinned)
+        {
+            let _ = writeln!(
+                self.methods,
+                "\n{documentation}    #[inline]\n    pub fn {name}(&self{parameters}) -> Call<{result}> {{\n        self.object().{call}(&{}, vec![{}])\n    }}",
+                signature.constant,
+                values.join(", "),
+            );
+        }
         Ok(())
     }
 
     /// The method's result type and the engine's method that gives it.
     fn result(
         &mut self,
-        operation: &Operation,
+        signature: &Signature,
         member: &str,
     ) -> anyhow::Result<(String, &'static str)> {
+        let operation = signature.operation;
         match operation.outputs.as_slice() {
             [] => Ok(("()".to_owned(), "call")),
             [only] => {
@@ -144,11 +196,12 @@ impl File<'_> {
             }
             outputs => {
                 let name = format!(
-                    "{}{}",
+                    "{}{}{}",
                     names::without_i(&self.interface.name),
-                    names::capital(&operation.name)
+                    names::capital(&operation.name),
+                    signature.suffix,
                 );
-                self.result_struct(&name, operation, outputs, member)?;
+                self.result_struct(&name, signature, outputs, member)?;
                 Ok((name, "call_many"))
             }
         }
@@ -157,7 +210,7 @@ impl File<'_> {
     fn result_struct(
         &mut self,
         name: &str,
-        operation: &Operation,
+        signature: &Signature,
         outputs: &[Named],
         member: &str,
     ) -> anyhow::Result<()> {
@@ -179,11 +232,40 @@ impl File<'_> {
             self.results,
             "\n/// What [`{0}::{1}`] returns.\n#[derive(Debug, Clone)]\n#[non_exhaustive]\npub struct {name} {{\n{fields}}}\n\n\
              impl Outputs for {name} {{\n    fn outputs(reply: &Reply) -> Result<Self, DecodeError> {{\n        Ok(Self {{\n{decode}        }})\n    }}\n}}\n",
-            self.interface.name,
-            names::identifier(&operation.wire_name()),
+            self.interface.name, signature.name,
         );
         self.exports.public.push(name.to_owned());
         Ok(())
+    }
+
+    fn documentation(&self, signature: &Signature) -> String {
+        let operation = signature.operation;
+        let model = self.api.model;
+        let versions = operation.facts.versions;
+        let name = &operation.name;
+        let mut text = match operation.kind {
+            OperationKind::Get => format!("Reads the attribute `{name}`."),
+            OperationKind::Set => format!("Sets the attribute `{name}`."),
+            OperationKind::Call => format!("Calls the method `{name}`."),
+        };
+        if let Some(since) = model.since_text(versions, self.interface.facts.versions) {
+            let _ = write!(text, " {since}");
+        }
+        if let Some(successor) = signature.successor() {
+            let _ = write!(text, " Then replaced by [`Self::{successor}`].");
+        }
+        let mut lines = format!("    /// {text}\n");
+        if signature.pinned.is_some() {
+            let others: Vec<String> = signature
+                .others
+                .iter()
+                .map(|(name, versions)| {
+                    format!("[`Self::{name}`] ({})", model.versions_text(*versions))
+                })
+                .collect();
+            let _ = writeln!(lines, "    ///\n    /// Older signatures: {}.", others.join(", "));
+        }
+        lines
     }
 
     fn parameter_type(&self, ty: &Type, nullable: bool) -> anyhow::Result<String> {
@@ -223,9 +305,14 @@ impl File<'_> {
                 }
                 None => String::new(),
             };
+            let since = self
+                .api
+                .model
+                .since_text(self.interface.facts.versions, self.api.model.all_versions())
+                .map_or(String::new(), |text| format!(" {text}"));
             let _ = writeln!(
                 body,
-                "managed_object! {{\n    /// A handle to an object with VirtualBox's interface `{name}`.\n    {name}{base}\n}}"
+                "managed_object! {{\n    /// A handle to an object with VirtualBox's interface `{name}`.{since}\n    {name}{base}\n}}"
             );
         }
         if !self.methods.is_empty() {
@@ -251,13 +338,4 @@ fn nullable_output(member: &str, output: &Named) -> bool {
         // An attribute is named by itself, a method with its output.
         *entry == path || (*entry == member && output.name == RETURN_VALUE)
     })
-}
-
-fn documentation(operation: &Operation) -> String {
-    let name = &operation.name;
-    match operation.kind {
-        OperationKind::Get => format!("    /// Reads the attribute `{name}`.\n    "),
-        OperationKind::Set => format!("    /// Sets the attribute `{name}`.\n    "),
-        OperationKind::Call => format!("    /// Calls the method `{name}`.\n    "),
-    }
 }

@@ -1,7 +1,11 @@
 //! Stage two: the API model to Rust.
 
 mod interface;
+mod page;
+mod signatures;
 mod types;
+
+pub use page::versions_page;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -21,7 +25,7 @@ const PREAMBLE: &str =
 pub fn generate(model: &Model, files: &mut Files) -> anyhow::Result<()> {
     let api = Api::new(model)?;
     files.add("results.rs", types::results(model))?;
-    files.add("enums.rs", types::enums(model))?;
+    files.add("enums.rs", types::enums(model)?)?;
     files.add("structs.rs", types::structs(&api)?)?;
     let mut modules = BTreeMap::new();
     for interface in &model.interfaces {
@@ -52,8 +56,6 @@ enum Kind<'a> {
 
 impl<'a> Api<'a> {
     fn new(model: &'a Model) -> anyhow::Result<Self> {
-        // A descriptor has one bit for each version.
-        ensure!(model.versions.len() <= 16, "more than 16 API versions");
         let mut kinds: HashMap<&str, Kind> =
             BASIC_TYPES.iter().map(|name| (*name, Kind::Basic)).collect();
         kinds.insert(ANY_OBJECT, Kind::AnyObject);
@@ -66,6 +68,7 @@ impl<'a> Api<'a> {
         }
         let api = Self { model, kinds };
         api.check_fixups()?;
+        api.check_bases()?;
         Ok(api)
     }
 
@@ -88,6 +91,28 @@ impl<'a> Api<'a> {
             }
         }
         anyhow::bail!("{} extends itself", interface.name)
+    }
+
+    /// An interface's own method would hide the one of the same name that it inherits, and be asked of servers
+    /// that have the other: nothing of the kind is known, and a rule for it not needed yet.
+    fn check_bases(&self) -> anyhow::Result<()> {
+        for interface in &self.model.interfaces {
+            let mut base = interface.base.as_deref();
+            while let Some(Kind::Interface(current)) = base.and_then(|name| self.kinds.get(name)) {
+                for operation in &interface.operations {
+                    let hidden = current.operations.iter().any(|o| o.is_same_operation(operation));
+                    ensure!(
+                        !hidden,
+                        "{}.{} hides that of {}",
+                        interface.name,
+                        operation.name,
+                        current.name
+                    );
+                }
+                base = current.base.as_deref();
+            }
+        }
+        Ok(())
     }
 
     /// Every fixup must meet something: upstream may have repaired or renamed it.
