@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,13 @@ const REQUESTS_PER_CONNECTION: usize = 90;
 /// How long an unused connection is kept: less than the server's own patience.
 const MAX_IDLE: Duration = Duration::from_secs(20);
 
+/// How long a new connection keeps others from being opened, at most. vboxwebsrv starts a worker
+/// for a connection only if it sees none idle, and a worker that has just been given one still
+/// looks idle for a moment: of several connections opened at once, some wait for a worker until
+/// another connection ends, up to a minute. So they are opened one after the other, each when
+/// the one before is being served.
+const SETTLING: Duration = Duration::from_millis(250);
+
 /// Connections to one server.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -36,6 +44,8 @@ pub(crate) struct Pool {
     pub(crate) settings: Settings,
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
+    /// Held by whoever opens a connection, until it is being served.
+    opening: tokio::sync::Mutex<()>,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::Tls>,
     began: Instant,
@@ -75,6 +85,7 @@ impl Pool {
             settings,
             permits,
             idle: Mutex::new(vec![]),
+            opening: tokio::sync::Mutex::new(()),
             #[cfg(feature = "tls")]
             tls,
             began: Instant::now(),
@@ -204,9 +215,13 @@ impl Slot<'_> {
     ) -> Result<(StatusCode, String), Error> {
         let address = &self.pool.address;
         let broken = |reason: String| Error::Transport { operation, url: address.url(), reason };
+        let mut opening = None;
         let mut connection = match self.pool.reuse().await {
             Some(connection) => connection,
-            None => self.pool.connect().await?,
+            None => {
+                opening = Some(self.pool.opening.lock().await);
+                self.pool.connect().await?
+            }
         };
         let mut request = Request::post(address.path.as_str())
             .header("host", address.authority())
@@ -215,13 +230,25 @@ impl Slot<'_> {
             .body(Full::new(body))
             .map_err(|error| broken(error.to_string()))?;
         let response = loop {
-            match connection.sender.try_send_request(request).await {
+            let mut answer = pin!(connection.sender.try_send_request(request));
+            let answer = match opening.take() {
+                None => answer.await,
+                Some(turn) => match tokio::time::timeout(SETTLING, &mut answer).await {
+                    Ok(answer) => answer,
+                    Err(_) => {
+                        drop(turn);
+                        answer.await
+                    }
+                },
+            };
+            match answer {
                 Ok(response) => break response,
                 Err(mut failure) => match failure.take_message() {
                     // The connection had ended before a byte was written, so nothing has been asked yet.
                     // A new connection has never been idle and cannot have ended that way by itself.
                     Some(unsent) if connection.requests > 0 => {
                         request = unsent;
+                        opening = Some(self.pool.opening.lock().await);
                         connection = self.pool.connect().await?;
                     }
                     _ => return Err(broken(chain(failure.error()))),
