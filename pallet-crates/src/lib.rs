@@ -23,7 +23,7 @@ use pallet_core::registry::Registry;
 
 pub use actions::{
     AuthorizedKey, Cron, Directory, ExecScript, File, Group, LineInFile, Package, PackageManager,
-    Packages, RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
+    PackageSource, Packages, RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
 };
 
 /// Everything in this crate.
@@ -38,6 +38,7 @@ pub fn all() -> Registry {
         .action::<LineInFile>()
         .action::<Package>()
         .action::<PackageManager>()
+        .action::<PackageSource>()
         .action::<Packages>()
         .action::<RemoteFile>()
         .action::<Service>()

@@ -93,6 +93,7 @@ const PLAIN: &[(&str, &str, &str)] = &[
         "created with mode 0644",
         "echo spoiled >/etc/cron.d/report",
     ),
+    (r#"{ package = { name = "g++", ensure = "absent" } }"#, "unchanged", ""),
     (r#"{ packages = ["libstdc++6", "libc6:amd64"] }"#, "unchanged", ""),
     (r#"{ package = "make" }"#, "make installed", "dpkg -r make >/dev/null"),
 ];
@@ -203,6 +204,51 @@ async fn lists_of_packages_are_fetched_when_they_are_old_or_sources_change() {
     let upgrade = || vec![step(r#"{ package-manager = "full-upgrade" }"#)];
     node.told(Mode::Apply, upgrade()).await;
     assert_eq!(node.told(Mode::Apply, upgrade()).await, ["unchanged"]);
+}
+
+#[tokio::test]
+async fn sources_of_packages_with_their_keys() {
+    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let ring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    let digest = node.output(&format!("sha256sum {ring} | cut -d ' ' -f 1")).await;
+    let source = |digest: &str| {
+        step(&format!(
+            r#"{{ package-source = {{ name = "more", uris = ["http://deb.debian.org/debian/"], suites = ["bookworm-backports"], key-url = "file://{ring}", key-sha256 = "{digest}" }} }}"#
+        ))
+    };
+    let update = || step(r#"{ package-manager = "update" }"#);
+    let wrong = node.run(Mode::Apply, vec![source(&"0".repeat(64))]).await;
+    assert!(wrong.failure.unwrap().output.contains("Hash Sum mismatch"));
+    assert_eq!(
+        node.output("ls /etc/apt/sources.list.d /etc/apt/keyrings").await,
+        "/etc/apt/keyrings:\n\n/etc/apt/sources.list.d:"
+    );
+
+    let added = "key: fetched; source: created with mode 0644";
+    assert_eq!(node.told(Mode::Check, vec![source(&digest)]).await, [added]);
+    let told = node.told(Mode::Apply, vec![source(&digest), update()]).await;
+    assert_eq!(told, [added, "lists fetched for the first time"]);
+    let told = node.told(Mode::Apply, vec![source(&digest), update()]).await;
+    assert_eq!(told, ["unchanged", "unchanged"]);
+    node.output("echo spoiled >/etc/apt/keyrings/more.gpg").await;
+    assert_eq!(node.told(Mode::Apply, vec![source(&digest)]).await, ["key: fetched"]);
+
+    let absent = || vec![step(r#"{ package-source = { name = "more", ensure = "absent" } }"#)];
+    assert_eq!(node.told(Mode::Apply, absent()).await, ["source: removed; key: removed"]);
+    assert_eq!(node.told(Mode::Apply, absent()).await, ["unchanged"]);
+}
+
+#[tokio::test]
+async fn as_many_backups_as_were_asked_for() {
+    let mut node = LabNode::claim(NodeKind::Plain).await;
+    for content in ["one", "two", "three", "four"] {
+        let file = pallet_crates::RemoteFile::new("/etc/it's").unwrap().content(content).backups(2);
+        node.told(Mode::Apply, vec![Step::action(file)]).await;
+    }
+    let kept = node
+        .output("cd \"/var/lib/pallet/backups/etc/it's\"; for f in *; do cat $f; echo; done")
+        .await;
+    assert_eq!(kept, "two\nthree");
 }
 
 const UNIT: &str = "[Service]\nExecStart=/usr/bin/sleep infinity\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n";

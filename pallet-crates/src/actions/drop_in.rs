@@ -12,7 +12,7 @@ pub(super) struct DropIn {
     /// `None` where the names do not make a path, which their types rule out.
     path: Option<RemotePath>,
     /// What it holds; `None` if it shall not be there.
-    text: Option<String>,
+    bytes: Option<Vec<u8>>,
     mode: FileMode,
     root: Option<AccountName>,
     verify: Option<&'static str>,
@@ -21,9 +21,13 @@ pub(super) struct DropIn {
 
 impl DropIn {
     pub fn new(folder: &str, name: &str, text: Option<String>) -> Self {
+        Self::of_bytes(folder, name, text.map(String::into_bytes))
+    }
+
+    pub fn of_bytes(folder: &str, name: &str, bytes: Option<Vec<u8>>) -> Self {
         Self {
             path: format!("{folder}/{name}").parse().ok(),
-            text,
+            bytes,
             mode: FileMode::from_bits(0o644),
             root: "root".parse().ok(),
             verify: None,
@@ -44,19 +48,19 @@ impl DropIn {
         Self { also: keys.into_iter().collect(), ..self }
     }
 
-    fn file<'a>(&'a self, path: &'a RemotePath, text: &'a str) -> WholeFile<'a> {
+    fn file<'a>(&'a self, path: &'a RemotePath, bytes: &'a [u8]) -> WholeFile<'a> {
         let attributes = Attributes {
             owner: self.root.as_ref(),
             group: self.root.as_ref(),
             mode: Some(self.mode),
         };
         let also = self.also.clone();
-        WholeFile { attributes, verify: self.verify, also, ..WholeFile::new(path, text.as_bytes()) }
+        WholeFile { attributes, verify: self.verify, also, ..WholeFile::new(path, bytes) }
     }
 
     pub fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
-        match (&self.path, &self.text) {
-            (Some(path), Some(text)) => self.file(path, text).probe(view, wanted),
+        match (&self.path, &self.bytes) {
+            (Some(path), Some(bytes)) => self.file(path, bytes).probe(view, wanted),
             (Some(path), None) => wanted.ask::<Stat>(path.clone()),
             (None, _) => {}
         }
@@ -67,8 +71,8 @@ impl DropIn {
         let Some(path) = &self.path else {
             return Err(ActionError::new("the name makes no path"));
         };
-        match (&self.text, view.get::<Stat>(path)?) {
-            (Some(text), _) => self.file(path, text).decide(view),
+        match (&self.bytes, view.get::<Stat>(path)?) {
+            (Some(bytes), _) => self.file(path, bytes).decide(view),
             (None, None) => Ok(None),
             (None, Some(entry)) => remove(path, entry).map(Some),
         }

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::str::FromStr;
 
 use pallet_core::action::{Key, ProbeKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::words::command_lines;
@@ -16,7 +19,9 @@ use crate::values::RemotePath;
 pub struct Sha256;
 
 /// A SHA-256 digest, as lower-case hexadecimal digits.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct Digest(String);
 
 impl Digest {
@@ -24,6 +29,40 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         let digest = sha2::Sha256::digest(bytes);
         Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        Err(format!(
+            "`{}` is no SHA-256 digest: it has 64 hexadecimal digits, as sha256sum prints them",
+            text.escape_debug()
+        ))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> String {
+        digest.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -115,6 +154,8 @@ mod tests {
     #[test]
     fn known_digest() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(format!("{:?}", Digest::of(b"")), empty);
+        assert_eq!(Digest::of(b"").to_string(), empty);
+        assert_eq!(empty.to_uppercase().parse(), Ok(Digest::of(b"")));
+        assert!("e3b0".parse::<Digest>().is_err());
     }
 }
