@@ -40,17 +40,16 @@ pub enum Error {
         last_seen: String,
     },
 
-    /// The web service speaks for a VirtualBox that this crate does not know.
+    /// The web service speaks for a VirtualBox that is too old for this crate.
     #[error(
-        "the VirtualBox at {url} has the API version {found}; this crate knows {supported}. \
-         Use a VirtualBox of that version, or another release of this crate"
+        "the VirtualBox at {url} has the API version {found}; this crate needs {supported} or newer"
     )]
     UnsupportedVersion {
         /// The web service's address.
         url: String,
         /// Its API version.
         found: String,
-        /// What would work.
+        /// The oldest version that would do.
         supported: String,
     },
 

@@ -8,8 +8,9 @@ use super::{CONCURRENT, Inner, Manager};
 use crate::error::{Doing, Error};
 use crate::location::{Location, Server};
 
-/// The API version that this crate's calls are right for.
-const SUPPORTED: &str = "7.2";
+/// The oldest API version that this crate's calls are right for. Of newer ones `vbox-soap` warns
+/// if it does not know them; they have so far been additions.
+const OLDEST: (u16, u16) = (7, 2);
 
 impl Manager {
     /// Logs on to a VirtualBox web service. Nothing is created, neither there nor on disk.
@@ -25,25 +26,27 @@ impl Manager {
         let identity = &server.identity;
         let session = client.logon(identity, server.credential.expose()).await.doing(doing)?;
         let found = session.api_version();
-        if found.to_string() != SUPPORTED {
+        if (found.major(), found.minor()) < OLDEST {
             session.logoff().await.doing(doing)?;
             return Err(Error::UnsupportedVersion {
                 url: url.clone(),
                 found: found.to_string(),
-                supported: SUPPORTED.to_owned(),
+                supported: format!("{}.{}", OLDEST.0, OLDEST.1),
             });
         }
         let turns = Semaphore::new(CONCURRENT);
-        let os_types = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { session, location, turns, os_types }) })
+        let (unfinished, os_types) = (Arc::default(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { session, location, turns, unfinished, os_types }) })
     }
 
     /// Logs off, which makes the web service forget all that was handed out. Clones of this
-    /// manager and its instances cannot be used any more. VMs go on running.
+    /// manager and its instances cannot be used any more. VMs go on running. Creations that were
+    /// abandoned are waited for, until they are undone.
     ///
     /// # Errors
     /// When the web service cannot be told.
     pub async fn close(self) -> Result<(), Error> {
+        let _nothing_is_under_way = self.inner.unfinished.write().await;
         self.inner.session.logoff().await.doing(|| "log off".to_owned())
     }
 }

@@ -1,7 +1,7 @@
 //! Creating instances.
 
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::oneshot;
 use vbox_soap::api::{IMachine, PlatformArchitecture};
@@ -66,7 +66,9 @@ impl Manager {
         // nobody waits for the result any more, the task undoes what it did.
         let (sender, receiver) = oneshot::channel();
         let manager = self.clone();
+        let unfinished = Arc::clone(&self.inner.unfinished).read_owned().await;
         tokio::spawn(async move {
+            let _unfinished = unfinished;
             let result = manager.create(&plan).await;
             if let Err(Ok(machine)) = sender.send(result) {
                 tracing::info!(name = %machine.name, "creation was abandoned; removing the VM");

@@ -11,7 +11,7 @@ mod settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use vbox_soap::api::{ISession, IVirtualBox};
 
 use crate::error::Error;
@@ -38,6 +38,8 @@ struct Inner {
     session: vbox_soap::Session,
     location: Location,
     turns: Semaphore,
+    /// Shared by all work that must come to its end even if nobody waits for it any more.
+    unfinished: Arc<RwLock<()>>,
     /// Guest types that VirtualBox is known to know.
     os_types: Mutex<BTreeSet<String>>,
 }

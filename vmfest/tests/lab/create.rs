@@ -108,6 +108,29 @@ async fn an_abandoned_creation_leaves_nothing() {
     stage.end(&[&image]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_until_an_abandoned_creation_is_undone() {
+    let stage = Stage::new("closing").await;
+    let image = stage.image("model.vdi").await;
+    stage.instance("0", &image).await.destroy().await.expect("destroyed");
+    let before = stage.contents().await;
+    for milliseconds in [1, 5, 15, 30] {
+        let manager = stage.another_manager().await;
+        let name = stage.name(&milliseconds.to_string());
+        let hardware = tiny();
+        let creation = manager.instance(&name, &image, &hardware);
+        let limit = Duration::from_millis(milliseconds);
+        let is_made = tokio::time::timeout(limit, creation).await.is_ok();
+        manager.close().await.expect("logs off");
+        if is_made {
+            stage.manager.destroy(&name).await.expect("destroyed");
+        }
+        assert_eq!(stage.contents().await, before, "after {milliseconds} ms");
+        assert!(stage.files().is_empty());
+    }
+    stage.end(&[&image]).await;
+}
+
 /// The hardware's keys arrive in VirtualBox.
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_arrive() {
