@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -17,6 +17,9 @@ pub struct Args {
 
 /// Runs `cargo xtask test`.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    step("lock file", || {
+        check(cargo(&["metadata", "--locked", "--format-version=1"]).stdout(Stdio::null()))
+    })?;
     step("formatting", || check(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("layers", layers)?;
     step("generated code", || {
