@@ -2,6 +2,12 @@
 //!
 //! The server closes a connection after 100 requests, so each is given up before. A request goes out a second time
 //! only if nothing of it has been written: the server may have acted on anything else.
+//!
+//! vboxwebsrv gives a connection a worker of its own for as long as it stands, and starts a worker only if it sees none
+//! idle when a connection comes in; one that has just been given a connection still looks idle for a moment. So of several
+//! connections opened at once, some wait for a worker until another connection ends, up to a minute. Hence they
+//! are opened one after the other, none is kept for long without use, and for each that gets no answer at first
+//! another one is given up: the other connection may be a different session's, or another program's.
 
 use std::collections::HashSet;
 use std::io;
@@ -27,15 +33,15 @@ use crate::error::Error;
 /// How many requests a connection is used for: less than the server's own limit of 100.
 const REQUESTS_PER_CONNECTION: usize = 90;
 
-/// How long an unused connection is kept: less than the server's own patience.
-const MAX_IDLE: Duration = Duration::from_secs(20);
+/// How long an unused connection is kept: less than the server's own patience, which is a minute.
+pub(crate) const MAX_IDLE: Duration = Duration::from_secs(10);
 
-/// How long a new connection keeps others from being opened, at most. vboxwebsrv starts a worker
-/// for a connection only if it sees none idle, and a worker that has just been given one still
-/// looks idle for a moment: of several connections opened at once, some wait for a worker until
-/// another connection ends, up to a minute. So they are opened one after the other, each when
-/// the one before is being served.
-const SETTLING: Duration = Duration::from_millis(250);
+/// How long a new connection keeps others from being opened, if its first answer takes longer: enough for the server
+/// to give it a worker.
+const SETTLING: Duration = Duration::from_millis(100);
+
+/// After how long without a first answer a new connection may be waiting for a worker.
+const STARVING: Duration = Duration::from_millis(300);
 
 /// Connections to one server.
 #[derive(Debug)]
@@ -43,7 +49,7 @@ pub(crate) struct Pool {
     pub(crate) address: Address,
     pub(crate) settings: Settings,
     permits: Semaphore,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
     /// Held by whoever opens a connection, until it is being served.
     opening: tokio::sync::Mutex<()>,
     #[cfg(feature = "tls")]
@@ -51,6 +57,14 @@ pub(crate) struct Pool {
     began: Instant,
     /// When the latest request was sent, in milliseconds since `began`.
     latest: AtomicU64,
+}
+
+/// Connections that are not in use.
+#[derive(Debug, Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    /// So many connections are to end at their next answer, for others to get their workers.
+    owed: usize,
 }
 
 #[derive(Debug)]
@@ -61,11 +75,20 @@ struct Connection {
     last_used: Instant,
 }
 
+impl Connection {
+    fn is_fresh(&self) -> bool {
+        self.last_used.elapsed() < MAX_IDLE
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
+
+/// The right to open a connection.
+type Opening<'a> = tokio::sync::MutexGuard<'a, ()>;
 
 /// The right to use one connection.
 pub(crate) struct Slot<'a> {
@@ -84,7 +107,7 @@ impl Pool {
             address,
             settings,
             permits,
-            idle: Mutex::new(vec![]),
+            idle: Mutex::default(),
             opening: tokio::sync::Mutex::new(()),
             #[cfg(feature = "tls")]
             tls,
@@ -107,22 +130,80 @@ impl Pool {
 
     /// Gives up all connections that are not in use.
     pub(crate) fn close_idle(&self) {
-        self.idle().clear();
+        self.idle().connections.clear();
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    /// Gives up the connections that have not been used for long.
+    pub(crate) fn close_stale(&self) {
+        self.idle().connections.retain(Connection::is_fresh);
+    }
+
+    /// Ends a connection for another to get its worker: now, or when one is not in use any more.
+    fn give_up_one(&self) {
+        let mut idle = self.idle();
+        if idle.connections.pop().is_none() {
+            idle.owed += 1;
+        }
+    }
+
+    /// Keeps a connection for later.
+    fn put_back(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.owed > 0 {
+            idle.owed -= 1;
+        } else {
+            idle.connections.push(connection);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that was used before and still stands.
     async fn reuse(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.idle().pop()?;
-            let fresh = connection.last_used.elapsed() < MAX_IDLE;
-            if fresh && !connection.sender.is_closed() && connection.sender.ready().await.is_ok() {
+            let mut connection = self.idle().connections.pop()?;
+            if connection.is_fresh()
+                && !connection.sender.is_closed()
+                && connection.sender.ready().await.is_ok()
+            {
                 return Some(connection);
             }
         }
+    }
+
+    /// A connection; a new one with the right to open it.
+    async fn connection(&self) -> Result<(Connection, Option<Opening<'_>>), Error> {
+        if let Some(connection) = self.reuse().await {
+            return Ok((connection, None));
+        }
+        let opening = self.opening.lock().await;
+        // Somebody may have finished meanwhile.
+        match self.reuse().await {
+            Some(connection) => Ok((connection, None)),
+            None => Ok((self.connect().await?, Some(opening))),
+        }
+    }
+
+    /// Waits for an answer. If it is the first one of a connection, others may be opened as soon as it is there, or
+    /// the server has had the time to give the connection a worker.
+    async fn first_answer<T>(
+        &self,
+        answer: impl Future<Output = T>,
+        opening: Option<Opening<'_>>,
+    ) -> T {
+        let Some(opening) = opening else { return answer.await };
+        let mut answer = pin!(answer);
+        if let Ok(answer) = tokio::time::timeout(SETTLING, answer.as_mut()).await {
+            return answer;
+        }
+        drop(opening);
+        if let Ok(answer) = tokio::time::timeout(STARVING, answer.as_mut()).await {
+            return answer;
+        }
+        self.give_up_one();
+        answer.await
     }
 
     async fn connect(&self) -> Result<Connection, Error> {
@@ -215,14 +296,7 @@ impl Slot<'_> {
     ) -> Result<(StatusCode, String), Error> {
         let address = &self.pool.address;
         let broken = |reason: String| Error::Transport { operation, url: address.url(), reason };
-        let mut opening = None;
-        let mut connection = match self.pool.reuse().await {
-            Some(connection) => connection,
-            None => {
-                opening = Some(self.pool.opening.lock().await);
-                self.pool.connect().await?
-            }
-        };
+        let (mut connection, mut opening) = self.pool.connection().await?;
         let mut request = Request::post(address.path.as_str())
             .header("host", address.authority())
             .header("content-type", "text/xml; charset=utf-8")
@@ -230,18 +304,8 @@ impl Slot<'_> {
             .body(Full::new(body))
             .map_err(|error| broken(error.to_string()))?;
         let response = loop {
-            let mut answer = pin!(connection.sender.try_send_request(request));
-            let answer = match opening.take() {
-                None => answer.await,
-                Some(turn) => match tokio::time::timeout(SETTLING, &mut answer).await {
-                    Ok(answer) => answer,
-                    Err(_) => {
-                        drop(turn);
-                        answer.await
-                    }
-                },
-            };
-            match answer {
+            let answer = connection.sender.try_send_request(request);
+            match self.pool.first_answer(answer, opening.take()).await {
                 Ok(response) => break response,
                 Err(mut failure) => match failure.take_message() {
                     // The connection had ended before a byte was written, so nothing has been asked yet.
@@ -278,7 +342,7 @@ impl Slot<'_> {
         connection.requests += 1;
         connection.last_used = Instant::now();
         if !closes && connection.requests < REQUESTS_PER_CONNECTION {
-            self.pool.idle().push(connection);
+            self.pool.put_back(connection);
         }
         Ok((status, text))
     }

@@ -40,6 +40,9 @@ mod engine;
 mod error;
 mod error_info;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generated;
 mod http;
 mod liveness;

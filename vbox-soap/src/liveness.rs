@@ -6,20 +6,22 @@ use std::time::Duration;
 use crate::engine::send_plain;
 use crate::error::Error;
 use crate::generated::managed_object_ref::GET_INTERFACE_NAME;
+use crate::http::MAX_IDLE;
 use crate::session::Shared;
 
 /// Waits for `event`. Whenever the session has been without a call for as long as the settings allow, the server is
-/// asked for something small meanwhile.
+/// asked for something small meanwhile. Connections that are not used are given up.
 pub(crate) async fn keep_until(shared: &Shared, event: impl Future<Output = ()>) {
     let mut event = pin!(event);
-    let Some(patience) = shared.pool.settings.keep_alive else { return event.await };
+    let patience = shared.pool.settings.keep_alive.unwrap_or(Duration::MAX);
     loop {
         let left = patience.saturating_sub(shared.pool.quiet_for());
         // Not shorter, so that a patience of nothing keeps no processor busy.
-        let pause = left.max(Duration::from_millis(10));
+        let pause = left.clamp(Duration::from_millis(10), MAX_IDLE);
         if tokio::time::timeout(pause, event.as_mut()).await.is_ok() || shared.is_over() {
             return;
         }
+        shared.pool.close_stale();
         if shared.pool.quiet_for() >= patience && !check(shared).await {
             tracing::warn!(url = shared.pool.address.url(), "the server has ended the web session");
             return;

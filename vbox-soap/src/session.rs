@@ -235,11 +235,7 @@ pub(crate) async fn logon(
     let Some(spoken) = Spoken::read(&said) else {
         shared.log_off().await?;
         let supported: Vec<String> = API_VERSIONS.iter().map(ApiVersion::to_string).collect();
-        return Err(Error::UnsupportedServer {
-            url,
-            found: said,
-            supported: supported.join(", "),
-        });
+        return Err(Error::UnsupportedServer { url, found: said, supported: supported.join(", ") });
     };
     spoken.warn();
     let api_version = spoken.version;
@@ -252,9 +248,7 @@ async fn version_of(virtual_box: &IVirtualBox) -> Result<String, Error> {
     match virtual_box.get_api_version().await {
         Ok(said) if Spoken::is_version(&said) => Ok(said),
         // Servers before 4.1 do not know the question, but the other one.
-        Ok(_) | Err(Error::Refused { .. } | Error::Http { .. }) => {
-            virtual_box.get_version().await
-        }
+        Ok(_) | Err(Error::Refused { .. } | Error::Http { .. }) => virtual_box.get_version().await,
         Err(error) => Err(error),
     }
 }

@@ -12,21 +12,27 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measure, against something in the same run: a bar that is missed is an error.
+    Bench(xtask::bench::Args),
     /// Generate vbox-soap's bindings from the committed API model.
     Codegen(xtask::codegen::Args),
     /// Start, stop and inspect the lab: a real VirtualBox and real Linux nodes.
     Lab(xtask::lab::Args),
     /// Create, configure and destroy two machines in the lab's VirtualBox, checking every step.
     Demo,
+    /// Make things happen very often, to see that nothing grows.
+    Soak(xtask::soak::Args),
     /// Run every check and every test, the lab and the demo included.
     Test(xtask::test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
+        Task::Bench(args) => xtask::bench::run(args),
         Task::Codegen(args) => xtask::codegen::run(args),
         Task::Lab(args) => xtask::lab::run(args),
         Task::Demo => xtask::demo::run(),
+        Task::Soak(args) => xtask::soak::run(args),
         Task::Test(args) => xtask::test::run(args),
     }
 }

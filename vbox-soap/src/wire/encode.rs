@@ -127,8 +127,7 @@ mod tests {
     #[test]
     fn words_are_sent_as_the_servers_version_spells_them() {
         let event = [VBoxEventType::OnHostPCIDevicePlug, VBoxEventType::Any];
-        let arguments =
-            ["".to_value(), "".to_value(), Value::Null, event.as_slice().to_value()];
+        let arguments = ["".to_value(), "".to_value(), Value::Null, event.as_slice().to_value()];
         for (server, name, flags, plug) in [
             (Some(0), "IMachine_Attach", "Flags", "OnHostPciDevicePlug"),
             (Some(1), "IMachine_attach", "flags", "OnHostPCIDevicePlug"),

@@ -4,4 +4,6 @@ pub(crate) mod base64;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod envelope;
+#[cfg(test)]
+mod round_trips;
 pub(crate) mod xml;

@@ -27,7 +27,7 @@ impl Element {
 }
 
 /// How deep elements may be nested. Real responses have at most five levels.
-const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// How many elements there may be. The size of the text is limited where it is received.
 const MAX_ELEMENTS: usize = 2_000_000;

@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "test support: a failure here is a failed test"
+    dead_code,
+    reason = "test support: a failure here is a failed test, and not every user needs everything"
 )]
 
 use std::collections::HashMap;

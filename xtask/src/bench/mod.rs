@@ -1,0 +1,24 @@
+//! `cargo xtask bench`: figures, each as a ratio to something measured in the same run.
+
+mod soap;
+
+/// Arguments of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What can be measured.
+#[derive(clap::Subcommand)]
+enum What {
+    /// vbox-soap: the cost of a call, and of listing many machines. Needs the lab's VirtualBox.
+    Soap,
+}
+
+/// Runs `cargo xtask bench`. A bar that is missed is an error.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    match args.what {
+        What::Soap => soap::run(),
+    }
+}

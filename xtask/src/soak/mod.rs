@@ -1,0 +1,24 @@
+//! `cargo xtask soak`: the full counts of what has to stay flat.
+
+mod soap;
+
+/// Arguments of `cargo xtask soak`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What can be soaked.
+#[derive(clap::Subcommand)]
+enum What {
+    /// vbox-soap: 100,000 calls, and 1,000 sessions that are dropped. Needs the lab's VirtualBox.
+    Soap,
+}
+
+/// Runs `cargo xtask soak`. What does not stay flat is an error.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    match args.what {
+        What::Soap => soap::run(),
+    }
+}
