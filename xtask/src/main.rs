@@ -1,5 +1,7 @@
 //! `cargo xtask`: see `cargo xtask --help`.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Developer tasks of the Pallet workspace.
@@ -26,13 +28,20 @@ enum Task {
     Test(xtask::test::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
         Task::Bench(args) => xtask::bench::run(args),
         Task::Codegen(args) => xtask::codegen::run(args),
         Task::Lab(args) => xtask::lab::run(args),
         Task::Demo => xtask::demo::run(),
         Task::Soak(args) => xtask::soak::run(args),
         Task::Test(args) => xtask::test::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
