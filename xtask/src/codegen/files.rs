@@ -173,4 +173,19 @@ mod tests {
         assert_eq!(files.write().unwrap(), 0);
         std::fs::remove_dir_all(directory).unwrap();
     }
+
+    #[test]
+    fn files_among_others_leave_those_alone() {
+        let directory =
+            std::env::temp_dir().join(format!("xtask-codegen-among-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("other"), [0xFF]).unwrap();
+        let mut files = Files::among_others(directory.clone());
+        files.add("own", "own".into()).unwrap();
+        assert!(files.check().unwrap_err().to_string().contains("missing: own"));
+        assert_eq!(files.write().unwrap(), 1);
+        files.check().unwrap();
+        assert!(directory.join("other").exists());
+        std::fs::remove_dir_all(directory).unwrap();
+    }
 }

@@ -20,6 +20,11 @@ mod model_text;
 mod names;
 mod verify;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};

@@ -24,13 +24,25 @@ const PREAMBLE: &str =
 /// Generates everything into `files`.
 pub fn generate(model: &Model, files: &mut Files) -> anyhow::Result<()> {
     let api = Api::new(model)?;
+    api.check_fixups()?;
+    generate_api(&api, files)
+}
+
+/// The same for an API that no fixup is for.
+#[cfg(test)]
+pub fn generate_without_fixups(model: &Model, files: &mut Files) -> anyhow::Result<()> {
+    generate_api(&Api::new(model)?, files)
+}
+
+fn generate_api(api: &Api, files: &mut Files) -> anyhow::Result<()> {
+    let model = api.model;
     files.add("results.rs", types::results(model))?;
     files.add("enums.rs", types::enums(model)?)?;
-    files.add("structs.rs", types::structs(&api)?)?;
+    files.add("structs.rs", types::structs(api)?)?;
     let mut modules = BTreeMap::new();
     for interface in &model.interfaces {
         let module = names::module(&interface.name);
-        let (text, exports) = interface::interface(&api, interface)
+        let (text, exports) = interface::interface(api, interface)
             .with_context(|| format!("interface {}", interface.name))?;
         files.add(&format!("{module}.rs"), text)?;
         modules.insert(module, exports);
@@ -67,7 +79,6 @@ impl<'a> Api<'a> {
             ensure!(kinds.insert(name, kind).is_none(), "two types are called {name}");
         }
         let api = Self { model, kinds };
-        api.check_fixups()?;
         api.check_bases()?;
         Ok(api)
     }
@@ -237,9 +248,15 @@ mod tests {
     fn the_committed_model_has_the_whole_api() {
         let model = committed();
         let objects = model.interfaces.iter().filter(|interface| !interface.global).count();
-        let operations: usize = model.interfaces.iter().map(|i| i.operations.len()).sum();
-        assert_eq!((objects, operations), (223, 1925));
-        assert_eq!((model.enums.len(), model.structs.len()), (147, 6));
+        let all = || model.interfaces.iter().flat_map(|interface| &interface.operations);
+        assert_eq!((objects, all().count()), (228, 2264));
+        assert_eq!((model.enums.len(), model.structs.len()), (167, 9));
+        // What each version's WSDL has.
+        let expected = [812, 944, 1158, 1256, 1305, 1371, 1473, 1594, 1832, 1899, 1925];
+        for (position, expected) in expected.into_iter().enumerate() {
+            let there = all().filter(|operation| operation.facts.versions.has(position));
+            assert_eq!(there.count(), expected, "{}", model.version(position));
+        }
     }
 
     #[test]
@@ -253,7 +270,7 @@ mod tests {
              parameters: &[\"name\", \"controllerPort\", \"device\"], output: \"returnval\", references: &[\
              ReferenceIn { element: \"returnval\", field: \"machine\", family: \"IMachine\" }, ReferenceIn { \
              element: \"returnval\", field: \"medium\", family: \"IMedium\" }, ReferenceIn { element: \
-             \"returnval\", field: \"bandwidthGroup\", family: \"IBandwidthGroup\" }], versions: 0b1 };",
+             \"returnval\", field: \"bandwidthGroup\", family: \"IBandwidthGroup\" }], spellings: &[], versions: 0b11111111111 };",
             "pub fn get_current_snapshot(&self) -> Call<Option<ISnapshot>>",
             "medium: Option<&IMedium>",
         ] {
@@ -273,21 +290,61 @@ mod tests {
     }
 
     #[test]
-    fn versions_reach_the_descriptors() {
+    fn versions_and_spellings_reach_the_descriptors() {
+        let machine = text_of(&committed(), "machine.rs");
+        for expected in [
+            "spellings: &[Spelling { newest: \"IMachine_setIOCacheEnabled\", older: \"IMachine_setIoCacheEnabled\", \
+             versions: 0b1 }, Spelling { newest: \"IOCacheEnabled\", older: \"ioCacheEnabled\", versions: 0b1 }, ], \
+             versions: 0b11111111111 };",
+            "static GET_SHARED_FOLDERS_V4_1: Operation = Operation { name: \"IMachine_getSharedFolders\", \
+             parameters: &[], output: \"returnval\", references: &[], spellings: &[], versions: 0b111111 };",
+        ] {
+            assert!(machine.contains(expected), "{expected}");
+        }
+        let event = text_of(&committed(), "host_pci_device_plug_event.rs");
+        assert!(event.contains(
+            "newest: \"IHostPCIDevicePlugEvent_getPlugged\", older: \"IHostPciDevicePlugEvent_getPlugged\""
+        ));
+        let root = text_of(&committed(), "mod.rs");
+        assert!(root.contains("&[ crate::ApiVersion::new(4, 1), crate::ApiVersion::new(4, 2),"));
+        let enums = text_of(&committed(), "enums.rs");
+        assert!(enums.contains("Fifo = \"Fifo\" | \"FIFO\" in 0b110,"));
+        let structs = text_of(&committed(), "structs.rs");
+        assert!(structs.contains(
+            "element.field_once_called(\"recommendedPAE\", &[\"recommendedPae\", ], references)?"
+        ));
+    }
+
+    #[test]
+    fn every_signature_says_when_it_is_there_and_what_came_after_it() {
+        let text = text_of(&committed(), "virtual_box.rs");
+        for expected in [
+            "/// Calls the method `createMachine`. Since 7.1. /// /// Older signatures: \
+             [`Self::create_machine_v4_1`] (4.1), [`Self::create_machine_v4_2`] (4.2 to 6.1), \
+             [`Self::create_machine_v7_0`] (7.0). #[inline] pub fn create_machine(",
+            "/// What [`Self::create_machine`] is, and stays when that changes. #[inline] pub fn \
+             create_machine_v7_1(",
+            "/// Calls the method `createMachine`. Only in 7.0. Then replaced by [`Self::create_machine`]. \
+             #[inline] pub fn create_machine_v7_0(",
+            "Then replaced by [`Self::create_machine_v4_2`]. #[inline] pub fn create_machine_v4_1(",
+        ] {
+            assert!(text.contains(expected), "{expected}");
+        }
+        let medium = text_of(&committed(), "medium.rs");
+        assert!(medium.contains(
+            "Only in 4.3 to 5.2. Then replaced by [`Self::set_location`]. #[inline] pub fn set_location_v4_3"
+        ));
+    }
+
+    #[test]
+    fn a_method_that_would_hide_an_inherited_one_is_an_error() {
         let mut model = committed();
-        model.versions.insert(0, "7.1".to_owned());
-        let range = |version: &str| super::super::model::VersionRange {
-            first: version.to_owned(),
-            last: version.to_owned(),
-        };
-        let interface = model.interfaces.iter_mut().find(|i| i.name == "IHost").unwrap();
-        interface.versions = Some(vec![range("7.2")]);
-        assert!(text_of(&model, "host.rs").contains("versions: 0b10 }"));
-        assert!(text_of(&model, "machine.rs").contains("versions: 0b11 }"));
-        assert!(
-            text_of(&model, "mod.rs")
-                .contains("&[ crate::ApiVersion::new(7, 1), crate::ApiVersion::new(7, 2), ]")
-        );
+        let event = model.interfaces.iter().find(|item| item.name == "IEvent").unwrap();
+        let inherited = event.operations[0].clone();
+        let vetoed = model.interfaces.iter_mut().find(|item| item.name == "IVetoEvent").unwrap();
+        vetoed.operations.push(inherited);
+        let error = generate(&model, &mut Files::new(PathBuf::from("nowhere"))).unwrap_err();
+        assert!(error.to_string().contains("hides that of IEvent"), "{error}");
     }
 
     #[test]
