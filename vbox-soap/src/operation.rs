@@ -34,11 +34,7 @@ pub(crate) struct Spelling {
 }
 
 /// How a server that speaks `API_VERSIONS[position]` spells `word`; one that is not known yet, as the newest.
-pub(crate) fn spell<'a>(
-    spellings: &[Spelling],
-    word: &'a str,
-    position: Option<usize>,
-) -> &'a str
+pub(crate) fn spell<'a>(spellings: &[Spelling], word: &'a str, position: Option<usize>) -> &'a str
 where
     'static: 'a,
 {

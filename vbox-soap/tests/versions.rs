@@ -18,6 +18,7 @@ async fn server_of(version: &str, script: &[(&'static str, Does)]) -> (FakeServe
 }
 
 /// The error of a call that must not be sent, as text.
+#[allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 async fn refused<T: std::fmt::Debug>(server: &FakeServer, call: Call<T>) -> String {
     let before = server.seen().len();
     let error = call.await.unwrap_err();

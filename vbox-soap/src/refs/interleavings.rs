@@ -8,7 +8,14 @@ use super::*;
 use crate::operation::ReferenceIn;
 
 const fn returning(references: &'static [ReferenceIn]) -> Operation {
-    Operation { name: "get", parameters: &[], output: "returnval", references, spellings: &[], versions: 1 }
+    Operation {
+        name: "get",
+        parameters: &[],
+        output: "returnval",
+        references,
+        spellings: &[],
+        versions: 1,
+    }
 }
 
 const fn place(family: &'static str) -> ReferenceIn {

@@ -2,7 +2,14 @@ use super::*;
 use crate::operation::ReferenceIn;
 
 const fn returning(references: &'static [ReferenceIn]) -> Operation {
-    Operation { name: "get", parameters: &[], output: "returnval", references, spellings: &[], versions: 1 }
+    Operation {
+        name: "get",
+        parameters: &[],
+        output: "returnval",
+        references,
+        spellings: &[],
+        versions: 1,
+    }
 }
 
 static NOTHING: Operation = returning(&[]);
