@@ -22,8 +22,9 @@ pub mod values;
 use pallet_core::registry::Registry;
 
 pub use actions::{
-    AuthorizedKey, Cron, Directory, ExecScript, File, Group, LineInFile, Package, PackageManager,
-    PackageSource, Packages, RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
+    AuthorizedKey, Cron, Directory, ExecScript, File, Git, Group, LineInFile, Package,
+    PackageManager, PackageSource, Packages, RemoteDirectory, RemoteFile, Service, Sudoers,
+    SymbolicLink, Sysctl, User, WaitFor,
 };
 
 /// Everything in this crate.
@@ -34,12 +35,14 @@ pub fn all() -> Registry {
         .action::<Directory>()
         .action::<ExecScript>()
         .action::<File>()
+        .action::<Git>()
         .action::<Group>()
         .action::<LineInFile>()
         .action::<Package>()
         .action::<PackageManager>()
         .action::<PackageSource>()
         .action::<Packages>()
+        .action::<RemoteDirectory>()
         .action::<RemoteFile>()
         .action::<Service>()
         .action::<Sudoers>()

@@ -239,6 +239,43 @@ async fn sources_of_packages_with_their_keys() {
 }
 
 #[tokio::test]
+async fn working_copies_and_trees() {
+    let local = tempfile::tempdir().unwrap();
+    std::fs::create_dir(local.path().join("css")).unwrap();
+    std::fs::write(local.path().join("css/main.css"), "a {}\n").unwrap();
+    let tree = pallet_crates::RemoteDirectory::new("/srv/www", local.path()).unwrap();
+    let tree = || vec![Step::action(tree.clone().owner("mail").unwrap())];
+    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let created = "directory: created with mode 0755; css: created with mode 0755; \
+        css/main.css: created with mode 0644";
+    assert_eq!(node.told(Mode::Check, tree()).await, [created]);
+    assert_eq!(node.told(Mode::Apply, tree()).await, [created]);
+    assert_eq!(node.told(Mode::Apply, tree()).await, ["unchanged"]);
+    node.output("chown root /srv/www/css; echo >/srv/www/css/main.css").await;
+    let repaired = "css: owner root → mail; css/main.css: content differs";
+    assert_eq!(node.told(Mode::Check, tree()).await, [repaired]);
+    assert_eq!(node.told(Mode::Apply, tree()).await, [repaired]);
+    assert_eq!(node.told(Mode::Apply, tree()).await, ["unchanged"]);
+
+    let copy = || vec![step(r#"{ git = { path = "/srv/app", repository = "/srv/origin" } }"#)];
+    let missing = node.run(Mode::Apply, copy()).await.failure.unwrap();
+    assert_eq!(missing.message, "the node has no git");
+    let install = r#"{ package = { name = "git", recommends = false } }"#;
+    node.told(Mode::Apply, vec![step(install)]).await;
+    let commit = "cd /srv/origin && date +%N >file && git add file && git -c user.name=a -c user.email=a@b commit -qm x";
+    node.output(&format!("git init -q -b main /srv/origin && {commit}")).await;
+    let preview = node.told(Mode::Check, copy()).await;
+    assert!(preview[0].starts_with("cloned at "), "{preview:?}");
+    assert_eq!(node.told(Mode::Apply, copy()).await, preview);
+    assert_eq!(node.told(Mode::Apply, copy()).await, ["unchanged"]);
+    node.output(commit).await;
+    let moved = node.told(Mode::Apply, copy()).await;
+    assert!(moved[0].contains(" → "), "{moved:?}");
+    assert_eq!(node.told(Mode::Apply, copy()).await, ["unchanged"]);
+    assert_eq!(node.output("cmp /srv/origin/file /srv/app/file && echo same").await, "same");
+}
+
+#[tokio::test]
 async fn as_many_backups_as_were_asked_for() {
     let mut node = LabNode::claim(NodeKind::Plain).await;
     for content in ["one", "two", "three", "four"] {

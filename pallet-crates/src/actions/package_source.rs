@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apt::require_apt;
 use super::drop_in::DropIn;
+use super::whole_file::append;
 use crate::probes::{Digest, Sha256};
 use crate::values::{DropInName, Ensure, RemotePath};
 
@@ -236,15 +237,6 @@ impl PackageSource {
             return Err(ActionError::new("`key-url` is no address"));
         }
         Ok(())
-    }
-}
-
-/// Adds what another fragment does.
-fn append(fragment: &mut Fragment, other: &Fragment) {
-    fragment.line(other.code().trim_end());
-    for payload in other.payloads() {
-        // The code takes it already.
-        let _ = fragment.payload(payload.clone());
     }
 }
 

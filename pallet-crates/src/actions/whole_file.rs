@@ -269,3 +269,12 @@ pub(super) fn remove(path: &RemotePath, entry: &Entry) -> Result<Change, ActionE
         .predict::<Sha256>(path.clone(), None)
         .predict::<FileContent>(path.clone(), Seen::Nothing))
 }
+
+/// Adds what another fragment does.
+pub(super) fn append(fragment: &mut Fragment, other: &Fragment) {
+    fragment.line(other.code().trim_end());
+    for payload in other.payloads() {
+        // The code takes it already.
+        let _ = fragment.payload(payload.clone());
+    }
+}

@@ -6,6 +6,7 @@
 pub(crate) mod apt_lists;
 mod content;
 mod dpkg;
+pub(crate) mod git;
 mod group;
 mod guard;
 mod link;
@@ -22,6 +23,7 @@ mod words;
 pub use apt_lists::{AptLists, AptUpgrade, ListsState};
 pub use content::{FileContent, Seen};
 pub use dpkg::{Dpkg, Installed};
+pub use git::{Checkout, CheckoutState, Git};
 pub use group::{GroupEntry, GroupLookup};
 pub use guard::Guard;
 pub use link::LinkTarget;
