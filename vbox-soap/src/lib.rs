@@ -80,14 +80,14 @@ pub use version::ApiVersion;
 /// # Versions
 ///
 /// Everything that any API version from 4.1 to 7.2 has is here, and says which versions have it where those are not
-/// all. A method that the server does not have fails with [`Error::UnsupportedOperation`](crate::Error) before anything
+/// all. A method that the server does not have fails with [`Error::UnsupportedOperation`](Error) before anything
 /// is sent.
 ///
 /// Where an operation's parameters or results changed, every signature is a method of its own, called after the version
-/// that introduced it: [`create_machine_v4_2`](IVirtualBox::create_machine_v4_2). The newest has the plain name
-/// besides, [`create_machine`](IVirtualBox::create_machine), which is another signature once a newer VirtualBox brings
-/// one; its name with the version stays. Types are called alike: [`ISharedFolder`] is an object, and [`ISharedFolderV4_1`]
-/// the structure that it was before. Whoever talks to several versions asks [`Session::api_version`](crate::Session).
+/// that introduced it: [`create_machine_v4_2`](api::IVirtualBox::create_machine_v4_2). The newest has the plain name
+/// besides, [`create_machine`](api::IVirtualBox::create_machine), which is another signature once a newer VirtualBox brings
+/// one; its name with the version stays. Types are called alike: [`ISharedFolder`](api::ISharedFolder) is an object, and [`ISharedFolderV4_1`](api::ISharedFolderV4_1)
+/// the structure that it was before. Whoever talks to several versions asks [`Session::api_version`](Session).
 ///
 /// Names that VirtualBox only capitalised otherwise in between (`getSessionPid`, `getSessionPID`) are one here, and are
 /// sent as the server's version spells them.
