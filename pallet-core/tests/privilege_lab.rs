@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "engine/planned.rs"]
+mod planned;
 #[path = "engine/script.rs"]
 mod script;
 
@@ -15,11 +17,11 @@ use pallet_core::action::Mode;
 use pallet_core::engine::{Connection, ConnectionError, Connector, PhaseRun, Reach, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
-use pallet_core::plan::{PlannedAction, Scene, Target, compile};
 use pallet_core::secret::Secret;
 use pallet_core::session::SessionError;
 use pallet_core::spec::{Phase, Step};
 use pallet_core::transport::{Endpoint, HostKeys};
+use planned::planned;
 use script::Run;
 use xtask::lab::{Node, NodeKind, PWSUDO_PASSWORD, State};
 
@@ -43,7 +45,7 @@ async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -
         None => step,
     };
     let phase = Phase::new().step(step);
-    let actions = planned(connection, &phase);
+    let actions = planned(connection.facts(), &phase);
     let events = Events::none();
     let run = PhaseRun {
         node: "node",
@@ -55,21 +57,6 @@ async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -
     let report = run_phase(connection, run).await;
     assert!(report.failure.is_none(), "{:?}", report.failure);
     report.actions[0].output.clone()
-}
-
-fn planned(connection: &Connection, phase: &Phase) -> Vec<PlannedAction> {
-    let target = Target {
-        name: "node".into(),
-        group: "test".into(),
-        address: String::new(),
-        roles: Default::default(),
-        facts: connection.facts().clone(),
-        settings: Default::default(),
-        properties: Default::default(),
-    };
-    let environment = serde_json::Map::new();
-    let scene = Scene { nodes: &[], environment: &environment };
-    compile("test", phase, &target, scene).unwrap().actions
 }
 
 fn refusal(result: Result<Connection, ConnectionError>) -> String {

@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod planned;
 mod script;
 mod waves;
 mod wire;
@@ -20,10 +21,10 @@ use pallet_core::action::Mode;
 use pallet_core::engine::{Connection, Connector, PhaseRun, run_phase};
 use pallet_core::event::{Event, Events};
 use pallet_core::login::Login;
-use pallet_core::plan::{Scene, Target, compile};
 use pallet_core::report::PhaseReport;
 use pallet_core::spec::Phase;
 use pallet_core::transport::LocalTransport;
+use planned::planned;
 
 /// This machine, worked on as the user who runs the tests.
 pub async fn this_machine() -> Connection {
@@ -42,20 +43,8 @@ async fn run_told(
     mode: Mode,
     events: &Events,
 ) -> PhaseReport {
-    let target = Target {
-        name: "here".into(),
-        group: "test".into(),
-        address: String::new(),
-        roles: Default::default(),
-        facts: connection.facts().clone(),
-        settings: Default::default(),
-        properties: Default::default(),
-    };
-    let nodes = [target.clone()];
-    let environment = serde_json::Map::new();
-    let scene = Scene { nodes: &nodes, environment: &environment };
-    let compiled = compile("test", phase, &target, scene).unwrap();
-    let run = PhaseRun { node: "here", phase: "test", actions: &compiled.actions, mode, events };
+    let actions = planned(connection.facts(), phase);
+    let run = PhaseRun { node: "here", phase: "test", actions: &actions, mode, events };
     run_phase(connection, run).await
 }
 
