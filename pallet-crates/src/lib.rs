@@ -22,7 +22,7 @@ pub mod values;
 use pallet_core::registry::Registry;
 
 pub use actions::{
-    AuthorizedKey, Cron, Directory, ExecScript, File, Git, Group, LineInFile, Package,
+    AuthorizedKey, Cron, Directory, ExecScript, File, Git, Group, LineInFile, Mount, Package,
     PackageManager, PackageSource, Packages, RemoteDirectory, RemoteFile, Service, Sudoers,
     SymbolicLink, Sysctl, User, WaitFor,
 };
@@ -38,6 +38,7 @@ pub fn all() -> Registry {
         .action::<Git>()
         .action::<Group>()
         .action::<LineInFile>()
+        .action::<Mount>()
         .action::<Package>()
         .action::<PackageManager>()
         .action::<PackageSource>()

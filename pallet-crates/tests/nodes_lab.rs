@@ -276,6 +276,32 @@ async fn working_copies_and_trees() {
 }
 
 #[tokio::test]
+async fn file_systems_are_mounted() {
+    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mount = |options: &str| {
+        let mount = pallet_crates::Mount::new("/mnt/a b", "scratch", "tmpfs").unwrap();
+        let directory = step(r#"{ directory = "/mnt/a b" }"#);
+        vec![directory, Step::action(mount.options(options))]
+    };
+    let first = ["created with mode 0755", "added to fstab; mounted"];
+    assert_eq!(node.told(Mode::Check, mount("size=1m,mode=0755")).await, first);
+    assert_eq!(node.told(Mode::Apply, mount("size=1m,mode=0755")).await, first);
+    assert_eq!(
+        node.told(Mode::Apply, mount("size=1m,mode=0755")).await,
+        ["unchanged", "unchanged"]
+    );
+    let told = node.told(Mode::Apply, mount("size=2m,mode=0755")).await;
+    assert_eq!(told, ["unchanged", "line of fstab differs; remounted"]);
+    assert_eq!(node.output("grep /mnt/ /proc/mounts | grep -o size=.*k").await, "size=2048k");
+    node.output("umount '/mnt/a b'").await;
+    assert_eq!(node.told(Mode::Check, mount("size=2m,mode=0755")).await, ["unchanged", "mounted"]);
+    assert_eq!(node.told(Mode::Apply, mount("size=2m,mode=0755")).await, ["unchanged", "mounted"]);
+    let absent = || vec![Step::action(pallet_crates::Mount::absent("/mnt/a b").unwrap())];
+    assert_eq!(node.told(Mode::Apply, absent()).await, ["removed from fstab; unmounted"]);
+    assert_eq!(node.told(Mode::Apply, absent()).await, ["unchanged"]);
+}
+
+#[tokio::test]
 async fn as_many_backups_as_were_asked_for() {
     let mut node = LabNode::claim(NodeKind::Plain).await;
     for content in ["one", "two", "three", "four"] {

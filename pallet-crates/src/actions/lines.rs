@@ -34,6 +34,11 @@ impl Lines {
         self.0.iter().position(|line| fits(line))
     }
 
+    /// The first line that fits.
+    pub fn find(&self, fits: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
+        self.0.iter().map(Vec::as_slice).find(|line| fits(line))
+    }
+
     /// Puts `line` in place of the first line that fits and removes all others that do. `false`
     /// if none does.
     pub fn replace(&mut self, line: &[u8], fits: impl Fn(&[u8]) -> bool) -> bool {
