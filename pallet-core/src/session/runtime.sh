@@ -45,7 +45,7 @@ pallet_mark done 0
 
 while IFS=' ' read -r pallet_code pallet_bytes <&3; do
   pallet_code=$(head -c "$pallet_code" <&3; printf x)
-  exec 4<&-
+  exec 4</dev/null
   if [ "$pallet_bytes" -gt 0 ] && ! pallet_stage "$pallet_bytes"; then pallet_mark done 1; exit 1; fi
   (exec 3<&-; eval "${pallet_code%x}")
   pallet_mark done "$?"

@@ -39,6 +39,16 @@ async fn contents_of_every_kind_arrive_byte_by_byte() {
 }
 
 #[tokio::test]
+async fn an_empty_content_alone_is_a_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = path(folder.path(), "a");
+    let phase = Phase::new().action(Put::new(a.clone(), ""));
+    let report = run(&mut this_machine().await, &phase, Mode::Apply).await;
+    assert_eq!(statuses(&report), ["changed"], "{report:#?}");
+    assert_eq!(fs::read(a).unwrap(), b"");
+}
+
+#[tokio::test]
 async fn much_is_sent_while_much_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let big = vec![b'z'; 3_000_000];

@@ -33,6 +33,12 @@ if [ "$kind" = systemd ]; then
         mount -t cgroup2 cgroup2 "$folder/root/sys/fs/cgroup"
     fi
 fi
+# Of the kernel's settings only those of the network are the node's own; all others are the
+# machine's, which root on a node must not change.
+settings=$folder/root/proc/sys
+mount --bind "$settings" "$settings"
+mount --bind "$settings/net" "$settings/net"
+mount -o remount,bind,ro "$settings"
 become "$folder/root"
 
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
