@@ -160,9 +160,9 @@ async fn exchange(
             }
             Outcome::Reply(Reply { operation, response, references })
         }
-        Incoming::Fault(SoapFault::Runtime { code, message, error_info }) => {
+        Incoming::Fault(SoapFault::Runtime { code, message, component, error_info }) => {
             let info = (!error_info.is_empty()).then(|| counted(alive, &error_info, ERROR_INFO));
-            Outcome::Fault(fault(operation, code, message), info)
+            Outcome::Fault(fault(operation, code, message, component), info)
         }
         Incoming::Fault(fault) => return Err(refusal(operation, fault)),
     };
@@ -284,12 +284,12 @@ fn counted(alive: &Arc<Alive>, id: &str, family: &'static str) -> ObjectRef {
 }
 
 /// A fault as it came, without what its error information has to say.
-fn fault(operation: &'static Operation, code: u32, message: String) -> Fault {
+fn fault(operation: &'static Operation, code: u32, message: String, component: String) -> Fault {
     Fault {
         operation: operation.name.to_owned(),
         code: ComCode(code),
         message,
-        component: String::new(),
+        component,
         causes: vec![],
     }
 }
@@ -302,8 +302,8 @@ fn refusal(operation: &'static Operation, refused: SoapFault) -> Error {
             Error::InvalidObject { operation: name, reference }
         }
         SoapFault::Other { code, message } => Error::Refused { operation: name, code, message },
-        SoapFault::Runtime { code, message, .. } => {
-            Error::Fault(Box::new(fault(operation, code, message)))
+        SoapFault::Runtime { code, message, component, .. } => {
+            Error::Fault(Box::new(fault(operation, code, message, component)))
         }
     }
 }

@@ -156,6 +156,20 @@ async fn a_structure_that_became_an_interface_is_both() {
 }
 
 #[tokio::test]
+async fn faults_of_old_servers_tell_as_much() {
+    let fault = "<E:Fault><faultcode>E:Client</faultcode><faultstring>VirtualBox error</faultstring><detail>\
+                 <v:RuntimeFault xmlns:v=\"v\"><resultCode>-2135228415</resultCode><interfaceID>i</interfaceID>\
+                 <component>VirtualBox</component><text>No such machine</text></v:RuntimeFault></detail></E:Fault>";
+    let script = [("IVirtualBox_findMachine", Does::Faults(fault.to_owned()))];
+    let (_, session) = server_of("4_2", &script).await;
+    let error = session.virtual_box().find_machine("a").await.unwrap_err();
+    let Error::Fault(fault) = error else { panic!("{error:?}") };
+    assert_eq!(fault.message, "No such machine");
+    assert_eq!(fault.component, "VirtualBox");
+    assert!(fault.code.to_string().contains("VBOX_E_OBJECT_NOT_FOUND"), "{}", fault.code);
+}
+
+#[tokio::test]
 async fn a_server_without_get_api_version_is_asked_for_its_version() {
     let unknown = "<E:Fault><faultcode>E:Client</faultcode><faultstring>Method not implemented</faultstring></E:Fault>";
     for unknown in [

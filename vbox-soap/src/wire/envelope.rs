@@ -17,8 +17,9 @@ pub(crate) enum Incoming {
 pub(crate) enum SoapFault {
     /// A reference that the server does not have, or has no longer.
     InvalidObject { reference: String },
-    /// VirtualBox refused; `error_info` is a reference to the details, or empty.
-    Runtime { code: u32, message: String, error_info: String },
+    /// VirtualBox refused; `error_info` is a reference to the details, or empty. Up to 4.2 there is none: the
+    /// fault itself has the message, and the component that it is from.
+    Runtime { code: u32, message: String, component: String, error_info: String },
     /// The web service itself refused.
     Other { code: String, message: String },
 }
@@ -60,8 +61,13 @@ fn fault(fault: &Element) -> Result<SoapFault, String> {
             .map(i32::cast_unsigned)
             .or_else(|_| code.parse::<u32>())
             .map_err(|_| format!("a fault with the result code `{code}`"))?;
-        let message = plain_message(&text(fault, "faultstring")).to_owned();
-        return Ok(SoapFault::Runtime { code, message, error_info: text(runtime, "returnval") });
+        let message = match text(runtime, "text") {
+            message if message.is_empty() => plain_message(&text(fault, "faultstring")).to_owned(),
+            message => message,
+        };
+        let component = text(runtime, "component");
+        let error_info = text(runtime, "returnval");
+        return Ok(SoapFault::Runtime { code, message, component, error_info });
     }
     Ok(SoapFault::Other { code: text(fault, "faultcode"), message: text(fault, "faultstring") })
 }
@@ -128,7 +134,21 @@ mod tests {
             Ok(Incoming::Fault(SoapFault::Runtime {
                 code: 0x80BB_0001,
                 message: "Could not find it".to_owned(),
+                component: String::new(),
                 error_info: "r-2".to_owned()
+            }))
+        );
+        // Up to 4.2.
+        assert_eq!(
+            fault(
+                "<detail><vbox:RuntimeFault><resultCode>-2135228415</resultCode><interfaceID>i</interfaceID>\
+                 <component>Machine</component><text>It is not there</text></vbox:RuntimeFault></detail>"
+            ),
+            Ok(Incoming::Fault(SoapFault::Runtime {
+                code: 0x80BB_0001,
+                message: "It is not there".to_owned(),
+                component: "Machine".to_owned(),
+                error_info: String::new()
             }))
         );
         assert_eq!(

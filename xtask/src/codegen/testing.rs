@@ -41,7 +41,8 @@ impl Drop for Descriptions {
 /// ```text
 /// enum Mood Good Bad
 /// struct ISize width:int
-/// IBox_find _this:string ids:string[] -> returnval:string
+/// fault RuntimeFault resultCode:int
+/// IBin_find _this:string ids:string[] -> returnval:string
 /// ```
 pub fn wsdl(lines: &str) -> String {
     let mut schema = String::new();
@@ -64,6 +65,15 @@ pub fn wsdl(lines: &str) -> String {
                 schema.push_str(&format!(
                     "<x:complexType name='{name}'>{}</x:complexType>",
                     sequence(parts)
+                ));
+            }
+            "fault" => {
+                schema.push_str(&format!(
+                    "<x:element name='{name}'><x:complexType>{}</x:complexType></x:element>",
+                    sequence(parts)
+                ));
+                messages.push_str(&format!(
+                    "<w:message name='{name}Msg'><w:part name='fault' element='vbox:{name}'/></w:message>"
                 ));
             }
             operation => {

@@ -42,6 +42,7 @@ const XIDL_4_1: &str = r#"
     </interface>"#;
 
 const WIRE_4_2: &str = "
+    fault RuntimeFault resultCode:int returnval:string
     enum Mood Good Bad New
     enum HIDKind Mouse Tablet
     IBin_getHID _this:string -> returnval:HIDKind
@@ -203,6 +204,8 @@ fn whatever_differs_from_a_wsdl_is_found() {
         // Values and types.
         ("Bad New", "Bad Newer", "Mood lacks the value Newer"),
         ("Bad New", "BAD New", "Mood lacks the value BAD"),
+        ("resultCode:int", "resultCode:long", "RuntimeFault: resultCode is not understood"),
+        ("fault RuntimeFault", "fault StrangeFault", "the fault StrangeFault is not understood"),
         ("enum HIDKind", "enum PIDKind", "the enumeration PIDKind is missing"),
         ("enum HIDKind", "struct ISize width:int\nenum HIDKind", "the structure ISize is missing"),
     ];

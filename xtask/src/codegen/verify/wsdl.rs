@@ -12,6 +12,8 @@ pub struct Service {
     pub enums: BTreeMap<String, Vec<String>>,
     /// Structures: their fields.
     pub structs: BTreeMap<String, Vec<Part>>,
+    /// What comes instead of a response.
+    pub faults: BTreeMap<String, Vec<Part>>,
 }
 
 /// One operation: what goes in and out.
@@ -42,8 +44,12 @@ pub fn read(text: &str) -> anyhow::Result<Service> {
         .find_map(|types| within(types, "schema").next())
         .context("no schema")?;
     let mut elements = HashMap::new();
-    let mut service =
-        Service { operations: BTreeMap::new(), enums: BTreeMap::new(), structs: BTreeMap::new() };
+    let mut service = Service {
+        operations: BTreeMap::new(),
+        enums: BTreeMap::new(),
+        structs: BTreeMap::new(),
+        faults: BTreeMap::new(),
+    };
     for item in schema.children().filter(Node::is_element) {
         let Some(name) = item.attribute("name") else { continue };
         match item.tag_name().name() {
@@ -65,9 +71,15 @@ pub fn read(text: &str) -> anyhow::Result<Service> {
     }
     let mut messages = HashMap::new();
     for message in within(root, "message") {
-        let part = within(message, "part").next().and_then(|part| part.attribute("element"));
+        let part = within(message, "part").next();
+        let element = part.and_then(|part| part.attribute("element")).map(local);
         let name = message.attribute("name").context("a message without a name")?;
-        messages.insert(name, part.map(local));
+        messages.insert(name, element);
+        if part.and_then(|part| part.attribute("name")) == Some("fault") {
+            let element = element.with_context(|| format!("{name} carries nothing"))?;
+            let parts = elements.get(element).with_context(|| format!("no element {element}"))?;
+            service.faults.insert(element.to_owned(), parts.clone());
+        }
     }
     let port = within(root, "portType").next().context("no portType")?;
     for operation in within(port, "operation") {
