@@ -259,7 +259,7 @@ fn the_page_tells_what_changed_when() {
         "| 4.2 to 4.10 | IShare |",
         "| Mood | 4.2 | `New` |  |",
         "| HIDKind | 4.2 | `Tablet` |  |",
-        "| IShareV4_1 | 4.1 | *as a whole* | |",
+        "| IShareV4_1, 4.1 | | | |",
     ] {
         assert!(page.contains(expected), "{expected}\n{page}");
     }

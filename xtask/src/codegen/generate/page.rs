@@ -57,7 +57,7 @@ pub fn versions_page(model: &Model) -> String {
     parts(
         model,
         &mut out,
-        "\n## Enumerations\n\nA value that the crate does not know is `Unknown`. Not here: enumerations that never changed.\n",
+        "\n## Enumerations\n\nA value that the crate does not know is `Unknown`. Not here: enumerations that were always there and never changed.\n",
         model.enums.iter().map(|item| {
             let values = item.values.iter().map(|value| (value.name.as_str(), &value.facts));
             (item.name.as_str(), item.facts.versions, values.collect())
@@ -66,7 +66,7 @@ pub fn versions_page(model: &Model) -> String {
     parts(
         model,
         &mut out,
-        "\n## Structures\n\nA field that the server does not have is its type's default. Not here: structures that never changed.\n",
+        "\n## Structures\n\nA field that the server does not have is its type's default. Not here: structures that were always there and never changed.\n",
         model.structs.iter().map(|item| {
             let fields = item.fields.iter().map(|field| (field.value.name.as_str(), &field.facts));
             (item.name.as_str(), item.facts.versions, fields.collect())
@@ -115,7 +115,7 @@ fn parts<'a>(
     items: impl Iterator<Item = (&'a str, Versions, Vec<(&'a str, &'a Facts)>)>,
 ) {
     out.push_str(heading);
-    out.push_str("\n| | | new | gone |\n| --- | --- | --- | --- |\n");
+    out.push_str("\n| | since | new | gone |\n| --- | --- | --- | --- |\n");
     let mut items: Vec<_> = items.collect();
     items.sort_by_key(|(name, ..)| *name);
     for (name, whole, parts) in items {
@@ -129,14 +129,19 @@ fn parts<'a>(
                 }
             }
         }
+        let ranged = whole != model.all_versions();
+        let name = match ranged {
+            true => format!("{name}, {}", model.versions_text(whole)),
+            false => name.to_owned(),
+        };
         for (position, change) in &changes.0 {
             let version = model.version(*position);
             let (new, gone) = (list(&change.new), list(&change.gone));
             let _ = writeln!(out, "| {name} | {version} | {new} | {gone} |");
         }
         // One that came or went as a whole has no row of its own yet.
-        if changes.is_empty() && whole != model.all_versions() {
-            let _ = writeln!(out, "| {name} | {} | *as a whole* | |", model.versions_text(whole));
+        if changes.is_empty() && ranged {
+            let _ = writeln!(out, "| {name} | | | |");
         }
     }
 }
