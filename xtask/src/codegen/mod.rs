@@ -9,6 +9,9 @@
 //!
 //! `cargo xtask codegen verify --wsdl DIR` then holds the generated code against the WSDLs again, by a
 //! way of its own.
+//!
+//! A new version of VirtualBox is one more directory in DIR, then all three commands. Where the import refuses, the two
+//! descriptions disagree: what upstream got wrong goes into `fixups.rs`, with its reason.
 
 mod files;
 mod fixups;
