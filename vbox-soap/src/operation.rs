@@ -142,4 +142,27 @@ mod tests {
             assert!(!operation.exists_in(16));
         }
     }
+
+    #[test]
+    fn what_the_runtime_sends_by_itself_is_in_every_version_and_spelled_alike() {
+        use crate::generated::event_source::{EVENT_PROCESSED, UNREGISTER_LISTENER};
+        use crate::generated::managed_object_ref::{GET_INTERFACE_NAME, RELEASE};
+        use crate::generated::session::{GET_STATE, UNLOCK_MACHINE};
+        use crate::generated::websession_manager::{GET_SESSION_OBJECT, LOGOFF, LOGON};
+
+        for operation in [
+            &EVENT_PROCESSED,
+            &UNREGISTER_LISTENER,
+            &GET_INTERFACE_NAME,
+            &RELEASE,
+            &GET_STATE,
+            &UNLOCK_MACHINE,
+            &GET_SESSION_OBJECT,
+            &LOGOFF,
+            &LOGON,
+        ] {
+            assert!((0..API_VERSIONS.len()).all(|at| operation.exists_in(at)), "{operation}");
+            assert!(operation.spellings.is_empty(), "{operation}");
+        }
+    }
 }
