@@ -21,38 +21,8 @@ use vbox_soap::{Client, Error, ManagedObject as _, Session};
 const BAR: (usize, f64) = (400, 25.0);
 const SIZES: [usize; 2] = [BAR.0, 1_000];
 
-fn main() {
-    let server = OwnServer::start("listing", "-t 0");
-    {
-        let rt = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        rt.block_on(async {
-            let session = Client::new(&server.url).unwrap().logon("", "").await.unwrap();
-            session.batch(0..400, async |number| create(&session, number).await).await.unwrap();
-        });
-    }
-    for _ in 0..2 {
-    for conn in [1usize, 2, 3, 4, 8] {
-        for multi in [false, true] {
-            let rt = if multi { tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap() } else { tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap() };
-            rt.block_on(async {
-                let mut settings = vbox_soap::Settings::default();
-                settings.connections = conn;
-                let session = Client::with_settings(&server.url, settings).unwrap().logon("", "").await.unwrap();
-                let t = fastest(6, async || list(&session, 400).await).await;
-                println!("{conn} connections multi={multi}: {t:.3}");
-                session.logoff().await.unwrap();
-            });
-        }
-    }
-    let bare = { let s = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(); s.block_on(async {
-        let session = Client::new(&server.url).unwrap().logon("", "").await.unwrap();
-        let b = fastest(5, async || list_bare(&server.url, session.virtual_box().object().id(), 400)).await; session.logoff().await.unwrap(); b }) };
-    println!("bare {bare:.3}");
-    }
-}
-
-#[allow(dead_code)]
-async fn main2() {
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
     let server = OwnServer::start("listing", "-t 0");
     let session = Client::new(&server.url).unwrap().logon("", "").await.unwrap();
     let mut met = true;
@@ -60,7 +30,12 @@ async fn main2() {
     for size in SIZES {
         session.batch(made..size, async |number| create(&session, number).await).await.unwrap();
         made = size;
-        let listed = fastest(5, async || list(&session, size).await).await;
+        // What one listing held is released before the next: VBoxManage lists once, too.
+        let mut listed = f64::INFINITY;
+        for _ in 0..5 {
+            session.settle().await;
+            listed = listed.min(fastest(1, async || list(&session, size).await).await);
+        }
         let bare =
             fastest(3, async || list_bare(&server.url, session.virtual_box().object().id(), size))
                 .await;

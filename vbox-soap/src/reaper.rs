@@ -1,7 +1,7 @@
 //! The task that releases what no handle needs any more.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
@@ -22,6 +22,9 @@ const AT_ONCE: usize = 4;
 
 /// How long references are collected: an object that is fetched again within that time stays.
 const LINGER: Duration = Duration::from_millis(5);
+
+/// How long releases wait for a pause in the calls, so that a burst of calls is not slowed down by them.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Makes sure that the task runs. It ends with the run time it was started in, and a session can outlive that.
 pub(crate) fn ensure(shared: &Arc<Shared>, runtime: &Handle) {
@@ -45,8 +48,25 @@ async fn run(shared: Arc<Shared>) {
             }
             return;
         }
-        tokio::time::sleep(LINGER).await;
+        lull(&shared).await;
         while !shared.is_over() && release_some(&shared).await {}
+    }
+}
+
+/// Waits for a pause in the calls, unless it is long in coming or something is pressing.
+async fn lull(shared: &Shared) {
+    let begin = Instant::now();
+    loop {
+        tokio::time::sleep(LINGER).await;
+        let now = shared.pool.quiet_for() >= LINGER
+            || begin.elapsed() >= PATIENCE
+            || shared.is_over()
+            || shared.is_abandoned()
+            || !shared.partings.is_empty()
+            || shared.references().is_pressing();
+        if now {
+            return;
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::operation::Operation;
 const ANY: &str = "";
 
 /// With this many references waiting, new calls of their family wait too.
-const BACKLOG: usize = 256;
+const BACKLOG: usize = 1024;
 
 /// The references of one session. Pure bookkeeping: the callers lock, wait and send.
 #[derive(Debug, Default)]
@@ -165,6 +165,13 @@ impl RefTable {
             }
             self.entries.remove(&release.id);
         }
+    }
+
+    /// Whether releases should not wait for a lull: so many wait, or one may give back a lock.
+    pub(crate) fn is_pressing(&self) -> bool {
+        self.families
+            .iter()
+            .any(|(name, family)| family.draining || *name == "ISession" && !family.idle.is_empty())
     }
 
     /// Whether anything waits for being released, or is being released.
