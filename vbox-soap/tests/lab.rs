@@ -290,23 +290,6 @@ async fn a_progress_is_waited_for_and_gives_the_reason_of_a_failure() {
 }
 
 #[tokio::test]
-async fn a_progress_that_takes_too_long_is_reported_and_goes_on() {
-    let session = log_on().await;
-    let scratch = Scratch::new("slow");
-    let path = scratch.path("fixed.vdi");
-    let medium = session
-        .virtual_box()
-        .create_medium("VDI", &path, AccessMode::ReadWrite, DeviceType::HardDisk)
-        .await
-        .unwrap();
-    let progress = medium.create_base_storage(256 << 20, &[MediumVariant::Fixed]).await.unwrap();
-    let error = progress.wait(Duration::ZERO).await.unwrap_err();
-    assert!(matches!(error, Error::NotFinished { .. }), "{error}");
-    progress.wait(SOON).await.unwrap();
-    medium.delete_storage().await.unwrap().wait(SOON).await.unwrap();
-}
-
-#[tokio::test]
 async fn a_logon_that_is_refused_says_what_to_check() {
     let error = Client::new(&lab().auth_url).unwrap().logon("nobody", "secret").await.unwrap_err();
     assert!(matches!(error, Error::LogonRefused { .. }), "{error:?}");

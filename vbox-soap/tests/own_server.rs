@@ -1,6 +1,8 @@
 //! Against a VirtualBox of the test's own, which ends sessions early, and which is killed: `cargo xtask lab up`, then
 //! `cargo nextest run -p vbox-soap --features lab-tests`.
 
+#![allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
+
 #[path = "lab_support/own_server.rs"]
 mod own_server;
 

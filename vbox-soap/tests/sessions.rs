@@ -257,7 +257,6 @@ async fn a_batch_ends_at_its_first_failure() {
 #[tokio::test]
 async fn progress_is_told_whenever_it_changes() {
     let server = FakeServer::start(&[
-        ("IVirtualBox_getPerformanceCollector", returns("c-1")),
         ("IVirtualBox_findMachine", returns("m-1")),
         ("IMachine_deleteConfig", returns("p-1")),
         ("IProgress_getCompleted", returns("true")),
@@ -276,6 +275,25 @@ async fn progress_is_told_whenever_it_changes() {
     assert_eq!(told.len(), 1);
     assert_eq!((told[0].percent, told[0].operation, told[0].operations), (100, 1, 2));
     assert_eq!(told[0].description, "Tidying");
+}
+
+#[tokio::test]
+async fn a_progress_that_takes_too_long_is_reported_and_goes_on() {
+    let server = FakeServer::start(&[
+        ("IVirtualBox_findMachine", returns("m-1")),
+        ("IMachine_deleteConfig", returns("p-1")),
+        ("IProgress_getCompleted", returns("false")),
+        ("IProgress_getPercent", returns("40")),
+        ("IProgress_getDescription", returns("Deleting")),
+    ])
+    .await;
+    let session = server.log_on().await;
+    let machine = session.virtual_box().find_machine("m").await.unwrap();
+    let progress = machine.delete_config(&[]).await.unwrap();
+    let error = progress.wait(Duration::from_millis(30)).await.unwrap_err();
+    assert!(matches!(error, Error::NotFinished { percent: 40, .. }), "{error:?}");
+    assert!(error.to_string().contains("`Deleting` is not finished"), "{error}");
+    assert_eq!(server.count("IProgress_cancel"), 0);
 }
 
 #[tokio::test]

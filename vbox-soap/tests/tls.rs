@@ -1,5 +1,7 @@
 //! HTTPS: through a TLS terminator in front of a server that does as it is told, and of the lab's.
 
+#![allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
+
 mod fake_server;
 
 use std::sync::Arc;

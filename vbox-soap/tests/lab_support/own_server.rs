@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     dead_code,
     reason = "test support: a failure here is a failed test, and not every user needs everything"
 )]
@@ -71,7 +72,7 @@ impl OwnServer {
         self.shell(&format!("{PROGRAMS}/VBoxManage {}", arguments.join(" ")))
     }
 
-    /// The web service's memory and processor time: resident kilobytes.
+    /// The web service's resident memory.
     pub fn resident_kilobytes(&self) -> u64 {
         let text =
             self.shell(&format!("grep VmRSS /proc/$(cat {}/pid)/status", self.folder.display()));
