@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures, each as a ratio to something measured in the same run.
 
+mod compile;
 mod soap;
 
 /// Arguments of `cargo xtask bench`.
@@ -14,11 +15,14 @@ pub struct Args {
 enum What {
     /// vbox-soap: the cost of a call, and of listing many machines. Needs the lab's VirtualBox.
     Soap,
+    /// vbox-soap: how long it takes to compile, with 1, 4 and all API versions.
+    Compile,
 }
 
 /// Runs `cargo xtask bench`. A bar that is missed is an error.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
         What::Soap => soap::run(),
+        What::Compile => compile::run(),
     }
 }

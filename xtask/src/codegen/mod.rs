@@ -78,11 +78,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
+/// Generates into `directory` the code that the newest `count` API versions alone would give, and
+/// returns their number: no more than there are.
+pub(crate) fn generate_newest(count: usize, directory: &Path) -> anyhow::Result<usize> {
+    let root = workspace_root()?;
+    let model = read_model(&root.join("vbox-soap/api/virtualbox.api"))?;
+    let mut code = files::Files::new(directory.to_owned());
+    generate::generate_without_fixups(&model.newest(count), &mut code)?;
+    code.format(&root)?;
+    code.write()?;
+    Ok(count.min(model.versions.len()))
+}
+
+fn read_model(path: &Path) -> anyhow::Result<model::Model> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the API model {}", path.display()))?;
+    model_text::parse(&text).with_context(|| format!("in the API model {}", path.display()))
+}
+
 fn generate_all(root: &Path, model_path: &Path, check: bool) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(model_path)
-        .with_context(|| format!("cannot read the API model {}", model_path.display()))?;
-    let model = model_text::parse(&text)
-        .with_context(|| format!("in the API model {}", model_path.display()))?;
+    let model = read_model(model_path)?;
     let mut code = files::Files::new(root.join("vbox-soap/src/generated"));
     generate::generate(&model, &mut code)?;
     code.format(root)?;

@@ -163,6 +163,16 @@ impl Versions {
 }
 
 impl Facts {
+    /// Forgets all versions but the `kept` ones; whether any is left.
+    fn keep(&mut self, kept: Versions) -> bool {
+        self.versions = Versions(self.versions.0 & kept.0);
+        self.spellings.retain_mut(|spelling| {
+            spelling.versions = Versions(spelling.versions.0 & kept.0);
+            spelling.versions != Versions::default()
+        });
+        self.versions != Versions::default()
+    }
+
     /// How the version at `position` spells `word`, one of the item's own words.
     pub fn spell<'a>(&'a self, word: &'a str, position: usize) -> &'a str {
         let older = self.spellings.iter().filter(|spelling| spelling.versions.has(position));
@@ -201,6 +211,27 @@ impl Model {
     /// All versions of the model.
     pub fn all_versions(&self) -> Versions {
         (0..self.versions.len()).fold(Versions::default(), |all, i| all.union(Versions::one(i)))
+    }
+
+    /// The model as it would be if only its newest `count` versions had been imported: to measure
+    /// what the others cost.
+    pub fn newest(&self, count: usize) -> Self {
+        let positions = self.versions.len().saturating_sub(count)..self.versions.len();
+        let kept = positions.fold(Versions::default(), |kept, i| kept.union(Versions::one(i)));
+        let mut model = self.clone();
+        model.enums.retain_mut(|item| item.facts.keep(kept));
+        for item in &mut model.enums {
+            item.values.retain_mut(|value| value.facts.keep(kept));
+        }
+        model.structs.retain_mut(|item| item.facts.keep(kept));
+        for item in &mut model.structs {
+            item.fields.retain_mut(|field| field.facts.keep(kept));
+        }
+        model.interfaces.retain_mut(|item| item.facts.keep(kept));
+        for item in &mut model.interfaces {
+            item.operations.retain_mut(|operation| operation.facts.keep(kept));
+        }
+        model
     }
 
     /// The name of the version at `position`.

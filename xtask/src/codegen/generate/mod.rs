@@ -28,8 +28,7 @@ pub fn generate(model: &Model, files: &mut Files) -> anyhow::Result<()> {
     generate_api(&api, files)
 }
 
-/// The same for an API that no fixup is for.
-#[cfg(test)]
+/// The same for an API that not every fixup is for.
 pub fn generate_without_fixups(model: &Model, files: &mut Files) -> anyhow::Result<()> {
     generate_api(&Api::new(model)?, files)
 }
