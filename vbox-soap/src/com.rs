@@ -31,6 +31,8 @@ impl ComCode {
     pub const FILE_ERROR: Self = Self(0x80BB_0004);
     /// The object's state does not allow the operation.
     pub const INVALID_OBJECT_STATE: Self = Self(0x80BB_0007);
+    /// What is asked for cannot be done, or not at this moment.
+    pub const NOT_SUPPORTED: Self = Self(0x80BB_0009);
     /// The session's state does not allow the operation: most often, the machine is locked by another.
     pub const INVALID_SESSION_STATE: Self = Self(0x80BB_000B);
     /// The object is in use.

@@ -3,7 +3,7 @@
 
 mod lab_support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab_support::{Scratch, client, create_machine, destroy, known_to_server, lab, log_on};
 use vbox_soap::api::{
@@ -425,7 +425,18 @@ async fn a_running_machine_outlives_the_session_object_that_started_it() {
     machine.lock_machine(&lock, LockType::Shared).await.unwrap();
     let console = lock.get_console().await.unwrap().unwrap();
     let display = console.get_display().await.unwrap();
-    let picture = display.take_screen_shot_to_array(0, 64, 48, BitmapFormat::PNG).await.unwrap();
+    // There is nothing to be seen until the firmware has chosen a picture's size.
+    let begun = Instant::now();
+    let picture = loop {
+        match display.take_screen_shot_to_array(0, 64, 48, BitmapFormat::PNG).await {
+            Err(error)
+                if error.com_code() == Some(ComCode::NOT_SUPPORTED) && begun.elapsed() < SOON =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            taken => break taken.unwrap(),
+        }
+    };
     assert!(picture.starts_with(b"\x89PNG"), "{} bytes", picture.len());
     console.power_down().await.unwrap().wait(SOON).await.unwrap();
     drop((display, console, lock, progress));
