@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vmfest::{Error, State};
+use vmfest::{Error, Instance, State};
 
 use crate::support::Stage;
 
@@ -16,7 +16,7 @@ async fn destroying_from_every_state() {
     let before = crate::support::digest(&image.path);
     for wanted in ["off", "running", "paused", "saved", "aborted", "twice", "other client"] {
         println!("{wanted}");
-        let instance = stage.instance("1", &image).await;
+        let mut instance = stage.instance("1", &image).await;
         if wanted != "off" {
             instance.start().await.expect("starts");
             instance.start().await.expect("starting what runs is fine");
@@ -34,10 +34,17 @@ async fn destroying_from_every_state() {
                 assert!(matches!(instance.stop().await, Err(Error::WrongState { .. })));
             }
             "saved" => {
-                let session = stage.shared_lock(&instance).await;
-                let machine = session.get_machine().await.expect("asks").expect("a machine");
-                machine.save_state().await.expect("saves").wait(SOON).await.expect("saved");
-                drop((machine, session));
+                // VirtualBox itself sometimes fails to save while disks of other machines come
+                // and go, with an assertion of its own; then the machine is made anew.
+                let mut failures = 0;
+                while let Err(error) = save_state(&stage, &instance).await {
+                    failures += 1;
+                    let is_its_own = error.to_string().contains("i_saveStorageControllers");
+                    assert!(is_its_own && failures < 5, "{error}");
+                    instance.destroy().await.expect("destroyed, half saved");
+                    instance = stage.instance("1", &image).await;
+                    instance.start().await.expect("starts");
+                }
                 assert!(instance.wait_until_off(SOON).await.expect("waits"));
                 assert_eq!(instance.state().await.expect("a state"), State::Saved);
                 instance.set_extra_data("mine/key", "kept").await.expect("kept");
@@ -77,6 +84,12 @@ async fn destroying_from_every_state() {
     }
     assert_eq!(crate::support::digest(&image.path), before);
     stage.end(&[&image]).await;
+}
+
+async fn save_state(stage: &Stage, instance: &Instance) -> Result<(), vbox_soap::Error> {
+    let session = stage.shared_lock(instance).await;
+    let machine = session.get_machine().await?.expect("a machine");
+    machine.save_state().await?.wait(SOON).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
