@@ -25,6 +25,14 @@ pub fn check(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs one of the measuring programs that stand beside vbox-soap, so that this crate needs not be
+/// built with it; optimised, and with the lab.
+pub fn measure_vbox_soap(program: &str) -> anyhow::Result<()> {
+    let bench =
+        ["bench", "--quiet", "--package", "vbox-soap", "--features", "lab-tests", "--bench"];
+    check(cargo(&bench).arg(program))
+}
+
 /// Runs a command, prints its standard output as it comes, and returns it with the exit code.
 pub fn echo(command: &mut Command) -> anyhow::Result<(String, i32)> {
     let mut child = command

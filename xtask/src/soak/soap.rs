@@ -1,17 +1,8 @@
 //! `cargo xtask soak soap`.
 
-use crate::process::{cargo, check};
+use crate::process::measure_vbox_soap;
 
 /// Makes the calls and opens the sessions, optimised, in a VirtualBox of their own.
 pub(super) fn run() -> anyhow::Result<()> {
-    check(&mut cargo(&[
-        "bench",
-        "--quiet",
-        "--package",
-        "vbox-soap",
-        "--features",
-        "lab-tests",
-        "--bench",
-        "soak",
-    ]))
+    measure_vbox_soap("soak")
 }
