@@ -37,6 +37,24 @@ pub struct ImageSpec {
     /// 64-bit or not.
     #[serde(default)]
     pub os_64_bit: Option<bool>,
+    /// Regular expression that the whole operating system version matches.
+    #[serde(default)]
+    pub os_version_matches: Option<String>,
+    /// Regular expression that the whole name for people matches.
+    #[serde(default)]
+    pub image_name_matches: Option<String>,
+    /// Regular expression that the model's whole name matches.
+    #[serde(default)]
+    pub image_id_matches: Option<String>,
+    /// Regular expression that the whole description matches.
+    #[serde(default)]
+    pub image_description_matches: Option<String>,
+    /// The complete image, in the service's terms, instead of one that the service knows by name.
+    #[serde(default)]
+    pub image_model: Option<Map<String, Value>>,
+    /// How nodes are shown when they start, in the service's terms. Default: not at all.
+    #[serde(default)]
+    pub session_type: Option<String>,
 }
 
 /// Chooses a hardware model by id, gives one explicitly, or both: the explicit keys win.
@@ -55,4 +73,16 @@ pub struct HardwareSpec {
     /// At least this many processors.
     #[serde(default)]
     pub min_cores: Option<u32>,
+    /// The kind of network, in the service's terms; the node-spec's `network` wins over it.
+    #[serde(default)]
+    pub network_type: Option<String>,
+    /// The host's interface that nodes are bridged to.
+    #[serde(default)]
+    pub bridged_interface: Option<String>,
+    /// The host's interface that nodes share with the host alone.
+    #[serde(default)]
+    pub local_interface: Option<String>,
+    /// Forwards from ports of the host to ports of the nodes, in the service's terms.
+    #[serde(default)]
+    pub nat_rules: Option<Value>,
 }

@@ -12,7 +12,8 @@ use vbox_soap::api::{
 
 use crate::models::{
     Adapter, AdapterType, AttachmentType, BootDevice, Bus, ClipboardMode, ControllerType, Firmware,
-    HardwareModel, Keyboard, NatProtocol, NatRule, NetworkType, Pointing, StorageController,
+    HardwareModel, Keyboard, NatProtocol, NatRule, NetworkType, Pointing, PromiscuousMode,
+    StorageController,
 };
 use crate::ports::SSH_RULE;
 
@@ -192,7 +193,7 @@ pub(super) async fn network(
 }
 
 async fn one_adapter(target: &INetworkAdapter, adapter: &Adapter) -> Result<(), SoapError> {
-    if let Some(kind) = adapter.adapter_type {
+    if let Some(kind) = adapter.adapter_type.filter(|kind| *kind != AdapterType::Null) {
         target.set_adapter_type(adapter_type(kind)).await?;
     }
     if let Some(name) = &adapter.host_interface {
@@ -201,8 +202,20 @@ async fn one_adapter(target: &INetworkAdapter, adapter: &Adapter) -> Result<(), 
     if let Some(name) = &adapter.host_only_interface {
         target.set_host_only_interface(name).await?;
     }
+    if let Some(name) = &adapter.host_only_network {
+        target.set_host_only_network(name).await?;
+    }
     if let Some(name) = &adapter.internal_network {
         target.set_internal_network(name).await?;
+    }
+    if let Some(name) = &adapter.nat_network {
+        target.set_nat_network(name).await?;
+    }
+    if let Some(name) = &adapter.generic_driver {
+        target.set_generic_driver(name).await?;
+    }
+    for (name, value) in &adapter.generic_properties {
+        target.set_property(name, value).await?;
     }
     if let Some(mac) = &adapter.mac_address {
         target.set_mac_address(mac).await?;
@@ -212,6 +225,9 @@ async fn one_adapter(target: &INetworkAdapter, adapter: &Adapter) -> Result<(), 
     }
     if let Some(speed) = adapter.line_speed {
         target.set_line_speed(speed).await?;
+    }
+    if let Some(mode) = adapter.promiscuous_mode {
+        target.set_promisc_mode_policy(promiscuous_mode(mode)).await?;
     }
     let attachment = adapter.attachment_type.unwrap_or(AttachmentType::Nat);
     target.set_attachment_type(attachment_type(attachment)).await?;
@@ -258,11 +274,17 @@ words! {
         IntelAhci => IntelAhci, LsiLogicSas => LsiLogicSas,
     }
     attachment_type: AttachmentType => NetworkAttachmentType {
-        Null => Null, Nat => NAT, Bridged => Bridged, Internal => Internal, HostOnly => HostOnly,
+        Null => Null, Nat => NAT, NatNetwork => NATNetwork, Bridged => Bridged,
+        Internal => Internal, HostOnly => HostOnly, HostOnlyNetwork => HostOnlyNetwork,
+        Generic => Generic,
+    }
+    promiscuous_mode: PromiscuousMode => api::NetworkAdapterPromiscModePolicy {
+        Deny => Deny, AllowNetwork => AllowNetwork, AllowAll => AllowAll,
     }
     adapter_type: AdapterType => NetworkAdapterType {
-        Am79c970a => Am79C970A, Am79c973 => Am79C973, I82540em => I82540EM, I82543gc => I82543GC,
-        I82545em => I82545EM, Virtio => Virtio,
+        Null => Null, Am79c970a => Am79C970A, Am79c973 => Am79C973, Am79c960 => Am79C960,
+        I82540em => I82540EM, I82543gc => I82543GC, I82545em => I82545EM, I82583v => I82583V,
+        Virtio => Virtio,
     }
     boot_device: BootDevice => api::DeviceType {
         Null => Null, Floppy => Floppy, Dvd => DVD, HardDisk => HardDisk, Network => Network,

@@ -222,7 +222,10 @@ fn check_adapter(adapter: &Adapter) -> Result<(), Invalid> {
     let needs = match attachment {
         AttachmentType::Bridged => Some(("host-interface", &adapter.host_interface)),
         AttachmentType::HostOnly => Some(("host-only-interface", &adapter.host_only_interface)),
+        AttachmentType::HostOnlyNetwork => Some(("host-only-network", &adapter.host_only_network)),
         AttachmentType::Internal => Some(("internal-network", &adapter.internal_network)),
+        AttachmentType::NatNetwork => Some(("nat-network", &adapter.nat_network)),
+        AttachmentType::Generic => Some(("generic-driver", &adapter.generic_driver)),
         AttachmentType::Nat | AttachmentType::Null => None,
     };
     if let Some((key, None)) = needs {

@@ -38,7 +38,9 @@ pub use check::Invalid;
 pub use hardware::{HardwareModel, SharedFolder, built_in};
 pub use image::ImageModel;
 pub use meta::{HARDWARE_MODELS_KEY, Models, load_file, load_folder};
-pub use network::{Adapter, AdapterType, AttachmentType, NatProtocol, NatRule, NetworkType};
+pub use network::{
+    Adapter, AdapterType, AttachmentType, NatProtocol, NatRule, NetworkType, PromiscuousMode,
+};
 pub use secret::Secret;
 pub use settings::{
     BootDevice, BootOrder, ClipboardMode, Firmware, Keyboard, MAX_BOOT_POSITION, Pointing,
