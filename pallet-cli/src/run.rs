@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use pallet_core::action::Mode;
-use pallet_core::engine::Connector;
+use pallet_core::engine::{Connector, Control};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::report::Report;
@@ -97,6 +97,7 @@ async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, C
             keep_failed: job.keep_failed,
         },
         events,
+        control: Control::new(),
     })
 }
 

@@ -14,7 +14,9 @@ mod planned;
 mod script;
 
 use pallet_core::action::Mode;
-use pallet_core::engine::{Connection, ConnectionError, Connector, PhaseRun, Reach, run_phase};
+use pallet_core::engine::{
+    Connection, ConnectionError, Connector, Control, PhaseRun, Reach, run_phase,
+};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::secret::Secret;
@@ -47,12 +49,14 @@ async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -
     let phase = Phase::new().step(step);
     let actions = planned(connection.facts(), &phase);
     let events = Events::none();
+    let control = Control::new();
     let run = PhaseRun {
         node: "node",
         phase: "test",
         actions: &actions,
         mode: Mode::Apply,
         events: &events,
+        control: &control,
     };
     let report = run_phase(connection, run).await;
     assert!(report.failure.is_none(), "{:?}", report.failure);

@@ -6,9 +6,13 @@
 //! it, and the next one looks again.
 
 mod connection;
+mod control;
 mod output;
 mod phase;
+mod run_id;
 mod wave;
 
 pub use connection::{Connection, ConnectionError, Connector, Reach};
+pub use control::{Control, TimeLimits};
 pub use phase::{PhaseRun, run_phase};
+pub use run_id::RunId;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::control::Control;
 use super::output::shorten;
 use super::wave::{Outcome, Pending, Waves};
 use crate::action::{Knowledge, Mode, ProbeSet};
@@ -24,6 +25,8 @@ pub struct PhaseRun<'a> {
     pub mode: Mode,
     /// Who is told.
     pub events: &'a Events,
+    /// What all nodes of the run share.
+    pub control: &'a Control,
 }
 
 /// Carries out one phase on one node. What fails is in the report.

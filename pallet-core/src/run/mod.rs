@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::action::Mode;
 use crate::compute::{ComputeError, ComputeService, Node};
-use crate::engine::Connector;
+use crate::engine::{Connector, Control};
 use crate::event::Events;
 use crate::login::Login;
 use crate::spec::GroupSpec;
@@ -48,6 +48,8 @@ pub struct Fleet {
     pub options: RunOptions,
     /// Who is told what happens.
     pub events: Events,
+    /// The run's name and time limits, and the way to stop it. A fleet carries out one run.
+    pub control: Control,
 }
 
 /// How a run is carried out.

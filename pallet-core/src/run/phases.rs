@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Fleet;
 use super::member::Member;
 use crate::action::Mode;
-use crate::engine::{Connector, PhaseRun, run_phase};
+use crate::engine::{Connector, Control, PhaseRun, run_phase};
 use crate::plan::{Compiled, PlanError, Scene, compile};
 use crate::report::{Failure, Report};
 use crate::spec::Phase;
@@ -117,6 +117,7 @@ impl Fleet {
                         actions: &compiled.actions,
                         mode: fleet.options.mode,
                         events: &fleet.events,
+                        control: &fleet.control,
                     };
                     member.report.phases.push(run_phase(connection, run).await);
                 }
@@ -150,6 +151,7 @@ impl Fleet {
             connector: Arc::new(self.connector.clone()),
             options: self.options,
             events: self.events.clone(),
+            control: self.control.clone(),
         };
         let mut tasks = JoinSet::new();
         for (position, item) in items.into_iter().enumerate() {
@@ -171,6 +173,7 @@ pub(super) struct Shared {
     pub connector: Arc<Connector>,
     pub options: super::RunOptions,
     pub events: crate::event::Events,
+    pub control: Control,
 }
 
 /// Ends all connections and adds what happened to the report.

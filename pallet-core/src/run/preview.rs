@@ -122,6 +122,7 @@ mod tests {
             environment: Default::default(),
             options: RunOptions::default(),
             events: Events::none(),
+            control: Default::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pallet_core::action::Mode;
-use pallet_core::engine::{Connection, Connector, PhaseRun, run_phase};
+use pallet_core::engine::{Connection, Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::{Event, Events};
 use pallet_core::login::Login;
 use pallet_core::report::PhaseReport;
@@ -44,7 +44,15 @@ async fn run_told(
     events: &Events,
 ) -> PhaseReport {
     let actions = planned(connection.facts(), phase);
-    let run = PhaseRun { node: "here", phase: "test", actions: &actions, mode, events };
+    let control = Control::new();
+    let run = PhaseRun {
+        node: "here",
+        phase: "test",
+        actions: &actions,
+        mode,
+        events,
+        control: &control,
+    };
     run_phase(connection, run).await
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use pallet_core::action::{Action, ActionError, Certainty, Change, Decision, Fragment, Mode};
-use pallet_core::engine::{Connector, PhaseRun, run_phase};
+use pallet_core::engine::{Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::plan::{Scene, Target, compile};
@@ -121,7 +121,9 @@ pub(super) fn engine(mode: Mode, phase: Phase) -> Vec<String> {
         };
         let events = Events::none();
         let (node, phase) = ("here", "test");
-        let run = PhaseRun { node, phase, actions: &actions, mode, events: &events };
+        let control = Control::new();
+        let run =
+            PhaseRun { node, phase, actions: &actions, mode, events: &events, control: &control };
         run_phase(&mut connection, run).await
     });
     let failure = report.failure.map(|failure| format!("{} {}", failure.message, failure.output));

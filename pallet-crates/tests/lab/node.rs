@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use pallet_core::action::{ActionBox, Mode};
-use pallet_core::engine::{Connection, Connector, PhaseRun, run_phase};
+use pallet_core::engine::{Connection, Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::plan::{Scene, Target, compile};
@@ -58,7 +58,9 @@ impl LabNode {
         let actions = compile("test", &phase, &target, scene).unwrap().actions;
         let events = Events::none();
         let (node, phase) = ("node", "test");
-        let run = PhaseRun { node, phase, actions: &actions, mode, events: &events };
+        let control = Control::new();
+        let run =
+            PhaseRun { node, phase, actions: &actions, mode, events: &events, control: &control };
         run_phase(&mut self.connection, run).await
     }
 
