@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures, each as a ratio to something measured in the same run.
 
 mod compile;
+mod role;
 mod soap;
 
 /// Arguments of `cargo xtask bench`.
@@ -17,6 +18,8 @@ enum What {
     Soap,
     /// vbox-soap: how long it takes to compile, with 1, 4 and all API versions.
     Compile,
+    /// `pallet`: a role of 52 steps on many hosts. Needs as many of the lab's nodes.
+    Role(role::Args),
 }
 
 /// Runs `cargo xtask bench`. A bar that is missed is an error.
@@ -24,5 +27,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
         What::Soap => soap::run(),
         What::Compile => compile::run(),
+        What::Role(args) => role::run(&args),
     }
 }
