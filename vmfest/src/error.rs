@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::edn;
 use crate::models::Invalid;
+use crate::tree;
 
 /// What went wrong, why, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
         /// The mistake, and where it is.
-        error: edn::Error,
+        error: tree::Error,
     },
 
     /// Two meta files define the same model.
@@ -108,18 +108,6 @@ pub enum Error {
     ModelFileMissing {
         /// The file that is missing.
         path: PathBuf,
-    },
-
-    /// VirtualBox knows no such guest operating system type.
-    #[error(
-        "VirtualBox knows no guest type {id:?}; did you mean {suggestion:?}? \
-         `VBoxManage list ostypes` shows them all; correct :os-type-id in the model's meta file"
-    )]
-    UnknownOsType {
-        /// The type that was asked for.
-        id: String,
-        /// The one that is nearest.
-        suggestion: String,
     },
 
     /// VirtualBox has the image in a state in which instances could alter it.
@@ -263,7 +251,6 @@ impl Error {
                 | Self::InvalidModel { .. }
                 | Self::ModelFileMissing { .. }
                 | Self::InvalidName { .. }
-                | Self::UnknownOsType { .. }
         )
     }
 }
@@ -312,7 +299,7 @@ impl fmt::Display for Silence {
 }
 
 /// `:3:14: ` after a file name.
-struct Place(Option<edn::Position>);
+struct Place(Option<tree::Position>);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -324,7 +311,7 @@ impl fmt::Display for Place {
 }
 
 /// `:small :memory-size: ` before a message.
-struct KeyPath<'a>(&'a edn::Error);
+struct KeyPath<'a>(&'a tree::Error);
 
 impl fmt::Display for KeyPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -57,6 +57,8 @@ pub mod edn;
 pub mod models;
 #[cfg(feature = "pallet")]
 pub mod pallet;
+pub mod toml;
+pub mod tree;
 
 mod console;
 mod error;

@@ -17,6 +17,14 @@ pub(crate) fn absolute(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
+/// Whether this is a UUID, by which VirtualBox knows its media, and not a path.
+pub(crate) fn is_uuid(path: &Path) -> bool {
+    let Some(text) = path.to_str() else { return false };
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +36,15 @@ mod tests {
         assert_eq!(expand_home(Path::new("~")), Some(home.join("")));
         assert_eq!(expand_home(Path::new("~joe/a")), None);
         assert_eq!(expand_home(Path::new("/a/~")), None);
+    }
+
+    #[test]
+    fn uuids() {
+        assert!(is_uuid(Path::new("1c9a8d3e-0000-4000-8000-5F7F3A6F3F3F")));
+        for path in
+            ["", "debian.vdi", "1c9a8d3e-0000-4000-8000", "./1c9a8d3e-0000-4000-8000-5f7f3a6f3f3f"]
+        {
+            assert!(!is_uuid(Path::new(path)), "{path}");
+        }
     }
 }

@@ -1,10 +1,6 @@
 //! From text to tree.
 
-use super::error::Error;
-use super::value::{Node, Position, Value};
-
-/// How deep collections may be nested.
-pub const MAX_DEPTH: usize = 64;
+use crate::tree::{Error, MAX_DEPTH, Node, Notation, Position, Value};
 
 /// Reads a text that holds exactly one value.
 ///
@@ -112,7 +108,7 @@ impl<'a> Reader<'a> {
             }
             _ => self.atom()?,
         };
-        Ok(Some(Node { value, position }))
+        Ok(Some(Node { value, position: Some(position), notation: Notation::Edn }))
     }
 
     fn items(&mut self, close: char, depth: usize) -> Result<Vec<Node>, Error> {
@@ -144,11 +140,12 @@ impl<'a> Reader<'a> {
         let mut items = items.into_iter();
         while let Some(key) = items.next() {
             let Some(value) = items.next() else {
-                return Err(Error::new("this key has no value", Some(key.position)));
+                return Err(Error::new("this key has no value", key.position));
             };
             if let Some((first, _)) = entries.iter().find(|(known, _)| known.same_value(&key)) {
-                let message = format!("this key stands in the map already, at {}", first.position);
-                return Err(Error::new(message, Some(key.position)));
+                let first = first.position.map_or_else(String::new, |at| format!(", at {at}"));
+                let message = format!("this key stands in the map already{first}");
+                return Err(Error::new(message, key.position));
             }
             entries.push((key, value));
         }
@@ -177,7 +174,7 @@ impl<'a> Reader<'a> {
         let items = self.items('}', depth)?;
         for (index, item) in items.iter().enumerate() {
             if items.iter().take(index).any(|known| known.same_value(item)) {
-                return Err(Error::new("this value stands in the set twice", Some(item.position)));
+                return Err(Error::new("this value stands in the set twice", item.position));
             }
         }
         Ok(Value::Set(items))

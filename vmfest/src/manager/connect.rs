@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{CONCURRENT, Inner, Manager};
 use crate::error::{Doing, Error};
@@ -35,8 +35,10 @@ impl Manager {
             });
         }
         let turns = Semaphore::new(CONCURRENT);
-        let (unfinished, os_types) = (Arc::default(), Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { session, location, turns, unfinished, os_types }) })
+        let (unfinished, os_types, limits) =
+            (Arc::default(), Mutex::default(), OnceCell::default());
+        let inner = Inner { session, location, turns, unfinished, os_types, limits };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Logs off, which makes the web service forget all that was handed out. Clones of this

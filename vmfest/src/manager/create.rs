@@ -1,16 +1,14 @@
 //! Creating instances.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use vbox_soap::api::{IMachine, PlatformArchitecture};
 
-use super::settings;
-use super::{Machine, Manager};
+use super::{Machine, Manager, network, settings};
 use crate::console;
 use crate::error::{Doing, Error};
-use crate::fault;
 use crate::instance::Instance;
 use crate::location::check_name;
 use crate::lock::MachineLock;
@@ -50,17 +48,11 @@ impl Manager {
         extra_data: &[(&str, &str)],
     ) -> Result<Instance, Error> {
         check_name(name)?;
-        let hardware = image.effective_hardware(hardware);
-        let invalid = |invalid| Error::InvalidModel { what: format!("the VM {name}"), invalid };
-        image.check().map_err(invalid)?;
-        hardware.check_complete().map_err(invalid)?;
-        let extra_data = extra_data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let plan = Plan {
-            name: name.to_owned(),
-            image: image.clone(),
-            hardware,
-            extra_data: extra_data.collect(),
-        };
+        let (image, hardware) = self.checked(&format!("the VM {name}"), image, hardware).await?;
+        let given = extra_data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let extra_data = hardware.extra_data.clone().unwrap_or_default().into_iter().chain(given);
+        let extra_data = extra_data.collect();
+        let plan = Plan { name: name.to_owned(), image, hardware, extra_data };
 
         // The work is a task of its own, so that it is never torn in the middle of a call: if
         // nobody waits for the result any more, the task undoes what it did.
@@ -89,7 +81,6 @@ impl Manager {
         if self.name_is_taken(name).await? || self.find_inaccessible(name).await? {
             return Err(Error::NameTaken { name: name.clone() });
         }
-        self.check_os_type(&plan.image.os_type_id).await?;
         let image = self.hold(&plan.image.path).await?;
         let traces = Traces::claim(self, name)?;
         let made = self.make(plan, &image, &traces).await;
@@ -100,30 +91,6 @@ impl Manager {
                 Err(error)
             }
         }
-    }
-
-    /// VirtualBox itself makes a VM of any type, even one that does not exist.
-    async fn check_os_type(&self, id: &str) -> Result<(), Error> {
-        let known = || self.inner.os_types.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each question takes VirtualBox some ten milliseconds, so it is asked once for each type.
-        if known().contains(id) {
-            return Ok(());
-        }
-        let doing = || format!("look for the guest type {id}");
-        match self.vbox().get_guest_os_type(id).await {
-            Ok(_) => {
-                known().insert(id.to_owned());
-                return Ok(());
-            }
-            Err(e) if fault::is_not_found(&e) => {}
-            Err(e) => return Err(e).doing(doing),
-        }
-        let all = self.vbox().get_guest_os_types().await.doing(doing)?;
-        let suggestion = crate::suggest::closest(id, all.iter().map(|kind| kind.id.as_str()));
-        Err(Error::UnknownOsType {
-            id: id.to_owned(),
-            suggestion: suggestion.unwrap_or("Linux_64").to_owned(),
-        })
     }
 
     /// Whether a machine that VirtualBox cannot read has the name.
@@ -145,33 +112,34 @@ impl Manager {
         let name = &plan.name;
         let doing = || format!("create the VM {name}");
         let hardware = &plan.hardware;
-        let ssh_port = if settings::needs_ssh_port(hardware) {
+        let ssh_port = if network::needs_ssh_port(hardware) {
             PortClaim::new(&self.location().ports(), traces.id.as_str())?.port
         } else {
             0
         };
-        let adapters = settings::adapters(hardware, ssh_port);
+        let adapters = network::adapters(hardware, ssh_port);
         check_ports_free(name, adapters.iter().flatten().flat_map(|a| &a.nat_rules))?;
 
+        let os_type_id = hardware.os_type_id.as_deref().unwrap_or(&plan.image.os_type_id);
         let handle = self
-            .new_machine(name, &traces.id, &traces.folder, Role::Instance, &plan.image.os_type_id)
+            .new_machine(name, &traces.id, &traces.folder, Role::Instance, os_type_id)
             .await
             .doing(doing)?;
         handle.set_extra_data(tag::IMAGE, &plan.image.path.to_string_lossy()).await.doing(doing)?;
         if let Some(kind) = hardware.session_type {
             handle.set_extra_data(tag::SESSION_TYPE, kind.front_end()).await.doing(doing)?;
         }
-        if let Some(slot) = settings::ssh_slot(&adapters) {
+        if let Some(slot) = network::ssh_slot(&adapters) {
             handle.set_extra_data(tag::SSH_SLOT, &slot.to_string()).await.doing(doing)?;
         }
         for (key, value) in &plan.extra_data {
             handle.set_extra_data(key, value).await.doing(doing)?;
         }
         let console = console::console_file(&traces.folder);
-        settings::apply(&handle, hardware, &console).await.doing(doing)?;
+        settings::apply(&handle, hardware, &traces.folder, &console).await.doing(doing)?;
         let controllers = hardware.storage.as_deref().unwrap_or_default();
         settings::controllers(&handle, controllers).await.doing(doing)?;
-        settings::network(&handle, &adapters).await.doing(doing)?;
+        network::apply(&handle, &adapters).await.doing(doing)?;
         self.vbox().register_machine(&handle).await.doing(doing)?;
 
         let lock = MachineLock::write(self, &handle, name).await?;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use vbox_soap::api::{self, AccessMode, IMachine, IMedium, MediumVariant};
 
-use super::Manager;
 use super::create::Plan;
+use super::{Manager, words};
 use crate::error::{Doing, Error};
-use crate::models::{Device, DeviceType};
+use crate::fault;
+use crate::models::{Attachment, Device, DeviceType, DiskFormat};
+use crate::paths;
 use crate::tag;
 use crate::wait::PATIENCE;
 
@@ -38,9 +40,10 @@ impl Manager {
                 let Some(device) = device else { continue };
                 let (port, slot) = controller.bus.address(position);
                 let medium = if device.create {
-                    let file = folder.join(format!("disk-{}.vdi", own_disks.len() + 1));
+                    let extension = device.format.unwrap_or(DiskFormat::Vdi).extension();
+                    let file = folder.join(format!("disk-{}.{extension}", own_disks.len() + 1));
                     let file = device.location.clone().unwrap_or(file);
-                    let disk = self.create_disk(&file, device.size.unwrap_or(0)).await?;
+                    let disk = self.create_disk(&file, device).await?;
                     own_disks.push(file.to_string_lossy().into_owned());
                     let noted = note_own_disks(machine, &own_disks).await;
                     if noted.is_err() {
@@ -51,7 +54,7 @@ impl Manager {
                 } else {
                     self.open(device).await?
                 };
-                let (controller, kind) = (&controller.name, kind(device.device_type));
+                let (controller, kind) = (&controller.name, words::device_type(device.device_type));
                 let medium = medium.as_ref();
                 machine.attach_device(controller, port, slot, kind, medium).await.doing(doing)?;
                 machine.save_settings().await.doing(doing)?;
@@ -62,12 +65,16 @@ impl Manager {
 
     async fn open(&self, device: &Device) -> Result<Option<IMedium>, Error> {
         let Some(location) = &device.location else { return Ok(None) };
+        if device.attachment_type == Some(Attachment::MultiAttach) {
+            return self.hold(&self.medium_file(location).await?).await.map(Some);
+        }
         let mode = match device.device_type {
-            DeviceType::HardDisk => AccessMode::ReadWrite,
+            DeviceType::HardDisk | DeviceType::Floppy => AccessMode::ReadWrite,
             DeviceType::Dvd => AccessMode::ReadOnly,
         };
         let path = location.to_string_lossy();
-        let medium = self.vbox().open_medium(&path, kind(device.device_type), mode, false).await;
+        let kind = words::device_type(device.device_type);
+        let medium = self.vbox().open_medium(&path, kind, mode, false).await;
         medium.map(Some).doing(|| format!("open {path}"))
     }
 
@@ -93,7 +100,24 @@ impl Manager {
         Ok(())
     }
 
-    async fn create_disk(&self, file: &Path, mebibytes: u64) -> Result<IMedium, Error> {
+    /// The file of a medium that is given by its file, or by VirtualBox's id of it.
+    pub(super) async fn medium_file(&self, location: &Path) -> Result<PathBuf, Error> {
+        if !paths::is_uuid(location) {
+            return Ok(location.to_owned());
+        }
+        let id = location.to_string_lossy();
+        let doing = || format!("find the disk {id}");
+        let (disk, mode) = (api::DeviceType::HardDisk, AccessMode::ReadOnly);
+        match self.vbox().open_medium(&id, disk, mode, false).await {
+            Ok(medium) => Ok(medium.get_location().await.doing(doing)?.into()),
+            Err(e) if fault::is_not_found(&e) => {
+                Err(Error::ModelFileMissing { path: location.to_owned() })
+            }
+            Err(e) => Err(e).doing(doing),
+        }
+    }
+
+    async fn create_disk(&self, file: &Path, device: &Device) -> Result<IMedium, Error> {
         let path = file.to_string_lossy();
         let doing = || format!("create the disk {path}");
         if file.exists() {
@@ -102,12 +126,21 @@ impl Manager {
         }
         let disk = self
             .vbox()
-            .create_medium("VDI", &path, AccessMode::ReadWrite, api::DeviceType::HardDisk)
+            .create_medium(
+                device.format.unwrap_or(DiskFormat::Vdi).id(),
+                &path,
+                AccessMode::ReadWrite,
+                api::DeviceType::HardDisk,
+            )
             .await
             .doing(doing)?;
-        let size = i64::try_from(mebibytes).unwrap_or(i64::MAX).saturating_mul(MEBIBYTE);
-        let progress =
-            disk.create_base_storage(size, &[MediumVariant::Standard]).await.doing(doing)?;
+        let mebibytes = i64::try_from(device.size.unwrap_or(0)).unwrap_or(i64::MAX);
+        let mut variants: Vec<_> = device.variants.iter().map(|v| words::variant(*v)).collect();
+        if variants.is_empty() {
+            variants.push(MediumVariant::Standard);
+        }
+        let size = mebibytes.saturating_mul(MEBIBYTE);
+        let progress = disk.create_base_storage(size, &variants).await.doing(doing)?;
         progress.wait(PATIENCE).await.doing(doing)?;
         Ok(disk)
     }
@@ -126,11 +159,4 @@ impl Manager {
 async fn note_own_disks(machine: &IMachine, disks: &[String]) -> Result<(), vbox_soap::Error> {
     machine.set_extra_data(tag::OWN_DISKS, &disks.join("\n")).await?;
     machine.save_settings().await
-}
-
-fn kind(device: DeviceType) -> api::DeviceType {
-    match device {
-        DeviceType::HardDisk => api::DeviceType::HardDisk,
-        DeviceType::Dvd => api::DeviceType::DVD,
-    }
 }

@@ -1,27 +1,30 @@
 //! The manager: the way in.
 
+mod check;
 mod connect;
 mod create;
 mod destroy;
 mod holder;
 mod machine;
 mod media;
+mod network;
 mod settings;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{OnceCell, RwLock, Semaphore};
 use vbox_soap::api::{ISession, IVirtualBox};
 
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::location::Location;
-use crate::models::{self, HardwareModel, ImageModel, Models};
+use crate::models::{self, HardwareModel, ImageModel, Limits, Models};
 
 pub use holder::ImageFile;
 pub(crate) use machine::Machine;
-pub(crate) use settings::{SSH_PORT, add_rule};
+pub(crate) use network::{SSH_PORT, add_rule};
 
 /// How many instances are created or started at the same time. More do not make a host faster.
 const CONCURRENT: usize = 8;
@@ -42,6 +45,8 @@ struct Inner {
     unfinished: Arc<RwLock<()>>,
     /// Guest types that VirtualBox is known to know.
     os_types: Mutex<BTreeSet<String>>,
+    /// What this VirtualBox bears, once it was asked.
+    limits: OnceCell<Limits>,
 }
 
 impl Manager {
@@ -51,7 +56,7 @@ impl Manager {
         &self.inner.location
     }
 
-    /// The models of the location's meta files, read anew, and the built-in hardware models.
+    /// The models of the location's files, read anew, and the built-in hardware models.
     ///
     /// # Errors
     /// The first mistake in a meta file.
@@ -86,7 +91,9 @@ impl Manager {
         hardware: &str,
     ) -> Result<Instance, Error> {
         let models = self.models()?;
-        self.instance(name, models.image(image)?, models.hardware_model(hardware)?).await
+        self.instance(name, models.image(image)?, models.hardware_model(hardware)?)
+            .await
+            .map_err(|error| models.locate(Some(image), Some(hardware), error))
     }
 
     /// All instances, running or not, by name.

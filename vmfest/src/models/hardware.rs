@@ -1,11 +1,19 @@
 //! Hardware models.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::network::{Adapter, NatRule, NetworkType};
-use super::settings::{BootOrder, ClipboardMode, Firmware, Keyboard, Pointing, SessionType};
+use super::secret::Secret;
+use super::serial::SerialPort;
+use super::settings::{
+    BootOrder, Chipset, ClipboardMode, Firmware, GraphicsController, Keyboard, Pointing,
+    SessionType,
+};
+use super::shared_folder::SharedFolder;
+use super::slots::optional_slots;
 use super::storage::{BootMountPoint, Bus, ControllerType, StorageController};
 
 /// What a VM is made of. A key that is not given is left to the model below it, and at last to
@@ -13,16 +21,46 @@ use super::storage::{BootMountPoint, Bus, ControllerType, StorageController};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HardwareModel {
-    /// Text for people.
+    /// The model's name for people. Instances are named when they are made.
+    pub name: Option<String>,
+    /// Text for people; VirtualBox shows it with the VM.
     pub description: Option<String>,
+    /// VirtualBox's name of the guest's operating system. Normally the image says it, and the
+    /// image's word counts more.
+    pub os_type_id: Option<String>,
+    /// Version of the virtual hardware, as the guest sees it in its SMBIOS.
+    pub hardware_version: Option<String>,
+    /// UUID that the guest sees in its SMBIOS. Default: the VM's own.
+    pub hardware_uuid: Option<String>,
     /// Memory in MiB.
+    #[serde(alias = "memory")]
     pub memory_size: Option<u32>,
+    /// Memory in MiB that a guest with the Guest Additions gives back to the host.
+    #[serde(alias = "memory-ballon-size")]
+    pub memory_balloon_size: Option<u32>,
+    /// Whether equal pages of VMs are shared; needs the Guest Additions.
+    #[serde(alias = "page-fusion-enabled?")]
+    pub page_fusion_enabled: Option<bool>,
     /// Number of processors. More than one switches the I/O APIC on.
     pub cpu_count: Option<u32>,
-    /// Video memory in MiB.
+    /// Whether processors can be added and taken away while the VM runs. All `cpu-count` of them
+    /// are there at the start.
+    #[serde(alias = "cpu-hot-plug-enabled?")]
+    pub cpu_hot_plug_enabled: Option<bool>,
+    /// Video memory in MiB. Default: 16.
     pub vram_size: Option<u32>,
     /// Number of screens.
     pub monitor_count: Option<u32>,
+    /// The emulated graphics card. Default: VirtualBox's choice.
+    pub graphics_controller: Option<GraphicsController>,
+    /// 3D graphics.
+    #[serde(alias = "accelerate-3d-enabled?")]
+    pub accelerate_3d_enabled: Option<bool>,
+    /// Accelerated video playback of Windows guests. VirtualBox 7.1 was the last to have it.
+    #[serde(alias = "accelerate-2d-video-enabled?")]
+    pub accelerate_2d_video_enabled: Option<bool>,
+    /// The emulated chipset. Default: PIIX3, with more than eight network adapters ICH9.
+    pub chipset_type: Option<Chipset>,
     /// Firmware.
     pub firmware_type: Option<Firmware>,
     /// Pointing device.
@@ -34,14 +72,38 @@ pub struct HardwareModel {
     /// Order of boot devices.
     pub boot_order: Option<BootOrder>,
     /// Whether the clock of the VM runs in UTC, which Linux prefers; also `:rtc-use-utc?`.
-    #[serde(alias = "rtc-use-utc")]
+    #[serde(alias = "utc-time?", alias = "rtc-use-utc", alias = "rtc-use-utc?")]
     pub utc_time: Option<bool>,
     /// I/O APIC.
+    #[serde(alias = "io-apic-enabled?")]
     pub io_apic_enabled: Option<bool>,
     /// ACPI. Without it `stop` cannot ask the guest to shut down.
+    #[serde(alias = "acpi-enabled?")]
     pub acpi_enabled: Option<bool>,
     /// High-precision event timer.
+    #[serde(alias = "hpet-enabled?")]
     pub hpet_enabled: Option<bool>,
+    /// Whether VirtualBox caches what goes to disks and does not leave that to the host.
+    #[serde(alias = "io-cache-enabled?")]
+    pub io_cache_enabled: Option<bool>,
+    /// Size of that cache in MiB.
+    pub io_cache_size: Option<u32>,
+    /// Folder for differencing disks and saved states. Relative paths start at the instance's
+    /// folder. Default: `Snapshots` there.
+    pub snapshot_folder: Option<PathBuf>,
+    /// Whether the VM, when it is started, waits for another one to move into it.
+    #[serde(alias = "teleporter-enabled?")]
+    pub teleporter_enabled: Option<bool>,
+    /// Port that it waits on.
+    pub teleporter_port: Option<u16>,
+    /// Address that it waits on. Default: all.
+    pub teleporter_address: Option<String>,
+    /// What the other side must know.
+    pub teleporter_password: Option<Secret>,
+    /// Which guest properties are told of when they change; also under the original's spelling
+    /// `:guest-property-notification-patters`. VirtualBox 4.3 was the last to have it.
+    #[serde(alias = "guest-property-notification-patters")]
+    pub guest_property_notification_patterns: Option<String>,
     /// Ready-made network layout.
     pub network_type: Option<NetworkType>,
     /// Further port forwards of the `:nat` and `:local` layouts.
@@ -50,7 +112,9 @@ pub struct HardwareModel {
     pub bridged_interface: Option<String>,
     /// Host-only interface of the `:local` layout.
     pub local_interface: Option<String>,
-    /// Explicit adapters by slot, used verbatim; `nil` leaves a slot without one.
+    /// Explicit adapters by slot, used verbatim; `nil` (in TOML `"none"`) leaves a slot without
+    /// one.
+    #[serde(deserialize_with = "optional_slots")]
     pub network: Option<Vec<Option<Adapter>>>,
     /// Storage controllers.
     pub storage: Option<Vec<StorageController>>,
@@ -58,50 +122,16 @@ pub struct HardwareModel {
     pub boot_mount_point: Option<BootMountPoint>,
     /// Folders of the host that the guest may mount.
     pub shared_folders: Option<Vec<SharedFolder>>,
+    /// Serial ports by slot; `nil` (in TOML `"none"`) leaves a slot without one. The first one is
+    /// the console that host keys are read from, so it must be left out.
+    #[serde(deserialize_with = "optional_slots")]
+    pub serial_ports: Option<Vec<Option<SerialPort>>>,
+    /// Further settings by VirtualBox's names, kept in the VM's extra data; also
+    /// `:extra-settings`. In EDN the names are strings: `{"GUI/ScaleFactor" "2"}`.
+    #[serde(alias = "extra-settings")]
+    pub extra_data: Option<BTreeMap<String, String>>,
     /// How the VM is shown when it starts. Default: headless.
     pub session_type: Option<SessionType>,
-}
-
-/// A folder of the host that the guest may mount: `[name path auto-mount? writable?]`, the last
-/// two optional, by default not mounted by itself and writable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedFolder {
-    /// Name that the guest mounts it by.
-    pub name: String,
-    /// Path on the host.
-    pub host_path: PathBuf,
-    /// Whether the Guest Additions mount it by themselves.
-    pub auto_mount: bool,
-    /// Whether the guest may write.
-    pub writable: bool,
-}
-
-impl<'de> Deserialize<'de> for SharedFolder {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Reads two to four elements, which no derived type does.
-        struct FolderVisitor;
-        impl<'de> serde::de::Visitor<'de> for FolderVisitor {
-            type Value = SharedFolder;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("[name host-path auto-mount? writable?], the last two optional")
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut seq: A,
-            ) -> Result<SharedFolder, A::Error> {
-                let missing = |n| serde::de::Error::invalid_length(n, &self);
-                Ok(SharedFolder {
-                    name: seq.next_element()?.ok_or_else(|| missing(0))?,
-                    host_path: seq.next_element()?.ok_or_else(|| missing(1))?,
-                    auto_mount: seq.next_element()?.unwrap_or(false),
-                    writable: seq.next_element()?.unwrap_or(true),
-                })
-            }
-        }
-        deserializer.deserialize_seq(FolderVisitor)
-    }
 }
 
 /// Takes each named key from the upper model where it has one.
@@ -120,10 +150,8 @@ impl HardwareModel {
             memory_size: Some(512),
             cpu_count: Some(1),
             storage: Some(vec![StorageController {
-                name: controller.clone(),
-                bus: Bus::Sata,
                 controller_type: Some(ControllerType::IntelAhci),
-                devices: Vec::new(),
+                ..StorageController::new(&controller, Bus::Sata)
             }]),
             boot_mount_point: Some(BootMountPoint { controller, position: 0 }),
             network_type: Some(NetworkType::Nat),
@@ -135,15 +163,26 @@ impl HardwareModel {
     #[must_use]
     pub fn overlaid_with(mut self, upper: &Self) -> Self {
         if upper.network.is_some() {
+            // The adapters are used verbatim: what belongs to the ready-made layouts goes.
             self.network_type = None;
+            self.nat_rules = None;
         } else if upper.network_type.is_some() {
             self.network = None;
         }
         overlay!(self, upper,
-            description memory_size cpu_count vram_size monitor_count firmware_type
-            pointing_hid_type keyboard_hid_type clipboard_mode boot_order utc_time
-            io_apic_enabled acpi_enabled hpet_enabled network_type nat_rules bridged_interface
-            local_interface network storage boot_mount_point shared_folders session_type);
+            name description os_type_id hardware_version hardware_uuid memory_size
+            memory_balloon_size page_fusion_enabled cpu_count cpu_hot_plug_enabled vram_size
+            monitor_count graphics_controller accelerate_3d_enabled accelerate_2d_video_enabled
+            chipset_type firmware_type pointing_hid_type keyboard_hid_type clipboard_mode
+            boot_order utc_time io_apic_enabled acpi_enabled hpet_enabled io_cache_enabled
+            io_cache_size snapshot_folder teleporter_enabled teleporter_port teleporter_address
+            teleporter_password guest_property_notification_patterns network_type nat_rules
+            bridged_interface local_interface network storage boot_mount_point shared_folders
+            serial_ports session_type);
+        if let Some(entries) = &upper.extra_data {
+            // Names of settings are independent of each other.
+            self.extra_data.get_or_insert_default().extend(entries.clone());
+        }
         self
     }
 }
@@ -169,7 +208,7 @@ mod tests {
     use super::*;
 
     fn hardware(text: &str) -> HardwareModel {
-        crate::edn::from_node(&crate::edn::read(text).expect("reads")).expect("is a model")
+        crate::edn::from_str(text).expect("is a model")
     }
 
     #[test]
@@ -194,13 +233,35 @@ mod tests {
     }
 
     #[test]
-    fn shared_folders_can_be_read_only() {
-        let model = hardware(r#"{:shared-folders [["src" "/src" true false] ["b" "/b"]]}"#);
-        let folders = model.shared_folders.expect("given");
-        assert_eq!(
-            folders.iter().map(|f| (f.auto_mount, f.writable)).collect::<Vec<_>>(),
-            [(true, false), (false, true)]
-        );
+    fn no_key_is_forgotten_when_models_are_laid_over_each_other() {
+        // Every key has a value here: what `Debug` shows of the result has no `None` left.
+        let text = r#"{:name "n" :description "d" :os-type-id "Linux" :hardware-version "1"
+            :hardware-uuid "u" :memory-size 4 :memory-balloon-size 4 :page-fusion-enabled? true
+            :cpu-count 1 :cpu-hot-plug-enabled? true :vram-size 1 :monitor-count 1
+            :graphics-controller :vmsvga :accelerate-3d-enabled? true
+            :accelerate-2d-video-enabled? true :chipset-type :ich9 :firmware-type :efi
+            :pointing-hid-type :none :keyboard-hid-type :none :clipboard-mode :disabled
+            :boot-order [] :utc-time true :io-apic-enabled? true :acpi-enabled? true
+            :hpet-enabled? true :io-cache-enabled? true :io-cache-size 1 :snapshot-folder "s"
+            :teleporter-enabled? true :teleporter-port 1 :teleporter-address "a"
+            :teleporter-password "p" :guest-property-notification-patterns "x"
+            :nat-rules [] :bridged-interface "b" :local-interface "l" :network []
+            :storage [] :boot-mount-point ["s" 0] :shared-folders [] :serial-ports []
+            :extra-data {"a" "b"} :session-type :gui}"#;
+        let upper = hardware(text);
+        let mut both = HardwareModel::default().overlaid_with(&upper);
+        // The one key that excludes another one of these.
+        both.network_type = Some(NetworkType::Nat);
+        let shown = format!("{both:?}");
+        assert!(!shown.contains("None,") && !shown.contains("None }"), "{shown}");
+    }
+
+    #[test]
+    fn extra_settings_join_each_other() {
+        let lower = hardware(r#"{:extra-data {"a" "1" "b" "1"}}"#);
+        let both = lower.overlaid_with(&hardware(r#"{:extra-settings {"b" "2" "c" "2"}}"#));
+        let values: Vec<_> = both.extra_data.into_iter().flatten().map(|(k, v)| k + &v).collect();
+        assert_eq!(values, ["a1", "b2", "c2"]);
     }
 
     #[test]

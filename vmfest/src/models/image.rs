@@ -9,6 +9,7 @@ use super::network::{NatRule, NetworkType};
 use super::secret::Secret;
 use super::settings::SessionType;
 use super::storage::{BootMountPoint, StorageController};
+use crate::paths;
 
 /// A disk image that instances are made from, and what is known about it.
 ///
@@ -17,11 +18,18 @@ use super::storage::{BootMountPoint, StorageController};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ImageModel {
     /// The image file; `:uuid` for historical reasons, also `:path` or `:location`. Relative
-    /// paths start at the folder of the meta file, `~` is the home directory.
+    /// paths start at the folder of the meta file, `~` is the home directory. It may also be the
+    /// UUID by which VirtualBox knows the image.
     #[serde(rename = "uuid", alias = "path", alias = "location")]
     pub path: PathBuf,
     /// VirtualBox's name of the guest's operating system, such as `Debian_64`.
     pub os_type_id: String,
+    /// The image's name for people.
+    #[serde(default)]
+    pub image_name: Option<String>,
+    /// The model's name once more, as the original's tools wrote it.
+    #[serde(default)]
+    pub image_id: Option<String>,
     /// Operating system family, such as `:debian`.
     #[serde(default)]
     pub os_family: Option<String>,
@@ -29,7 +37,7 @@ pub struct ImageModel {
     #[serde(default)]
     pub os_version: Option<String>,
     /// Whether the guest is a 64-bit system.
-    #[serde(default, rename = "os-64-bit")]
+    #[serde(default, rename = "os-64-bit", alias = "os-64-bit?")]
     pub os_64_bit: Option<bool>,
     /// The package manager, such as `:apt`.
     #[serde(default)]
@@ -47,7 +55,7 @@ pub struct ImageModel {
     #[serde(default)]
     pub sudo_password: Option<Secret>,
     /// The account is root already; do not use sudo.
-    #[serde(default)]
+    #[serde(default, alias = "no-sudo?")]
     pub no_sudo: bool,
     /// Private key to log in with.
     #[serde(default)]
@@ -85,6 +93,8 @@ impl ImageModel {
         Self {
             path: path.into(),
             os_type_id: os_type_id.into(),
+            image_name: None,
+            image_id: None,
             os_family: None,
             os_version: None,
             os_64_bit: None,
@@ -110,6 +120,7 @@ impl ImageModel {
     #[must_use]
     pub fn effective_hardware(&self, hardware: &HardwareModel) -> HardwareModel {
         let own = HardwareModel {
+            os_type_id: Some(self.os_type_id.clone()),
             network_type: self.network_type,
             nat_rules: self.nat_rules.clone(),
             bridged_interface: self.bridged_interface.clone(),
@@ -128,17 +139,15 @@ impl ImageModel {
 
     /// Makes the model's paths absolute, as seen from `folder`.
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
-        self.path = resolve(&self.path, folder);
+        self.path = resolve_medium(&self.path, folder);
         if let Some(path) = &mut self.private_key_path {
             *path = resolve(path, folder);
         }
-        let own = self.storage.iter_mut();
-        let overriding = self.hardware.iter_mut().filter_map(|h| h.storage.as_mut());
-        for controllers in own.chain(overriding) {
+        if let Some(controllers) = &mut self.storage {
             resolve_storage(controllers, folder);
         }
         if let Some(hardware) = &mut self.hardware {
-            resolve_shared_folders(hardware, folder);
+            hardware.resolve_paths(folder);
         }
     }
 }
@@ -149,26 +158,33 @@ impl HardwareModel {
         if let Some(controllers) = &mut self.storage {
             resolve_storage(controllers, folder);
         }
-        resolve_shared_folders(self, folder);
-    }
-}
-
-fn resolve_shared_folders(hardware: &mut HardwareModel, folder: &Path) {
-    for shared in hardware.shared_folders.iter_mut().flatten() {
-        shared.host_path = resolve(&shared.host_path, folder);
+        for shared in self.shared_folders.iter_mut().flatten() {
+            shared.host_path = resolve(&shared.host_path, folder);
+        }
+        if let Some(path) = &mut self.snapshot_folder
+            && let Some(absolute) = paths::expand_home(path)
+        {
+            *path = absolute;
+        }
     }
 }
 
 fn resolve_storage(controllers: &mut [StorageController], folder: &Path) {
     for device in controllers.iter_mut().flat_map(|c| c.devices.iter_mut().flatten()) {
         if let Some(location) = &mut device.location {
-            *location = resolve(location, folder);
+            *location = resolve_medium(location, folder);
         }
     }
 }
 
 fn resolve(path: &Path, folder: &Path) -> PathBuf {
-    crate::paths::expand_home(path).unwrap_or_else(|| folder.join(path))
+    paths::expand_home(path).unwrap_or_else(|| folder.join(path))
+}
+
+/// [`resolve`], but leaves a UUID alone, unless there is a file of that name.
+fn resolve_medium(path: &Path, folder: &Path) -> PathBuf {
+    let file = resolve(path, folder);
+    if paths::is_uuid(path) && !file.exists() { path.to_owned() } else { file }
 }
 
 #[cfg(test)]
@@ -176,7 +192,7 @@ mod tests {
     use super::*;
 
     fn image(text: &str) -> ImageModel {
-        crate::edn::from_node(&crate::edn::read(text).expect("reads")).expect("is a model")
+        crate::edn::from_str(text).expect("is a model")
     }
 
     #[test]
@@ -201,6 +217,14 @@ mod tests {
             result.boot_mount_point,
             Some(BootMountPoint { controller: "IDE".into(), position: 2 })
         );
+    }
+
+    #[test]
+    fn a_uuid_is_no_path() {
+        let uuid = "1C9A8D3E-0000-4000-8000-5f7f3a6f3f3f";
+        let mut image = image(&format!("{{:uuid \"{uuid}\" :os-type-id \"Linux\"}}"));
+        image.resolve_paths(Path::new("/models"));
+        assert_eq!(image.path, Path::new(uuid));
     }
 
     #[test]

@@ -28,22 +28,33 @@
 mod check;
 mod hardware;
 mod image;
+mod known;
 mod meta;
 mod network;
 mod secret;
+mod serial;
 mod settings;
+mod shared_folder;
+mod slots;
 mod storage;
 
 pub use check::Invalid;
-pub use hardware::{HardwareModel, SharedFolder, built_in};
+pub(crate) use check::Limits;
+pub use hardware::{HardwareModel, built_in};
 pub use image::ImageModel;
-pub use meta::{HARDWARE_MODELS_KEY, Models, load_file, load_folder};
+pub use known::Models;
+pub use meta::{HARDWARE_MODELS_KEY, load_file, load_folder};
 pub use network::{
     Adapter, AdapterType, AttachmentType, NatProtocol, NatRule, NetworkType, PromiscuousMode,
 };
 pub use secret::Secret;
+pub use serial::{SerialMode, SerialPort, UartType};
 pub use settings::{
-    BootDevice, BootOrder, ClipboardMode, Firmware, Keyboard, MAX_BOOT_POSITION, Pointing,
-    SessionType,
+    BootDevice, BootOrder, Chipset, ClipboardMode, Firmware, GraphicsController, Keyboard,
+    MAX_BOOT_POSITION, Pointing, SessionType,
 };
-pub use storage::{BootMountPoint, Bus, ControllerType, Device, DeviceType, StorageController};
+pub use shared_folder::SharedFolder;
+pub use storage::{
+    Attachment, BootMountPoint, Bus, ControllerType, Device, DeviceType, DiskFormat, DiskVariant,
+    StorageController,
+};

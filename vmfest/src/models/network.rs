@@ -89,6 +89,20 @@ pub enum AttachmentType {
     Generic,
 }
 
+impl AttachmentType {
+    /// All there are.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Null,
+        Self::Nat,
+        Self::NatNetwork,
+        Self::Bridged,
+        Self::Internal,
+        Self::HostOnly,
+        Self::HostOnlyNetwork,
+        Self::Generic,
+    ];
+}
+
 /// Emulated network cards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -19,6 +19,8 @@ pub enum SessionType {
     Gui,
     /// In a plain SDL window.
     Sdl,
+    /// In a window that can be closed while the VM runs on.
+    Separate,
 }
 
 impl SessionType {
@@ -29,6 +31,7 @@ impl SessionType {
             Self::Headless => "headless",
             Self::Gui => "gui",
             Self::Sdl => "sdl",
+            Self::Separate => "separate",
         }
     }
 }
@@ -64,6 +67,30 @@ pub enum Firmware {
     Efi64,
     /// EFI, both
     EfiDual,
+}
+
+/// Emulated chipsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chipset {
+    /// PIIX3, with up to 8 network adapters.
+    Piix3,
+    /// ICH9, with up to 36 network adapters.
+    Ich9,
+}
+
+/// Emulated graphics cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GraphicsController {
+    /// None.
+    Null,
+    /// VirtualBox's first one.
+    Vboxvga,
+    /// VMware's, which 3D needs in Linux guests.
+    Vmsvga,
+    /// VirtualBox's with 3D, for Windows guests.
+    Vboxsvga,
 }
 
 /// Pointing devices.
@@ -150,7 +177,7 @@ impl<'de> Deserialize<'de> for Entry {
             type Value = Entry;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a device such as :hard-disk, or a position and a device")
+                f.write_str("a device such as hard-disk, or a position and a device")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Entry, E> {
@@ -182,7 +209,9 @@ impl<'de> Deserialize<'de> for BootOrder {
             type Value = BootOrder;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a vector of devices such as [:hard-disk :dvd]")
+                f.write_str(
+                    "a list of devices such as hard-disk and dvd, or of positions and devices",
+                )
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<BootOrder, A::Error> {
@@ -215,8 +244,8 @@ mod tests {
     use super::*;
     use BootDevice::{Dvd, HardDisk, Null};
 
-    fn order(text: &str) -> Result<BootOrder, crate::edn::Error> {
-        crate::edn::from_node(&crate::edn::read(text)?)
+    fn order(text: &str) -> Result<BootOrder, crate::tree::Error> {
+        crate::edn::from_str(text)
     }
 
     #[test]
@@ -240,7 +269,8 @@ mod tests {
             ("[:dvd :dvd :dvd :dvd :dvd]", "more than 4 devices"),
             ("[:hard-disc]", "unknown value :hard-disc; did you mean :hard-disk?"),
             ("[[1]]", "found 1 values"),
-            ("[7]", "expected a device such as :hard-disk"),
+            ("[7]", "expected a device such as hard-disk"),
+            ("7", "expected a list of devices such as hard-disk and dvd"),
         ] {
             let error = order(text).expect_err(text);
             assert!(error.message().contains(part), "{text}: {error}");

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::slots::slots;
 
 /// A storage controller of a VM.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,10 +19,22 @@ pub struct StorageController {
     /// The emulated controller. Default: VirtualBox's choice for the bus.
     #[serde(default, rename = "type")]
     pub controller_type: Option<ControllerType>,
-    /// What is attached, by position; `nil` leaves a position empty. IDE counts port 0 slot 0,
-    /// port 0 slot 1, port 1 slot 0, port 1 slot 1; all others count ports.
-    #[serde(default)]
+    /// Whether the guest can boot from it. Default: VirtualBox's choice, which is that it can.
+    #[serde(default, alias = "bootable?")]
+    pub bootable: Option<bool>,
+    /// What is attached, by position; `nil` (in TOML `"none"`) leaves a position empty. IDE
+    /// counts port 0 slot 0, port 0 slot 1, port 1 slot 0, port 1 slot 1; floppy controllers count
+    /// slots, all others ports.
+    #[serde(default, deserialize_with = "slots")]
     pub devices: Vec<Option<Device>>,
+}
+
+impl StorageController {
+    /// A controller without devices.
+    #[must_use]
+    pub fn new(name: impl Into<String>, bus: Bus) -> Self {
+        Self { name: name.into(), bus, controller_type: None, bootable: None, devices: Vec::new() }
+    }
 }
 
 /// Kinds of storage buses.
@@ -34,6 +49,14 @@ pub enum Bus {
     Scsi,
     /// SAS, up to 254 devices.
     Sas,
+    /// Floppy, two drives.
+    Floppy,
+    /// USB, up to 8 devices.
+    Usb,
+    /// PCI Express (NVMe), up to 254 devices.
+    Pcie,
+    /// Paravirtualised SCSI, up to 256 devices.
+    VirtioScsi,
 }
 
 impl Bus {
@@ -41,10 +64,13 @@ impl Bus {
     #[must_use]
     pub fn capacity(self) -> usize {
         match self {
+            Self::Floppy => 2,
             Self::Ide => 4,
-            Self::Sata => 30,
+            Self::Usb => 8,
             Self::Scsi => 16,
-            Self::Sas => 254,
+            Self::Sata => 30,
+            Self::Sas | Self::Pcie => 254,
+            Self::VirtioScsi => 256,
         }
     }
 
@@ -54,18 +80,29 @@ impl Bus {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
         match self {
             Self::Ide => (position / 2, position % 2),
-            Self::Sata | Self::Scsi | Self::Sas => (position, 0),
+            Self::Floppy => (0, position),
+            _ => (position, 0),
         }
+    }
+
+    /// Whether the controller is made with as many ports as are wanted. The others have a fixed
+    /// number.
+    pub(crate) fn has_ports_to_choose(self) -> bool {
+        matches!(self, Self::Sata | Self::Sas | Self::Pcie | Self::VirtioScsi)
     }
 }
 
 impl fmt::Display for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Ide => ":ide",
-            Self::Sata => ":sata",
-            Self::Scsi => ":scsi",
-            Self::Sas => ":sas",
+            Self::Ide => "ide",
+            Self::Sata => "sata",
+            Self::Scsi => "scsi",
+            Self::Sas => "sas",
+            Self::Floppy => "floppy",
+            Self::Usb => "usb",
+            Self::Pcie => "pcie",
+            Self::VirtioScsi => "virtio-scsi",
         })
     }
 }
@@ -88,6 +125,15 @@ pub enum ControllerType {
     IntelAhci,
     /// SAS
     LsiLogicSas,
+    /// Floppy; also under the original's spelling `:i82087`.
+    #[serde(alias = "i82087")]
+    I82078,
+    /// USB
+    Usb,
+    /// PCI Express
+    Nvme,
+    /// Paravirtualised SCSI
+    VirtioScsi,
 }
 
 impl ControllerType {
@@ -99,6 +145,10 @@ impl ControllerType {
             Self::Piix3 | Self::Piix4 | Self::Ich6 => Bus::Ide,
             Self::IntelAhci => Bus::Sata,
             Self::LsiLogicSas => Bus::Sas,
+            Self::I82078 => Bus::Floppy,
+            Self::Usb => Bus::Usb,
+            Self::Nvme => Bus::Pcie,
+            Self::VirtioScsi => Bus::VirtioScsi,
         }
     }
 }
@@ -109,16 +159,47 @@ impl ControllerType {
 pub struct Device {
     /// What it is.
     pub device_type: DeviceType,
-    /// The medium's file; for a disk with `create`, the file to make (default: one in the VM's
-    /// folder). A DVD drive without it is empty.
+    /// The medium's file, or VirtualBox's id of it; for a disk with `create`, the file to make
+    /// (default: one in the instance's folder). A DVD or floppy drive without it is empty.
     #[serde(default)]
     pub location: Option<PathBuf>,
-    /// Make a new disk of `size`. It belongs to the VM and is deleted with it.
+    /// How a disk that exists is attached. Default: as it is, so that the VM writes to it.
     #[serde(default)]
+    pub attachment_type: Option<Attachment>,
+    /// Make a new disk of `size`. It belongs to the VM and is deleted with it.
+    #[serde(default, alias = "create?")]
     pub create: bool,
     /// Size of a new disk in MiB.
     #[serde(default)]
     pub size: Option<u64>,
+    /// Format of a new disk. Default: VDI.
+    #[serde(default)]
+    pub format: Option<DiskFormat>,
+    /// How a new disk is laid out. Default: it grows as it is written to.
+    #[serde(default)]
+    pub variants: Vec<DiskVariant>,
+}
+
+impl Device {
+    /// An empty drive, or with `location` a medium.
+    #[must_use]
+    pub fn new(device_type: DeviceType, location: Option<PathBuf>) -> Self {
+        Self {
+            device_type,
+            location,
+            attachment_type: None,
+            create: false,
+            size: None,
+            format: None,
+            variants: Vec::new(),
+        }
+    }
+
+    /// A disk to be made, of `size` MiB.
+    #[must_use]
+    pub fn new_disk(size: u64) -> Self {
+        Self { create: true, size: Some(size), ..Self::new(DeviceType::HardDisk, None) }
+    }
 }
 
 /// Kinds of devices.
@@ -129,10 +210,75 @@ pub enum DeviceType {
     HardDisk,
     /// A DVD drive.
     Dvd,
+    /// A floppy drive.
+    Floppy,
+}
+
+/// How a disk that exists is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// As it is: the VM writes to it.
+    Normal,
+    /// As images are: each VM writes to a differencing disk of its own, and the disk itself stays
+    /// as it is.
+    MultiAttach,
+}
+
+/// Formats of new disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskFormat {
+    /// VirtualBox's own.
+    Vdi,
+    /// VMware's.
+    Vmdk,
+    /// Virtual PC's.
+    Vhd,
+}
+
+impl DiskFormat {
+    /// VirtualBox's name of the format.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Vdi => "VDI",
+            Self::Vmdk => "VMDK",
+            Self::Vhd => "VHD",
+        }
+    }
+
+    /// What files of the format end in.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Vdi => "vdi",
+            Self::Vmdk => "vmdk",
+            Self::Vhd => "vhd",
+        }
+    }
+}
+
+/// How a new disk is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum DiskVariant {
+    /// It grows as it is written to.
+    #[serde(rename = "standard")]
+    Standard,
+    /// It has its full size from the start.
+    #[serde(rename = "fixed")]
+    Fixed,
+    /// VMDK in files of at most 2 GB.
+    #[serde(rename = "vmdk-split-2g")]
+    VmdkSplit2g,
+    /// VMDK as ESX writes it; always of full size.
+    #[serde(rename = "vmdk-esx")]
+    VmdkEsx,
+    /// Do not make the folder of the file.
+    #[serde(rename = "no-create-dir")]
+    NoCreateDir,
 }
 
 /// Where the image is attached: a controller's name and a position on it, as in
-/// `["SATA Controller" 0]`.
+/// `["SATA Controller" 0]` or `{:controller "SATA Controller" :position 0}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootMountPoint {
     /// The controller's name.
@@ -141,9 +287,39 @@ pub struct BootMountPoint {
     pub position: u32,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct MountKeys {
+    controller: String,
+    #[serde(default)]
+    position: u32,
+}
+
 impl<'de> Deserialize<'de> for BootMountPoint {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (controller, position) = Deserialize::deserialize(deserializer)?;
-        Ok(Self { controller, position })
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MountVisitor)
+    }
+}
+
+struct MountVisitor;
+
+impl<'de> Visitor<'de> for MountVisitor {
+    type Value = BootMountPoint;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a controller's name and a position, such as [\"SATA\" 0]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<BootMountPoint, A::Error> {
+        let missing = |n| de::Error::invalid_length(n, &self);
+        let controller = seq.next_element()?.ok_or_else(|| missing(0))?;
+        let position = seq.next_element()?.ok_or_else(|| missing(1))?;
+        Ok(BootMountPoint { controller, position })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BootMountPoint, A::Error> {
+        let MountKeys { controller, position } =
+            MountKeys::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(BootMountPoint { controller, position })
     }
 }

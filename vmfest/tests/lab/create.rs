@@ -131,71 +131,6 @@ async fn closing_waits_until_an_abandoned_creation_is_undone() {
     stage.end(&[&image]).await;
 }
 
-/// The hardware's keys arrive in VirtualBox.
-#[tokio::test(flavor = "multi_thread")]
-async fn settings_arrive() {
-    let stage = Stage::new("settings").await;
-    let image = stage.image("model.vdi").await;
-    let text = r#"{:memory-size 40 :cpu-count 2 :vram-size 20 :monitor-count 2 :utc-time true
-        :hpet-enabled? true :acpi-enabled? true :firmware-type :bios :description "what for"
-        :boot-order [[1 :hard-disk] [2 :dvd]] :clipboard-mode :host-to-guest
-        :pointing-hid-type :usb-tablet :keyboard-hid-type :usb-keyboard
-        :shared-folders [["src" "/tmp" false false]]
-        :storage [{:name "IDE" :bus :ide :type :piix4 :devices [nil nil nil {:device-type :dvd}]}
-                  {:name "Data" :bus :sata :devices [{:device-type :hard-disk :create? true :size 8}]}]
-        :boot-mount-point ["IDE" 0]
-        :network [{:attachment-type :nat :adapter-type :virtio
-                   :nat-rules [{:name "in" :host-port 32123 :guest-port 22}]}
-                  nil
-                  {:attachment-type :internal :internal-network "inner" :mac-address "080027abcdef"}]}"#;
-    let node = vmfest::edn::read(text).expect("reads");
-    let hardware: HardwareModel = vmfest::edn::from_node(&node).expect("a model");
-    let name = stage.name("1");
-    let instance = stage.manager.instance(&name, &image, &hardware).await.expect("created");
-    assert_eq!(instance.ssh_address().await.expect("an address").port(), 32123);
-
-    let shown =
-        stage.vbox().vboxmanage(&["showvminfo", &name, "--machinereadable"]).expect("shown");
-    for line in [
-        "memory=40",
-        "cpus=2",
-        "vram=20",
-        "monitorcount=2",
-        "hpet=\"on\"",
-        "rtcuseutc=\"on\"",
-        "ioapic=\"on\"",
-        "acpi=\"on\"",
-        "firmware=\"BIOS\"",
-        "boot1=\"disk\"",
-        "boot2=\"dvd\"",
-        "boot3=\"none\"",
-        "clipboard=\"hosttoguest\"",
-        "hidpointing=\"usbtablet\"",
-        "hidkeyboard=\"usbkbd\"",
-        "audio=\"none\"",
-        "storagecontrollername0=\"IDE\"",
-        "storagecontrollertype0=\"PIIX4\"",
-        "storagecontrollerportcount1=\"1\"",
-        "nic1=\"nat\"",
-        "nictype1=\"virtio\"",
-        "nic2=\"none\"",
-        "nic3=\"intnet\"",
-        "macaddress3=\"080027ABCDEF\"",
-        "Forwarding(0)=\"in,tcp,127.0.0.1,32123,,22\"",
-        "groups=\"/vmfest\"",
-    ] {
-        assert!(shown.lines().any(|l| l == line), "{line} in\n{shown}");
-    }
-    assert!(shown.contains("console.log"), "{shown}");
-    instance.set_extra_data("mine/key", "a \"value\"\nof two lines").await.expect("kept");
-    assert_eq!(
-        instance.extra_data("mine/key").await.expect("read").as_deref(),
-        Some("a \"value\"\nof two lines")
-    );
-    assert_eq!(instance.extra_data("mine/other").await.expect("read"), None);
-    stage.end(&[&image]).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn connecting_to_what_is_not_there() {
     let lab = xtask::lab::State::load().expect("the lab is up");
@@ -214,10 +149,8 @@ async fn connecting_to_what_is_not_there() {
 fn with_devices(devices: Vec<Option<Device>>) -> HardwareModel {
     HardwareModel {
         storage: Some(vec![StorageController {
-            name: "SATA".to_owned(),
-            bus: Bus::Sata,
-            controller_type: None,
             devices,
+            ..StorageController::new("SATA", Bus::Sata)
         }]),
         boot_mount_point: Some(BootMountPoint { controller: "SATA".to_owned(), position: 0 }),
         ..tiny()
@@ -225,14 +158,9 @@ fn with_devices(devices: Vec<Option<Device>>) -> HardwareModel {
 }
 
 fn dvd(path: &str) -> Device {
-    Device { device_type: DeviceType::Dvd, location: Some(path.into()), create: false, size: None }
+    Device::new(DeviceType::Dvd, Some(path.into()))
 }
 
 fn new_disk(path: Option<&str>) -> Device {
-    Device {
-        device_type: DeviceType::HardDisk,
-        location: path.map(Into::into),
-        create: true,
-        size: Some(8),
-    }
+    Device { location: path.map(Into::into), ..Device::new_disk(8) }
 }

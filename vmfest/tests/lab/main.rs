@@ -7,6 +7,7 @@
 mod boot;
 mod create;
 mod destroy;
+mod hardware;
 mod images;
 mod restart;
 #[cfg(feature = "pallet")]

@@ -38,7 +38,7 @@ impl Node {
             Value::Set(_) => de::Unexpected::Other("a set"),
             Value::Map(_) => de::Unexpected::Map,
         };
-        <Error as de::Error>::invalid_type(found, expected).at(self.position)
+        <Error as de::Error>::invalid_type(found, expected).at(self)
     }
 }
 
@@ -74,7 +74,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
                 visitor.visit_map(Entries { entries: entries.iter(), current: None })
             }
         };
-        result.map_err(|error: Error| error.at(self.position))
+        result.map_err(|error: Error| error.at(self))
     }
 
     typed! {
@@ -105,7 +105,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
             Value::Nil => visitor.visit_none(),
             _ => visitor.visit_some(self),
         };
-        result.map_err(|error: Error| error.at(self.position))
+        result.map_err(|error: Error| error.at(self))
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -121,7 +121,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         _name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self).map_err(|error: Error| error.at(self.position))
+        visitor.visit_newtype_struct(self).map_err(|error: Error| error.at(self))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -164,7 +164,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
             return Err(self.unexpected(&"a keyword"));
         };
         let variant = de::value::StrDeserializer::new(text);
-        visitor.visit_enum(variant).map_err(|error: Error| error.at(self.position))
+        visitor.visit_enum(variant).map_err(|error: Error| error.at(self))
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -172,7 +172,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
             return Err(self.unexpected(&"a keyword as key"));
         };
         let text = text.strip_suffix('?').unwrap_or(text);
-        visitor.visit_borrowed_str(text).map_err(|error: Error| error.at(self.position))
+        visitor.visit_borrowed_str(text).map_err(|error: Error| error.at(self))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -197,7 +197,7 @@ impl<'de> de::SeqAccess<'de> for &mut Items<'de> {
         self.index += 1;
         seed.deserialize(item)
             .map(Some)
-            .map_err(|error| error.at(item.position).inside(Segment::Index(index)))
+            .map_err(|error| error.at(item).inside(Segment::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -227,7 +227,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
         let name = key.as_key().unwrap_or("?").to_owned();
-        seed.deserialize(value).map_err(|error| error.at(value.position).inside(Segment::Key(name)))
+        seed.deserialize(value).map_err(|error| error.at(value).inside(Segment::Key(name)))
     }
 }
 
@@ -235,8 +235,8 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::read;
     use super::*;
+    use crate::edn::read;
 
     #[derive(Debug, Default, PartialEq, serde::Deserialize)]
     #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

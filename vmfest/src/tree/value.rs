@@ -1,4 +1,4 @@
-//! The tree that the reader gives.
+//! The tree that the readers give.
 
 use std::fmt;
 
@@ -19,16 +19,31 @@ impl fmt::Display for Position {
     }
 }
 
+/// How deep collections may be nested.
+pub const MAX_DEPTH: usize = 64;
+
+/// How a text is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Notation {
+    /// `{:memory-size 512}`
+    #[default]
+    Edn,
+    /// `memory-size = 512`
+    Toml,
+}
+
 /// A value and where it begins.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// What stands there.
     pub value: Value,
-    /// Where it begins.
-    pub position: Position,
+    /// Where it begins, if it was read from a text.
+    pub position: Option<Position>,
+    /// How the text is written.
+    pub notation: Notation,
 }
 
-/// An EDN value.
+/// A value; some kinds only EDN has.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// `nil`
@@ -77,17 +92,26 @@ impl Node {
     #[must_use]
     pub fn locate(&self, path: &[String]) -> &Self {
         let Some((first, rest)) = path.split_first() else { return self };
-        let next = match &self.value {
+        self.child(first).map_or(self, |node| node.locate(rest))
+    }
+
+    /// Whether there is anything where these keys and indexes lead.
+    pub(crate) fn has<'a>(&self, path: impl Iterator<Item = &'a String>) -> bool {
+        let mut path = path;
+        path.try_fold(self, |node, key| node.child(key)).is_some()
+    }
+
+    fn child(&self, key: &str) -> Option<&Self> {
+        match &self.value {
             Value::Map(entries) => entries
                 .iter()
-                .find(|(key, _)| key.as_key().is_some_and(|k| k.trim_end_matches('?') == first))
+                .find(|(name, _)| name.as_key().is_some_and(|k| k.trim_end_matches('?') == key))
                 .map(|(_, value)| value),
             Value::Vector(items) | Value::List(items) => {
-                first.parse::<usize>().ok().and_then(|index| items.get(index))
+                key.parse::<usize>().ok().and_then(|index| items.get(index))
             }
             _ => None,
-        };
-        next.map_or(self, |node| node.locate(rest))
+        }
     }
 }
 
