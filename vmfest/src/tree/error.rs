@@ -7,7 +7,7 @@ use super::value::{Node, Notation, Position};
 /// What is wrong with a text, and where.
 #[derive(Debug, Clone)]
 pub struct Error {
-    problem: Problem,
+    problem: Box<Problem>,
     position: Option<Position>,
     notation: Notation,
     /// Innermost first: a path is built on the way out.
@@ -78,7 +78,7 @@ impl Error {
     #[must_use]
     pub fn message(&self) -> String {
         let words = Words(self.notation);
-        match &self.problem {
+        match &*self.problem {
             Problem::Text(text) => text.clone(),
             Problem::Unexpected { expected, found } => {
                 format!("expected {}, found {}", words.expected(expected), words.found(found))
@@ -129,7 +129,8 @@ fn toml_key(key: &str) -> String {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self { problem, position: None, notation: Notation::default(), path: Vec::new() }
+        let notation = Notation::default();
+        Self { problem: Box::new(problem), position: None, notation, path: Vec::new() }
     }
 }
 
