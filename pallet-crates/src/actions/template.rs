@@ -1,10 +1,20 @@
 //! Rendering templates.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use handlebars::{Handlebars, RenderErrorReason, TemplateError};
 use pallet_core::action::ActionError;
 use serde_json::{Map, Value};
+
+/// Engines that know one template each, by its name and text.
+type Parsed = HashMap<(String, String), Arc<Handlebars<'static>>>;
+
+/// Templates that were parsed before: a run renders the same few for each node.
+static PARSED: LazyLock<Mutex<Parsed>> = LazyLock::new(Mutex::default);
+/// How many of them are kept.
+const MOST_PARSED: usize = 200;
 
 /// Renders a handlebars template. A name that has no value is an error, and nothing is escaped:
 /// configuration files are not HTML.
@@ -16,13 +26,15 @@ pub(super) fn render(
     known: &Value,
     own: &Map<String, Value>,
 ) -> Result<String, ActionError> {
-    let mut engine = Handlebars::new();
-    engine.set_strict_mode(true);
-    engine.register_escape_fn(handlebars::no_escape);
     let name = file.display().to_string();
-    engine.register_template_string(&name, text).map_err(|error| syntax_error(&name, &error))?;
-
-    let mut values = known.as_object().cloned().unwrap_or_default();
+    let engine = parse(&name, text)?;
+    let known = known.as_object();
+    let mut values: Map<String, Value> = known
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| may_name(text, key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     values.extend(own.clone());
     engine.render(&name, &values).map_err(|error| {
         let place = match (error.line_no, error.column_no) {
@@ -32,7 +44,9 @@ pub(super) fn render(
         match error.reason() {
             RenderErrorReason::MissingVariable(variable) => {
                 let what = variable.as_ref().map_or("it".to_owned(), |name| format!("`{name}`"));
-                let names: Vec<&str> = values.keys().map(String::as_str).collect();
+                let names: BTreeSet<&str> =
+                    known.into_iter().flatten().chain(own).map(|(key, _)| key.as_str()).collect();
+                let names: Vec<&str> = names.into_iter().collect();
                 ActionError::new(format!("{place}: {what} has no value")).help(format!(
                     "give it in the step's `values`, or use what begins with {}",
                     names.join(", ")
@@ -49,6 +63,33 @@ pub(super) fn render(
             reason => ActionError::new(format!("{place}: {reason}")),
         }
     })
+}
+
+/// Whether a template may look at the value called `key`. What it cannot look at needs not be
+/// copied for it: `nodes` alone is long, and there are as many copies as there are nodes.
+fn may_name(text: &str, key: &str) -> bool {
+    // These reach what there is without naming it.
+    let reaches_all = ["this", "@root", "lookup", "{{.}}", " .}", " . "];
+    text.contains(key) || reaches_all.into_iter().any(|word| text.contains(word))
+}
+
+fn parse(name: &str, text: &str) -> Result<Arc<Handlebars<'static>>, ActionError> {
+    let key = (name.to_owned(), text.to_owned());
+    let parsed = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(engine) = parsed().get(&key) {
+        return Ok(engine.clone());
+    }
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(handlebars::no_escape);
+    engine.register_template_string(name, text).map_err(|error| syntax_error(name, &error))?;
+    let engine = Arc::new(engine);
+    let mut parsed = parsed();
+    if parsed.len() >= MOST_PARSED {
+        parsed.clear();
+    }
+    parsed.insert(key, engine.clone());
+    Ok(engine)
 }
 
 fn syntax_error(name: &str, error: &TemplateError) -> ActionError {
@@ -76,6 +117,13 @@ mod tests {
             Ok(text) => text,
             Err(error) => format!("{error} / {}", error.help.clone().unwrap_or_default()),
         }
+    }
+
+    #[test]
+    fn what_a_template_reaches_without_naming_it_is_there() {
+        assert_eq!(rendered("{{#each this}}{{@key}} {{/each}}"), "debug greeting node settings ");
+        assert_eq!(rendered("{{@root.node.name}}"), "web-1");
+        assert_eq!(rendered("{{lookup . \"greeting\"}}"), "<hi> & \"you\"");
     }
 
     #[test]
