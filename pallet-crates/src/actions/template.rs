@@ -123,7 +123,7 @@ mod tests {
     fn what_a_template_reaches_without_naming_it_is_there() {
         assert_eq!(rendered("{{#each this}}{{@key}} {{/each}}"), "debug greeting node settings ");
         assert_eq!(rendered("{{@root.node.name}}"), "web-1");
-        assert_eq!(rendered("{{lookup . \"greeting\"}}"), "<hi> & \"you\"");
+        assert_eq!(rendered("{{lookup this \"greeting\"}}"), "<hi> & \"you\"");
     }
 
     #[test]
