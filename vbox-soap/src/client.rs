@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use hyper::Uri;
 
+use crate::engine::send_plain;
 use crate::error::Error;
+use crate::generated::session::UNLOCK_MACHINE;
+use crate::generated::websession_manager::LOGOFF;
 use crate::http::Pool;
 use crate::session::{self, Session};
+use crate::value::ToValue;
 
 /// A vboxwebsrv, by its address. Making one connects to nothing.
 #[derive(Debug, Clone)]
@@ -83,6 +87,28 @@ impl Client {
     /// server is set up to check something else, or nothing.
     pub async fn logon(&self, identity: &str, credential: &str) -> Result<Session, Error> {
         session::logon(Arc::new(self.pool()), identity, credential).await
+    }
+
+    /// Ends a session that another process has left behind: gives back the locks of these session
+    /// objects, then logs off.
+    ///
+    /// The server cannot tell that a client was killed. It lets the session live on for its idle
+    /// time, and a lock even beyond that, until it is started again itself. `root` and `locks` are
+    /// references as [`crate::ObjectRef::id`] gives them: of [`Session::virtual_box`] and of the
+    /// session objects. Those that the server does not know any more are fine.
+    pub async fn end_session(&self, root: &str, locks: &[String]) -> Result<(), Error> {
+        let pool = self.pool();
+        for lock in locks {
+            match send_plain(&pool, &UNLOCK_MACHINE, Some(lock), &[]).await {
+                // It holds no lock any more, or has gone with its session.
+                Ok(_) | Err(Error::Fault(_) | Error::InvalidObject { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match send_plain(&pool, &LOGOFF, None, &[root.to_value()]).await {
+            Ok(_) | Err(Error::Fault(_) | Error::InvalidObject { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn pool(&self) -> Pool {

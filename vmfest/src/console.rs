@@ -48,48 +48,92 @@ pub(crate) fn set_aside(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Reads host keys from a console while the guest still writes to it.
-pub(crate) struct KeyReader {
+/// Takes the console's files along to another folder.
+pub(crate) fn move_files(from: &Path, to: &Path) -> Result<(), Error> {
+    for (file, target) in console_files(from).iter().zip(console_files(to)) {
+        match std::fs::rename(file, &target) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(Error::io("move the file", file, e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads lines from a console while the guest still writes to it.
+pub(crate) struct LineReader {
     file: PathBuf,
     offset: u64,
     line: Vec<u8>,
+}
+
+impl LineReader {
+    pub(crate) fn new(file: PathBuf) -> Self {
+        Self { file, offset: 0, line: Vec::new() }
+    }
+
+    /// The lines that were completed since, as the guest wrote them; and whether there was anything
+    /// to read.
+    pub(crate) fn read(&mut self) -> Result<(Vec<String>, bool), Error> {
+        let failed = |e| Error::io("read the console", &self.file, e);
+        let mut chunk = Vec::new();
+        match File::open(&self.file) {
+            Ok(mut file) => {
+                if file.metadata().map_err(failed)?.len() < self.offset {
+                    // The VM was started again, with a file of its own.
+                    self.offset = 0;
+                    self.line.clear();
+                }
+                file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+                file.take(CHUNK).read_to_end(&mut chunk).map_err(failed)?;
+            }
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
+            Err(_) => {}
+        }
+        self.offset += chunk.len() as u64;
+        let mut lines = Vec::new();
+        for byte in &chunk {
+            if *byte == b'\n' {
+                lines.push(self.take_rest());
+            } else if self.line.len() < MAX_LINE {
+                self.line.push(*byte);
+            }
+        }
+        Ok((lines, !chunk.is_empty()))
+    }
+
+    /// What stands after the last line break.
+    pub(crate) fn take_rest(&mut self) -> String {
+        let line = std::mem::take(&mut self.line);
+        String::from_utf8_lossy(&line).into_owned()
+    }
+}
+
+/// Reads host keys from a console while the guest still writes to it.
+pub(crate) struct KeyReader {
+    lines: LineReader,
     in_block: bool,
     keys: Vec<HostKey>,
 }
 
 impl KeyReader {
     pub(crate) fn new(file: PathBuf) -> Self {
-        Self { file, offset: 0, line: Vec::new(), in_block: false, keys: Vec::new() }
+        Self { lines: LineReader::new(file), in_block: false, keys: Vec::new() }
     }
 
     /// Reads what has been written since; returns all keys so far and whether one is new.
     pub(crate) fn read(&mut self) -> Result<(&[HostKey], bool), Error> {
-        let failed = |e| Error::io("read the console", &self.file, e);
         let known = self.keys.len();
-        let mut chunk = Vec::new();
-        match File::open(&self.file) {
-            Ok(mut file) if self.offset < MAX_SEARCHED => {
-                file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
-                file.take(CHUNK).read_to_end(&mut chunk).map_err(failed)?;
-            }
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
-            _ => {}
-        }
-        self.offset += chunk.len() as u64;
-        for byte in chunk {
-            if byte == b'\n' {
-                self.take_line();
-            } else if self.line.len() < MAX_LINE {
-                self.line.push(byte);
+        if self.lines.offset < MAX_SEARCHED {
+            for line in self.lines.read()?.0 {
+                self.take_line(line.trim());
             }
         }
         Ok((&self.keys, self.keys.len() > known))
     }
 
-    fn take_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim();
+    fn take_line(&mut self, line: &str) {
         if line.ends_with(KEYS_BEGIN) {
             self.in_block = true;
         } else if line.ends_with(KEYS_END) {
@@ -101,13 +145,13 @@ impl KeyReader {
 
     fn take_key(&mut self, text: &str) {
         let Some(key) = HostKey::parse(text) else {
-            tracing::warn!(file = %self.file.display(), "the console shows a malformed host key");
+            tracing::warn!(file = %self.lines.file.display(), "the console shows a malformed host key");
             return;
         };
         match self.keys.iter().find(|known| known.algorithm() == key.algorithm()) {
             // The first one counts: it was printed before anybody could log in.
             Some(known) if *known != key => tracing::warn!(
-                file = %self.file.display(),
+                file = %self.lines.file.display(),
                 algorithm = key.algorithm(),
                 "the console shows a second, different host key; it is ignored"
             ),
@@ -131,13 +175,16 @@ pub(crate) fn last_lines(file: &Path, count: usize) -> Vec<String> {
     let text = tail().unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut lines: Vec<String> =
-        text.lines().rev().map(clean).filter(|l| !l.is_empty()).take(count).collect();
+        text.lines().rev().map(shown).filter(|l| !l.is_empty()).take(count).collect();
     lines.reverse();
     lines
 }
 
+/// How much of a line a person is shown in a diagnosis.
+const SHOWN: usize = 200;
+
 /// A line without anything that could act on a terminal.
-fn clean(line: &str) -> String {
+pub(crate) fn clean(line: &str) -> String {
     let mut text = String::new();
     let mut chars = line.trim().chars().peekable();
     while let Some(c) = chars.next() {
@@ -150,7 +197,11 @@ fn clean(line: &str) -> String {
             text.push(c);
         }
     }
-    text.chars().take(200).collect::<String>().trim().to_owned()
+    text.trim().to_owned()
+}
+
+fn shown(line: &str) -> String {
+    clean(line).chars().take(SHOWN).collect::<String>().trim().to_owned()
 }
 
 /// Marks that change the direction of text, and so what a reader takes it for.

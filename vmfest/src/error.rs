@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::instance::{Interface, State};
 use crate::models::Invalid;
 use crate::tree;
 
@@ -175,18 +176,78 @@ pub enum Error {
     },
 
     /// The VM is in a state in which this cannot be done.
-    #[error("cannot {doing} while the VM is {state}")]
+    #[error("cannot {doing} while it is {state}: that can be done while it is {allowed}; {advice}")]
     WrongState {
         /// What was to be done.
         doing: String,
         /// The state it is in.
-        state: String,
+        state: State,
+        /// The states in which it can be done, in words.
+        allowed: String,
+        /// What to do first.
+        advice: &'static str,
     },
 
-    /// The VM has no forward to its SSH port.
+    /// The VM has a snapshot of that name; it is never overwritten.
     #[error(
-        "the VM {name} has no port forward to the guest's port 22; use :network-type :nat, or a \
-         NAT adapter with such a rule in :nat-rules"
+        "the VM {name} has a snapshot {snapshot} already; choose another name, or delete that one"
+    )]
+    SnapshotExists {
+        /// The VM.
+        name: String,
+        /// The snapshot.
+        snapshot: String,
+    },
+
+    /// The VM has no snapshot of that name.
+    #[error("the VM {name} has no snapshot {snapshot}; {}", KnownSnapshots(.known))]
+    UnknownSnapshot {
+        /// The VM.
+        name: String,
+        /// The snapshot that was asked for.
+        snapshot: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+
+    /// Linked clones have their disks over those of the VM.
+    #[error("the VM {name} cannot go while its linked clones {} need its disks; destroy them first", .clones.join(", "))]
+    HasClones {
+        /// The VM.
+        name: String,
+        /// The clones.
+        clones: Vec<String>,
+    },
+
+    /// Another process is making, renaming or destroying a VM of that name right now.
+    #[error(
+        "another process is working on the VM {name} (making, renaming or destroying it); try again when it has finished"
+    )]
+    Busy {
+        /// The VM.
+        name: String,
+    },
+
+    /// Disks and network are made with the VM.
+    #[error(
+        "{key} of the VM {name} cannot be changed: disks, network and serial ports are made with the VM; make another one"
+    )]
+    FixedHardware {
+        /// The VM.
+        name: String,
+        /// The key, with a colon.
+        key: &'static str,
+    },
+
+    /// A key or character that no key of a US keyboard gives.
+    #[error("{0}")]
+    NoSuchKey(#[from] crate::keyboard::NoSuchKey),
+
+    /// The VM has no forward to its SSH port, and its guest tells no address.
+    #[error(
+        "the VM {name} has no port forward to the guest's port 22, and its guest tells no address \
+         on a host-only or bridged adapter (the Guest Additions would); use :network-type :nat, or \
+         a NAT adapter with such a rule in :nat-rules"
     )]
     NoSshForward {
         /// Its name.
@@ -251,6 +312,8 @@ impl Error {
                 | Self::InvalidModel { .. }
                 | Self::ModelFileMissing { .. }
                 | Self::InvalidName { .. }
+                | Self::FixedHardware { .. }
+                | Self::NoSuchKey(_)
         )
     }
 }
@@ -270,6 +333,8 @@ pub struct Silence {
     pub address: Option<SocketAddr>,
     /// What the last attempt to reach that port said.
     pub last_attempt: Option<String>,
+    /// The VM's network adapters, with what the guest says about them.
+    pub interfaces: Vec<Interface>,
     /// The console's file.
     pub console: PathBuf,
     /// The last lines on its console, cleaned of control characters.
@@ -288,6 +353,9 @@ impl fmt::Display for Silence {
         )?;
         if let Some(address) = self.address {
             write!(f, "; {address}: {}", self.last_attempt.as_deref().unwrap_or("not tried yet"))?;
+        }
+        for interface in &self.interfaces {
+            write!(f, "; {interface}")?;
         }
         if self.last_lines.is_empty() {
             write!(f, "; nothing was printed on its console ({})", self.console.display())
@@ -339,6 +407,18 @@ impl fmt::Display for Known<'_> {
             )
         } else {
             write!(f, "; there are {} (meta files are read from {folder})", known.join(", "))
+        }
+    }
+}
+
+/// The snapshots that there are.
+struct KnownSnapshots<'a>(&'a [String]);
+
+impl fmt::Display for KnownSnapshots<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("it has none at all"),
+            known => write!(f, "it has {}", known.join(", ")),
         }
     }
 }

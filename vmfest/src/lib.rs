@@ -65,6 +65,7 @@ mod error;
 mod fault;
 mod host_key;
 mod instance;
+mod keyboard;
 mod location;
 mod lock;
 mod manager;
@@ -76,6 +77,9 @@ mod wait;
 
 pub use error::{Error, Silence};
 pub use host_key::HostKey;
-pub use instance::{Instance, SshReady, State};
+pub use instance::{
+    ConsoleLines, GuestProperty, Instance, Interface, InterfaceAddress, Snapshot, SshReady, State,
+};
+pub use keyboard::{Key, NoSuchKey, Typed};
 pub use location::{Location, Server};
-pub use manager::{ImageFile, Manager};
+pub use manager::{CloneKind, ImageFile, Manager};

@@ -85,6 +85,17 @@ impl Location {
         self.node_path.join(".holders")
     }
 
+    /// The folder in which clients note what they hold. No instance can have this name.
+    pub(crate) fn clients(&self) -> PathBuf {
+        self.node_path.join(".clients")
+    }
+
+    /// The folder in which names are claimed by those who make, rename or destroy machines. No
+    /// instance can have this name.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.node_path.join(".unfinished")
+    }
+
     /// The folder in which the ports of forwards are claimed. No instance can have this name.
     pub(crate) fn ports(&self) -> PathBuf {
         self.node_path.join(".ports")

@@ -1,10 +1,10 @@
 //! Locks on machines.
 
-use vbox_soap::api::{IConsole, IMachine, ISession, LockType};
+use vbox_soap::api::{IConsole, IMachine, LockType};
 
 use crate::error::{Doing, Error};
 use crate::fault;
-use crate::manager::Manager;
+use crate::manager::{LockingSession, Manager};
 use crate::wait::{PATIENCE, poll};
 
 /// A machine that this process has locked, and which can therefore be changed.
@@ -12,7 +12,7 @@ use crate::wait::{PATIENCE, poll};
 /// Changes that are not saved are dropped with the lock. [`MachineLock::release`] should always be
 /// called; a lock that is forgotten is released by the client's clean-up, later.
 pub(crate) struct MachineLock {
-    session: ISession,
+    session: LockingSession,
     /// The machine as the lock's owner sees it.
     pub(crate) machine: IMachine,
 }
@@ -44,11 +44,15 @@ impl MachineLock {
         kind: LockType,
     ) -> Result<Self, Error> {
         let doing = || format!("lock the VM {name}");
-        let session = manager.new_session().await.doing(doing)?;
+        let session = manager.locking_session().await?;
         let locked = poll(PATIENCE, || async {
             match machine.lock_machine(&session, kind.clone()).await {
                 Ok(()) => Ok(Some(())),
-                Err(e) if fault::is_busy(&e) => Ok(None),
+                Err(e) if fault::is_busy(&e) => {
+                    // Perhaps the one who has it locked is dead.
+                    Box::pin(manager.end_dead_clients()).await;
+                    Ok(None)
+                }
                 Err(e) => Err(e).doing(doing),
             }
         });
@@ -56,10 +60,7 @@ impl MachineLock {
             return Err(Error::TimedOut {
                 doing: doing(),
                 waited: PATIENCE,
-                last_seen: match machine.get_session_name().await {
-                    Ok(owner) if !owner.is_empty() => format!("{owner} has it locked"),
-                    _ => "another client has it locked".to_owned(),
-                },
+                last_seen: locked_by(machine).await,
             });
         }
         match session.get_machine().await.doing(doing)? {
@@ -75,7 +76,7 @@ impl MachineLock {
 
     /// Gives the lock back.
     pub(crate) async fn release(self) -> Result<(), vbox_soap::Error> {
-        self.session.unlock_machine().await
+        self.session.give_back().await
     }
 
     /// Gives the lock back after work that ended with `result`. The work's own error counts more.
@@ -84,5 +85,15 @@ impl MachineLock {
         let value = result?;
         released.doing(|| "unlock a VM".to_owned())?;
         Ok(value)
+    }
+}
+
+/// Who has the machine locked, for people.
+pub(crate) async fn locked_by(machine: &IMachine) -> String {
+    match machine.get_session_name().await {
+        Ok(owner) if !owner.is_empty() => format!("{owner} has it locked"),
+        _ => "another client of the web service has it locked; if that one has died, starting \
+              vboxwebsrv again gives the lock back"
+            .to_owned(),
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,7 @@ impl PortClaim {
     /// Claims a free port for the machine with this id.
     pub(crate) fn new(folder: &Path, machine: &str) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e))?;
+        let owner = OwnerFile::new(folder, machine)?;
         let count = LAST - FIRST + 1;
         // A random start keeps processes that work side by side from trying the same ports.
         let random = RandomState::new().build_hasher().finish();
@@ -40,13 +41,9 @@ impl PortClaim {
         for step in 0..count {
             let port = FIRST + (start + step) % count;
             let file = folder.join(port.to_string());
-            match fs::File::create_new(&file) {
-                Ok(mut claim) => {
+            match fs::hard_link(&owner.0, &file) {
+                Ok(()) => {
                     let claimed = Self { port, file };
-                    if let Err(e) = claim.write_all(machine.as_bytes()) {
-                        claimed.give_back();
-                        return Err(Error::io("write the file", folder, e));
-                    }
                     if is_free(NatProtocol::Tcp, "127.0.0.1", port) {
                         return Ok(claimed);
                     }
@@ -62,6 +59,24 @@ impl PortClaim {
     /// Gives the port back.
     pub(crate) fn give_back(&self) {
         remove(&self.file);
+    }
+}
+
+/// A file that names a machine. It is linked to the names of ports, so that there is no moment at
+/// which a claim does not say whose it is.
+struct OwnerFile(PathBuf);
+
+impl OwnerFile {
+    fn new(folder: &Path, machine: &str) -> Result<Self, Error> {
+        let file = folder.join(format!("{machine}.owner"));
+        fs::write(&file, machine).map_err(|e| Error::io("write the file", &file, e))?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for OwnerFile {
+    fn drop(&mut self) {
+        remove(&self.0);
     }
 }
 

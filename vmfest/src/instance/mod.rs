@@ -1,8 +1,16 @@
 //! Instances.
 
+mod address;
+mod clone;
+mod console_lines;
 mod extra;
+mod hardware;
+mod operation;
 mod power;
 mod ready;
+mod rename;
+mod screen;
+mod snapshots;
 mod ssh;
 mod state;
 
@@ -10,9 +18,13 @@ use std::path::{Path, PathBuf};
 
 use crate::console;
 use crate::error::Error;
-use crate::manager::{Machine, Manager};
+use crate::manager::{Disks, Machine, Manager};
 
+pub use address::{Interface, InterfaceAddress};
+pub use console_lines::ConsoleLines;
+pub use extra::GuestProperty;
 pub use ready::SshReady;
+pub use snapshots::Snapshot;
 pub use state::State;
 
 /// A VM made by a [`Manager`].
@@ -59,9 +71,21 @@ impl Instance {
     /// The image stays as it is. It is fine if the VM is gone already.
     ///
     /// # Errors
-    /// When something of it is left.
+    /// [`Error::HasClones`] while linked clones need its disks; when something of it is left.
     pub async fn destroy(&self) -> Result<(), Error> {
-        self.manager.remove_machine(&self.machine).await
+        self.manager.destroy_machine(&self.machine, Disks::Delete).await.map(drop)
+    }
+
+    /// Destroys the VM as [`Instance::destroy`] does, but leaves the files of its disks where they
+    /// are, and says which ones these are. VirtualBox forgets them.
+    ///
+    /// A differencing disk is of use only together with the image, or the other disk, that it
+    /// builds upon. A new VM of this name can be made when the files are gone from the folder.
+    ///
+    /// # Errors
+    /// Those of [`Instance::destroy`].
+    pub async fn destroy_keeping_disks(&self) -> Result<Vec<PathBuf>, Error> {
+        self.manager.destroy_machine(&self.machine, Disks::Keep).await
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use vbox_soap::api::{ISession, SessionState};
+use vbox_soap::api::{IConsole, SessionState};
 
+use super::operation::{self, Operation};
 use super::{Instance, State};
 use crate::console;
 use crate::error::{Doing, Error};
@@ -17,20 +18,17 @@ use crate::wait::{PATIENCE, poll};
 const LAUNCH_PATIENCE: Duration = Duration::from_secs(180);
 
 impl Instance {
-    /// Starts the VM, shown as its models say: headless, if they say nothing. It is fine if it
-    /// runs already. Returns when the VM runs, long before its guest is ready.
+    /// Starts the VM, shown as its models say: headless, if they say nothing. A saved VM continues
+    /// where it was saved, a paused one is resumed; it is fine if it runs already. Returns when
+    /// the VM runs, long before its guest is ready.
     ///
     /// # Errors
-    /// [`Error::WrongState`] if it is paused or stuck; [`Error::PortTaken`]; what VirtualBox
+    /// [`Error::WrongState`] if it is stuck or inaccessible; [`Error::PortTaken`]; what VirtualBox
     /// refuses.
     pub async fn start(&self) -> Result<(), Error> {
         let kept = self.extra_data(tag::SESSION_TYPE).await?;
-        let kind = match kept.as_deref() {
-            Some("gui") => SessionType::Gui,
-            Some("sdl") => SessionType::Sdl,
-            _ => SessionType::Headless,
-        };
-        self.start_as(kind).await
+        let kind = kept.as_deref().and_then(SessionType::from_front_end);
+        self.start_as(kind.unwrap_or_default()).await
     }
 
     /// Starts the VM, shown in this way.
@@ -39,56 +37,69 @@ impl Instance {
     /// Those of [`Instance::start`].
     pub async fn start_as(&self, kind: SessionType) -> Result<(), Error> {
         let _turn = self.manager.turn().await;
-        let state = self.settled_state().await?;
-        if state == State::Running {
-            return Ok(());
-        }
-        if !state.is_startable() {
-            let doing = format!("start the VM {}", self.name());
-            return Err(Error::WrongState { doing, state: state.to_string() });
-        }
-        self.secure_forwards().await?;
-        if state != State::Saved {
-            console::set_aside(self.folder())?;
-        }
-        let doing = || format!("start the VM {}", self.name());
-        let session = self.manager.new_session().await.doing(doing)?;
-        let launched = self.launch(&session, kind).await;
+        self.perform(operation::START, |state| async move {
+            if state == State::Paused {
+                return self.with_console(operation::RESUME, async |c| c.resume().await).await;
+            }
+            self.secure_forwards().await?;
+            if state != State::Saved {
+                console::set_aside(self.folder())?;
+            }
+            self.launch(kind).await
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn launch(&self, kind: SessionType) -> Result<(), Error> {
+        let doing = || operation::START.doing(self.name());
+        let session = self.manager.locking_session().await?;
+        let launched = async {
+            let machine = &self.machine.handle;
+            let front_end = kind.front_end();
+            let progress = machine.launch_vm_process(&session, front_end, &[]).await?;
+            progress.wait(LAUNCH_PATIENCE).await
+        };
+        let launched = launched.await;
         // The session has served its purpose whether or not the VM came up.
-        let released = session.unlock_machine().await;
+        let released = session.give_back().await;
         launched.doing(doing)?;
         released.doing(doing)
     }
 
-    async fn launch(&self, session: &ISession, kind: SessionType) -> Result<(), vbox_soap::Error> {
-        let front_end = kind.front_end();
-        let progress = self.machine.handle.launch_vm_process(session, front_end, &[]).await?;
-        progress.wait(LAUNCH_PATIENCE).await
-    }
-
     /// Asks the guest to shut down, as the power button does. Returns at once; see
-    /// [`Instance::wait_until_off`]. It is fine if the VM is off already.
+    /// [`Instance::wait_until_off`] and [`Instance::shut_down`]. It is fine if the VM is off
+    /// already, or saved.
     ///
     /// # Errors
-    /// [`Error::WrongState`] if it is paused or stuck.
+    /// [`Error::WrongState`] if it is paused or stuck: such a guest hears no button.
     pub async fn stop(&self) -> Result<(), Error> {
-        let doing = || format!("stop the VM {}", self.name());
-        match self.settled_state().await? {
-            State::Running => {}
-            state if state.is_startable() => return Ok(()),
-            state => {
-                return Err(Error::WrongState { doing: doing(), state: state.to_string() });
+        let stop = operation::STOP;
+        self.perform(stop, |_| self.with_console(stop, async |c| c.power_button().await))
+            .await
+            .map(drop)
+    }
+
+    /// Asks the guest to shut down, waits for that, and cuts the power of a guest that does not
+    /// do it within `patience`. Says whether the guest shut down by itself. A paused VM is resumed
+    /// first; it is fine if the VM is off already, or saved.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it is stuck: see [`Instance::power_down`].
+    pub async fn shut_down(&self, patience: Duration) -> Result<bool, Error> {
+        self.perform(operation::SHUT_DOWN, |state| async move {
+            if state == State::Paused {
+                self.resume().await?;
             }
+            self.stop().await
+        })
+        .await?;
+        if self.wait_until_off(patience).await? {
+            return Ok(true);
         }
-        let lock = MachineLock::shared(&self.manager, &self.machine.handle, self.name()).await?;
-        let pressed = async {
-            match lock.console().await? {
-                Some(console) => console.power_button().await,
-                None => Ok(()),
-            }
-        };
-        let pressed = pressed.await.doing(doing);
-        lock.release_after(pressed).await
+        tracing::warn!(name = self.name(), "the guest does not shut down; its power is cut");
+        self.power_down().await?;
+        Ok(false)
     }
 
     /// Waits until the VM is off and can be worked with; says whether it is.
@@ -103,13 +114,135 @@ impl Instance {
         Ok(off.await?.is_some())
     }
 
-    /// Switches the VM off, as if its plug were pulled. It is fine if the VM is off already.
-    /// Returns when it can be started or destroyed again.
+    /// Switches the VM off, as if its plug were pulled. It is fine if the VM is off already, or
+    /// saved. Returns when it can be started or destroyed again.
     ///
     /// # Errors
-    /// When VirtualBox does not come to an end.
+    /// [`Error::WrongState`] if it is inaccessible; when VirtualBox does not come to an end.
     pub async fn power_down(&self) -> Result<(), Error> {
+        self.perform(operation::POWER_DOWN, |_| self.manager.switch_off(&self.machine)).await?;
         self.manager.switch_off(&self.machine).await
+    }
+
+    /// Lets the VM stand still, until it is resumed. It is fine if it stands still already.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it does not run.
+    pub async fn pause(&self) -> Result<(), Error> {
+        let pause = operation::PAUSE;
+        self.perform(pause, |_| self.with_console(pause, async |c| c.pause().await)).await.map(drop)
+    }
+
+    /// Lets a paused VM go on. It is fine if it runs.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it is off or saved: see [`Instance::start`].
+    pub async fn resume(&self) -> Result<(), Error> {
+        let resume = operation::RESUME;
+        self.perform(resume, |_| self.with_console(resume, async |c| c.resume().await))
+            .await
+            .map(drop)
+    }
+
+    /// Presses the VM's reset button: the guest begins anew, without being asked.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it does not run.
+    pub async fn reset(&self) -> Result<(), Error> {
+        let reset = operation::RESET;
+        self.perform(reset, |_| self.with_console(reset, async |c| c.reset().await)).await.map(drop)
+    }
+
+    /// Shuts the guest down as [`Instance::shut_down`] does and starts the VM again; starts it if
+    /// it is off.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it is saved or stuck; those of [`Instance::start`].
+    pub async fn reboot(&self, patience: Duration) -> Result<(), Error> {
+        self.perform(operation::REBOOT, |_| async move {
+            self.shut_down(patience).await?;
+            self.start().await
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Saves the running state and ends the VM; [`Instance::start`] continues from there. It is
+    /// fine if it is saved already.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it neither runs nor is paused.
+    pub async fn save_state(&self) -> Result<(), Error> {
+        let save = operation::SAVE_STATE;
+        let saved = self.perform(save, |_| async move {
+            let lock = self.lock_as_it_is(true).await?;
+            let saving = async {
+                let progress = lock.machine.save_state().await?;
+                progress.wait(LAUNCH_PATIENCE).await
+            };
+            let saved = saving.await.doing(|| save.doing(self.name()));
+            // The lock ends with the VM's process.
+            if let Err(error) = lock.release().await {
+                tracing::debug!(%error, name = self.name(), "the session ended with the VM");
+            }
+            saved
+        });
+        if saved.await? && !self.wait_until_off(PATIENCE).await? {
+            return Err(Error::TimedOut {
+                doing: save.doing(self.name()),
+                waited: PATIENCE,
+                last_seen: format!("it is {}", self.state().await?),
+            });
+        }
+        Ok(())
+    }
+
+    /// Throws a saved state away: the VM is powered off then. It is fine if there is none.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if the VM is inaccessible.
+    pub async fn discard_saved_state(&self) -> Result<(), Error> {
+        let discard = operation::DISCARD_STATE;
+        self.perform(discard, |_| async move {
+            let lock = self.lock_as_it_is(false).await?;
+            let discarded = lock.machine.discard_saved_state(true).await;
+            lock.release_after(discarded.doing(|| discard.doing(self.name()))).await
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Does something with the console of the VM's process. It is an error if there is none.
+    pub(super) async fn with_console<T>(
+        &self,
+        operation: Operation,
+        act: impl AsyncFnOnce(&IConsole) -> Result<T, vbox_soap::Error>,
+    ) -> Result<T, Error> {
+        let doing = || operation.doing(self.name());
+        let lock = self.lock_as_it_is(true).await?;
+        let acted = async {
+            match lock.console().await.doing(doing)? {
+                Some(console) => act(&console).await.doing(doing),
+                None => Err(Error::WrongState {
+                    doing: doing(),
+                    state: self.state().await?,
+                    allowed: State::Running.to_string(),
+                    advice: "it has ended just now; start it again",
+                }),
+            }
+        };
+        let acted = acted.await;
+        lock.release_after(acted).await
+    }
+
+    /// Joins the VM's process if it is online, and locks the VM otherwise.
+    pub(super) async fn lock_as_it_is(&self, online: bool) -> Result<MachineLock, Error> {
+        let (manager, machine) = (&self.manager, &self.machine.handle);
+        if online {
+            MachineLock::shared(manager, machine, self.name()).await
+        } else {
+            MachineLock::write(manager, machine, self.name()).await
+        }
     }
 
     async fn is_unlocked(&self) -> Result<bool, Error> {
@@ -119,16 +252,25 @@ impl Instance {
             Err(e) => Err(e).doing(|| format!("read the state of the VM {}", self.name())),
         }
     }
+}
 
-    /// The state, after waiting for a change that is under way.
-    async fn settled_state(&self) -> Result<State, Error> {
-        let settled = poll(PATIENCE, || async {
-            let state = self.state().await?;
-            Ok((!matches!(state, State::Changing(_))).then_some(state))
-        });
-        match settled.await? {
-            Some(state) => Ok(state),
-            None => self.state().await,
+impl SessionType {
+    /// The kind that VirtualBox's front end of this name is.
+    fn from_front_end(name: &str) -> Option<Self> {
+        let all = [Self::Headless, Self::Gui, Self::Sdl, Self::Separate];
+        all.into_iter().find(|kind| kind.front_end() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn front_ends() {
+        for name in ["headless", "gui", "sdl", "separate"] {
+            assert_eq!(SessionType::from_front_end(name).map(SessionType::front_end), Some(name));
         }
+        assert_eq!(SessionType::from_front_end("window"), None);
     }
 }

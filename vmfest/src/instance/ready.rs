@@ -10,6 +10,7 @@ use super::{Instance, State};
 use crate::console::{self, KeyReader};
 use crate::error::{Error, Silence};
 use crate::host_key::HostKey;
+use crate::manager::SSH_PORT;
 use crate::tag;
 
 /// How often the console and the VM are looked at.
@@ -53,9 +54,7 @@ impl Instance {
                 return Ok(keys);
             }
             if started.elapsed() >= timeout || (!new && !self.state().await?.is_online()) {
-                let silence =
-                    Attempt { awaited: "SSH host key", started, address: None, last: None };
-                return Err(self.silent(silence).await);
+                return Err(self.silent(Attempt::new("SSH host key", started)).await);
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -78,7 +77,8 @@ impl Instance {
         self.set_extra_data(tag::HOST_KEYS, &lines.join("\n")).await
     }
 
-    /// Waits until the guest has printed its host keys and its sshd sends its greeting.
+    /// Waits until the guest has printed its host keys and its sshd sends its greeting, and, where
+    /// no port of the host is forwarded, until the guest has told its address. Nobody is logged in.
     ///
     /// A VM that continues from a saved state prints nothing; the keys of its earlier start are
     /// taken then.
@@ -88,17 +88,24 @@ impl Instance {
     /// [`Error::NoSshForward`]; [`Error::PortTaken`] if something else than the guest answers.
     pub async fn wait_for_ssh(&self, timeout: Duration) -> Result<SshReady, Error> {
         let started = Instant::now();
-        let address = self.ssh_address().await?;
+        let address = match self.ssh_address().await {
+            Ok(address) => address,
+            // The guest has not told it yet.
+            Err(Error::NoSshForward { .. }) if self.has_reachable_adapter().await? => {
+                SocketAddr::new(self.wait_for_address(timeout).await?, SSH_PORT)
+            }
+            Err(error) => return Err(error),
+        };
         self.check_forward(address)?;
         let printed = self.console().metadata().is_ok_and(|file| file.len() > 0);
         let known = self.known_host_keys().await?;
         let host_keys = if known.is_empty() || printed {
-            self.host_keys_from_console(timeout).await?
+            self.host_keys_from_console(timeout.saturating_sub(started.elapsed())).await?
         } else {
             known
         };
-        let mut attempt =
-            Attempt { awaited: "SSH greeting", started, address: Some(address), last: None };
+        let mut attempt = Attempt::new("SSH greeting", started);
+        attempt.address = Some(address);
         loop {
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() || !self.state().await?.is_online() {
@@ -128,9 +135,10 @@ impl Instance {
         })
     }
 
-    async fn silent(&self, attempt: Attempt) -> Error {
-        let state = match self.state().await {
-            Ok(state) => state,
+    pub(super) async fn silent(&self, attempt: Attempt) -> Error {
+        let seen = async { Ok((self.state().await?, self.interfaces().await?)) };
+        let (state, interfaces) = match seen.await {
+            Ok(seen) => seen,
             Err(error) => return error,
         };
         let console = self.console();
@@ -144,6 +152,7 @@ impl Instance {
             },
             address: attempt.address,
             last_attempt: attempt.last,
+            interfaces,
             last_lines: console::last_lines(&console, SHOWN_LINES),
             console,
         }))
@@ -151,11 +160,17 @@ impl Instance {
 }
 
 /// What was tried so far.
-struct Attempt {
+pub(super) struct Attempt {
     awaited: &'static str,
     started: Instant,
     address: Option<SocketAddr>,
     last: Option<String>,
+}
+
+impl Attempt {
+    pub(super) fn new(awaited: &'static str, started: Instant) -> Self {
+        Self { awaited, started, address: None, last: None }
+    }
 }
 
 /// Connects and reads the greeting that every SSH server begins with.

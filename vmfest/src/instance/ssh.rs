@@ -13,14 +13,18 @@ use crate::ports::{self, PortClaim, SSH_RULE};
 use crate::tag;
 
 impl Instance {
-    /// Where the guest's sshd can be reached from this host: 127.0.0.1 and the forwarded port.
+    /// Where the guest's sshd can be reached from this host: 127.0.0.1 and the forwarded port, or
+    /// the [address](Instance::address) that the guest tells.
     ///
     /// # Errors
-    /// [`Error::NoSshForward`] if the VM's network has none.
+    /// [`Error::NoSshForward`] if the VM's network has no forward, and no address is known.
     pub async fn ssh_address(&self) -> Result<SocketAddr, Error> {
         let rules = self.forwards().await?;
-        let rule = rules.iter().find(|rule| rule.guest_port == SSH_PORT);
-        let rule = rule.ok_or_else(|| Error::NoSshForward { name: self.name().to_owned() })?;
+        let Some(rule) = rules.iter().find(|rule| rule.guest_port == SSH_PORT) else {
+            let address = self.address().await?;
+            let address = address.map(|ip| SocketAddr::new(ip, SSH_PORT));
+            return address.ok_or_else(|| Error::NoSshForward { name: self.name().to_owned() });
+        };
         let ip = match rule.host_ip.parse() {
             Ok(ip) if ip != IpAddr::V4(Ipv4Addr::UNSPECIFIED) => ip,
             _ => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -46,6 +46,24 @@ impl Manager {
             .map_err(|error| models.locate(Some(image), Some(hardware), error))
     }
 
+    /// Checks the keys that a change of an instance's hardware has.
+    pub(crate) async fn check_change(
+        &self,
+        what: &str,
+        hardware: &HardwareModel,
+    ) -> Result<(), Error> {
+        let invalid = |invalid| Error::InvalidModel { what: what.to_owned(), invalid };
+        hardware.check().map_err(invalid)?;
+        self.check_limits(what, hardware).await
+    }
+
+    async fn check_limits(&self, what: &str, hardware: &HardwareModel) -> Result<(), Error> {
+        let limits = self.inner.limits.get_or_try_init(|| self.read_limits());
+        let limits = limits.await.doing(|| "ask VirtualBox for its limits".to_owned())?;
+        let checked = hardware.check_limits(limits);
+        checked.map_err(|invalid| Error::InvalidModel { what: what.to_owned(), invalid })
+    }
+
     /// The models of an instance, checked, and laid together.
     pub(super) async fn checked(
         &self,
@@ -72,9 +90,7 @@ impl Manager {
                 return Err(invalid(Invalid { path: vec![key.to_owned()], problem }));
             }
         }
-        let limits = self.inner.limits.get_or_try_init(|| self.read_limits());
-        let limits = limits.await.doing(|| "ask VirtualBox for its limits".to_owned())?;
-        hardware.check_limits(limits).map_err(invalid)?;
+        self.check_limits(what, &hardware).await?;
         if let Some(id) = &hardware.os_type_id {
             self.check_os_type(id).await?.map_err(invalid)?;
         }

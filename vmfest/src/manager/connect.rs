@@ -35,10 +35,19 @@ impl Manager {
             });
         }
         let turns = Semaphore::new(CONCURRENT);
-        let (unfinished, os_types, limits) =
-            (Arc::default(), Mutex::default(), OnceCell::default());
-        let inner = Inner { session, location, turns, unfinished, os_types, limits };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                session,
+                location,
+                turns,
+                unfinished: Arc::default(),
+                os_types: Mutex::default(),
+                limits: OnceCell::new(),
+                note: OnceCell::new(),
+                tidied: OnceCell::new(),
+            }),
+        })
     }
 
     /// Logs off, which makes the web service forget all that was handed out. Clones of this

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use vbox_soap::api::{IMachine, PlatformArchitecture};
 
+use super::destroy::Disks;
+use super::unfinished::NameClaim;
 use super::{Machine, Manager, network, settings};
 use crate::console;
 use crate::error::{Doing, Error};
@@ -54,35 +56,48 @@ impl Manager {
         let extra_data = extra_data.collect();
         let plan = Plan { name: name.to_owned(), image, hardware, extra_data };
 
-        // The work is a task of its own, so that it is never torn in the middle of a call: if
-        // nobody waits for the result any more, the task undoes what it did.
+        let manager = self.clone();
+        let machine = self.carry_out(name, async move { manager.create(&plan).await }).await?;
+        Ok(Instance::new(self.clone(), machine))
+    }
+
+    /// Makes a machine in a task of its own, so that the work is never torn in the middle of a
+    /// call: if nobody waits for the result any more, what was made is destroyed again.
+    pub(crate) async fn carry_out(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<Machine, Error>> + Send + 'static,
+    ) -> Result<Machine, Error> {
         let (sender, receiver) = oneshot::channel();
         let manager = self.clone();
         let unfinished = Arc::clone(&self.inner.unfinished).read_owned().await;
         tokio::spawn(async move {
             let _unfinished = unfinished;
-            let result = manager.create(&plan).await;
+            let result = work.await;
             if let Err(Ok(machine)) = sender.send(result) {
                 tracing::info!(name = %machine.name, "creation was abandoned; removing the VM");
-                if let Err(error) = manager.remove_machine(&machine).await {
+                if let Err(error) = manager.destroy_machine(&machine, Disks::Delete).await {
                     tracing::error!(%error, name = %machine.name, "cannot remove the VM");
                 }
             }
         });
-        match receiver.await {
-            Ok(result) => result.map(|machine| Instance::new(self.clone(), machine)),
-            Err(_) => Err(Error::Interrupted { doing: format!("create the VM {name}") }),
-        }
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(Error::Interrupted { doing: format!("create the VM {name}") }))
     }
 
     async fn create(&self, plan: &Plan) -> Result<Machine, Error> {
         let _turn = self.turn().await;
+        let mut claim = self.claim_new_name(&plan.name).await?;
+        let created = self.create_claimed(plan, &mut claim).await;
+        claim.end();
+        created
+    }
+
+    async fn create_claimed(&self, plan: &Plan, claim: &mut NameClaim) -> Result<Machine, Error> {
         let name = &plan.name;
-        if self.name_is_taken(name).await? || self.find_inaccessible(name).await? {
-            return Err(Error::NameTaken { name: name.clone() });
-        }
         let image = self.hold(&plan.image.path).await?;
-        let traces = Traces::claim(self, name)?;
+        let traces = Traces::begin(self, name, claim)?;
         let made = self.make(plan, &image, &traces).await;
         match made {
             Ok(machine) => Ok(machine),
@@ -91,6 +106,27 @@ impl Manager {
                 Err(error)
             }
         }
+    }
+
+    /// Claims a name that no machine has, not even one that VirtualBox cannot read.
+    pub(crate) async fn claim_new_name(&self, name: &str) -> Result<NameClaim, Error> {
+        self.tidy_once().await;
+        let claim = self.claim_name(name).await?;
+        match self.check_name_free(name).await {
+            Ok(()) => Ok(claim),
+            Err(error) => {
+                claim.end();
+                Err(error)
+            }
+        }
+    }
+
+    /// An error if VirtualBox has a machine of this name.
+    pub(crate) async fn check_name_free(&self, name: &str) -> Result<(), Error> {
+        if self.name_is_taken(name).await? || self.find_inaccessible(name).await? {
+            return Err(Error::NameTaken { name: name.to_owned() });
+        }
+        Ok(())
     }
 
     /// Whether a machine that VirtualBox cannot read has the name.
@@ -202,21 +238,29 @@ impl Plan {
 }
 
 /// What a creation leaves on the way, to be erased if it fails.
-struct Traces {
-    id: MachineId,
+pub(super) struct Traces {
+    pub(super) id: MachineId,
     name: String,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl Traces {
-    /// Makes the instance's folder, which only one of all who try at the same time can.
-    fn claim(manager: &Manager, name: &str) -> Result<Self, Error> {
+    /// Makes the instance's folder. The claim says so, for the case that this process is killed.
+    pub(super) fn begin(
+        manager: &Manager,
+        name: &str,
+        claim: &mut NameClaim,
+    ) -> Result<Self, Error> {
         let parent = &manager.location().node_path;
         std::fs::create_dir_all(parent).map_err(|e| Error::io("create the folder", parent, e))?;
         let id = MachineId::random()?;
         let folder = manager.location().instance_folder(name);
+        claim.note_machine(id.as_str())?;
         match std::fs::create_dir(&folder) {
-            Ok(()) => Ok(Self { id, name: name.to_owned(), folder }),
+            Ok(()) => {
+                claim.note_folder()?;
+                Ok(Self { id, name: name.to_owned(), folder })
+            }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(Error::FolderExists { path: folder })
             }
@@ -224,11 +268,11 @@ impl Traces {
         }
     }
 
-    async fn erase(&self, manager: &Manager) {
+    pub(super) async fn erase(&self, manager: &Manager) {
         let name = &self.name;
         let removed = match manager.own_machine(self.id.as_str(), Role::Instance).await {
             Ok(Some(machine)) => manager.remove_machine(&machine).await,
-            Ok(None) => manager.remove_files(self.id.as_str(), name, &self.folder).await,
+            Ok(None) => manager.remove_unregistered(self.id.as_str(), name, &self.folder).await,
             Err(error) => Err(error),
         };
         if let Err(error) = removed {

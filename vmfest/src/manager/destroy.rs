@@ -1,17 +1,15 @@
 //! Removing machines, and nothing that they share.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use vbox_soap::api::{CleanupMode, IMedium, MachineState, MediumType, SessionState};
 
+use super::leftovers::{has_disks, remove_all, same_file, serial_files};
 use super::{Machine, Manager};
-use crate::console;
 use crate::error::{Doing, Error};
 use crate::fault;
-use crate::lock::MachineLock;
-use crate::ports;
+use crate::lock::{MachineLock, locked_by};
 use crate::tag::{self, Role};
 use crate::wait::{PATIENCE, poll};
 
@@ -20,47 +18,126 @@ impl Manager {
     /// belongs to it alone. Image models are never touched. It is fine if there is none.
     ///
     /// # Errors
-    /// [`Error::NotOurs`] for a VM that was not made by this crate; when something is left.
+    /// [`Error::NotOurs`] for a VM that was not made by this crate; [`Error::HasClones`]; when
+    /// something is left.
     pub async fn destroy(&self, name: &str) -> Result<(), Error> {
         crate::location::check_name(name)?;
         match self.own_machine(name, Role::Instance).await? {
-            Some(machine) => self.remove_machine(&machine).await,
+            Some(machine) => self.destroy_machine(&machine, Disks::Delete).await.map(drop),
             None if self.name_is_taken(name).await? => {
                 Err(Error::NotOurs { name: name.to_owned() })
             }
-            None => self.remove_leftovers(name).await,
+            None => {
+                // What a killed process left goes when the name is claimed.
+                let claim = self.claim_name(name).await?;
+                let removed = self.remove_leftovers(name).await;
+                claim.end();
+                removed
+            }
         }
+    }
+
+    /// Destroys an instance; says which of its disks are left. Fine if it is gone already.
+    pub(crate) async fn destroy_machine(
+        &self,
+        machine: &Machine,
+        disks: Disks,
+    ) -> Result<Vec<PathBuf>, Error> {
+        self.tidy_once().await;
+        let mut claim = self.claim_name(&machine.name).await?;
+        let destroyed = async {
+            let clones = self.linked_clones(machine, None).await?;
+            if !clones.is_empty() {
+                return Err(Error::HasClones { name: machine.name.clone(), clones });
+            }
+            // From here on there is no way back: if this process is killed, another one goes on.
+            if disks == Disks::Delete {
+                claim.note_machine(&machine.id)?;
+                claim.note_folder()?;
+            }
+            Box::pin(self.remove_with_disks(machine, disks)).await
+        };
+        let destroyed = destroyed.await;
+        claim.end();
+        destroyed
     }
 
     /// Removes a machine of ours in whatever state it is. Fine if somebody else was faster.
     pub(crate) async fn remove_machine(&self, machine: &Machine) -> Result<(), Error> {
+        self.remove_with_disks(machine, Disks::Delete).await.map(drop)
+    }
+
+    async fn remove_with_disks(
+        &self,
+        machine: &Machine,
+        disks: Disks,
+    ) -> Result<Vec<PathBuf>, Error> {
         let name = &machine.name;
-        let doing = || format!("destroy the VM {name}");
         let gone =
             |e: &Error| matches!(e, Error::VirtualBox { source, .. } if fault::is_gone(source));
+        let serial = serial_files(&machine.folder, name);
         let removed = async {
             let mut own_disks = BTreeSet::new();
             if machine.accessible {
                 self.switch_off(machine).await?;
-                let noted = machine.handle.get_extra_data(tag::OWN_DISKS).await.doing(doing)?;
+                let noted = machine.handle.get_extra_data(tag::OWN_DISKS).await;
+                let noted = noted.doing(|| format!("destroy the VM {name}"))?;
                 own_disks.extend(noted.lines().map(PathBuf::from));
             }
             let media = self.unregister(machine).await?;
-            let doomed = self.own_media(media, &own_disks).await?;
-            if machine.accessible {
-                let progress = machine.handle.delete_config(&doomed).await.doing(doing)?;
-                progress.wait(PATIENCE).await.doing(doing)?;
-            }
-            self.delete_stray_disks(own_disks.iter()).await
+            let own = self.own_media(media, &own_disks).await?;
+            let kept = match disks {
+                Disks::Keep => close_all(own).await?,
+                Disks::Delete => {
+                    self.delete_registered(machine, own).await?;
+                    self.delete_stray_disks(own_disks.iter()).await?;
+                    Vec::new()
+                }
+            };
+            Ok(kept)
         };
-        match removed.await {
-            Err(e) if gone(&e) && self.is_unknown(&machine.id).await? => {}
+        let kept = match removed.await {
+            Err(e) if gone(&e) && self.is_unknown(&machine.id).await? => Vec::new(),
             other => other?,
+        };
+        remove_all(&serial)?;
+        if disks == Disks::Delete && has_disks(name, &machine.folder) {
+            // Disks that the machine had, and has no more.
+            self.remove_unregistered(&machine.id, name, &machine.folder).await?;
+        } else {
+            self.remove_files(&machine.id, name, &machine.folder, disks).await?;
         }
-        self.remove_files(&machine.id, name, &machine.folder).await
+        Ok(kept)
     }
 
-    async fn is_unknown(&self, id: &str) -> Result<bool, Error> {
+    /// Deletes the settings and the disks of a machine that was just unregistered.
+    async fn delete_registered(&self, machine: &Machine, own: Vec<IMedium>) -> Result<(), Error> {
+        if !machine.accessible {
+            return Ok(());
+        }
+        let doing = || format!("destroy the VM {}", machine.name);
+        let mut doomed = Vec::new();
+        for medium in own {
+            let location = medium.get_location().await.doing(doing)?;
+            if Path::new(&location).exists() {
+                doomed.push(medium);
+            } else {
+                // VirtualBox cannot delete a file that is gone, only forget it.
+                medium.close().await.doing(doing)?;
+            }
+        }
+        let progress = machine.handle.delete_config(&doomed).await.doing(doing)?;
+        match progress.wait(PATIENCE).await {
+            // It could not delete settings that somebody has deleted; what else there is, we do.
+            Err(error) if !machine.settings().exists() && doomed.is_empty() => {
+                tracing::debug!(%error, name = machine.name, "the settings file was gone");
+                Ok(())
+            }
+            other => other.doing(doing),
+        }
+    }
+
+    pub(super) async fn is_unknown(&self, id: &str) -> Result<bool, Error> {
         match self.vbox().find_machine(id).await {
             Err(e) if fault::is_not_found(&e) => Ok(true),
             Err(e) => Err(e).doing(|| format!("look for the VM {id}")),
@@ -85,7 +162,12 @@ impl Manager {
                 | MachineState::Aborted
                 | MachineState::AbortedSaved => {
                     let session = handle.get_session_state().await.doing(doing)?;
-                    Ok((session == SessionState::Unlocked).then_some(()))
+                    if session == SessionState::Unlocked {
+                        return Ok(Some(()));
+                    }
+                    // Perhaps the one who has it locked is dead.
+                    Box::pin(self.end_dead_clients()).await;
+                    Ok(None)
                 }
                 // Starting, Saving and the like end by themselves.
                 _ => Ok(None),
@@ -95,11 +177,11 @@ impl Manager {
             return Ok(());
         }
         let state = handle.get_state().await.doing(doing)?;
-        let session = handle.get_session_name().await.doing(doing)?;
+        let owner = locked_by(handle).await;
         Err(Error::TimedOut {
             doing: doing(),
             waited: PATIENCE,
-            last_seen: format!("it is {state}, locked by {session:?}"),
+            last_seen: format!("it is {state}, and {owner}"),
         })
     }
 
@@ -139,15 +221,21 @@ impl Manager {
             };
             match machine.handle.unregister(mode).await {
                 Ok(media) => Ok(Some(media)),
-                Err(e) if fault::is_busy(&e) => Ok(None),
+                Err(e) if fault::is_busy(&e) => {
+                    Box::pin(self.end_dead_clients()).await;
+                    Ok(None)
+                }
                 Err(e) => Err(e).doing(doing),
             }
         });
-        unregistered.await?.ok_or_else(|| Error::TimedOut {
-            doing: doing(),
-            waited: PATIENCE,
-            last_seen: "another client has it locked".to_owned(),
-        })
+        match unregistered.await? {
+            Some(media) => Ok(media),
+            None => Err(Error::TimedOut {
+                doing: doing(),
+                waited: PATIENCE,
+                last_seen: locked_by(&machine.handle).await,
+            }),
+        }
     }
 
     /// Of the disks that a machine had, those that it had to itself: its differencing disks, and
@@ -178,162 +266,37 @@ impl Manager {
         }
         Ok(own)
     }
+}
 
-    /// The files of the image models that meta files list.
-    fn listed_images(&self) -> BTreeSet<PathBuf> {
-        // A mistake in a meta file must not keep a VM from being destroyed: the disk's own
-        // properties protect an image too.
-        let models = self.models().unwrap_or_default();
-        models.images().values().map(|image| same_file(&image.path)).collect()
-    }
+/// What happens to the disks of an instance that is destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disks {
+    /// They are deleted.
+    Delete,
+    /// VirtualBox forgets them, and their files stay.
+    Keep,
+}
 
-    /// Deletes what a machine of ours leaves in its folder, file by file; what we do not know
-    /// stays. The machine is not registered any more.
-    pub(super) async fn remove_files(
-        &self,
-        id: &str,
-        name: &str,
-        folder: &Path,
-    ) -> Result<(), Error> {
-        ports::give_back_all(&self.location().ports(), id);
-        if !folder.exists() {
-            return Ok(());
-        }
-        let files = own_files(name, folder);
-        let mut images = BTreeSet::new();
-        // VirtualBox has deleted the disks already, unless it could not read the machine.
-        if files.iter().any(|file| is_disk(file)) {
-            images = self.listed_images();
-            images.extend(self.held_images().await?.iter().map(|path| same_file(path)));
-        }
-        for file in files.into_iter().filter(|file| !images.contains(&same_file(file))) {
-            match std::fs::remove_file(&file) {
-                Err(e) if e.kind() != ErrorKind::NotFound => {
-                    return Err(Error::io("delete the file", file, e));
-                }
-                _ => {}
-            }
-        }
-        for folder in [&folder.join(LOGS), &folder.join(SNAPSHOTS), folder] {
-            match std::fs::remove_dir(folder) {
-                Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => {
-                    tracing::warn!(folder = %folder.display(), "there are files of others in it; it stays");
-                }
-                Err(e) if e.kind() != ErrorKind::NotFound => {
-                    return Err(Error::io("delete the folder", folder, e));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Clears up after a destruction or creation that was killed: a folder of a machine of ours
-    /// that VirtualBox does not know (any more).
-    async fn remove_leftovers(&self, name: &str) -> Result<(), Error> {
-        let folder = self.location().instance_folder(name);
-        let Ok(settings) = std::fs::read_to_string(folder.join(format!("{name}.vbox"))) else {
-            return Ok(());
-        };
-        let id = settings.split_once("<Machine uuid=\"{").and_then(|(_, rest)| rest.get(..36));
-        let Some(id) = id.filter(|id| tag::is_marked(id)) else { return Ok(()) };
-        if !self.is_unknown(id).await? {
-            return Ok(());
-        }
-        let doing = || format!("clear up the leftovers of the VM {name}");
-        let mut pending = self.vbox().get_hard_disks().await.doing(doing)?;
-        while let Some(medium) = pending.pop() {
+/// Has VirtualBox forget disks, and says where their files are.
+async fn close_all(mut media: Vec<IMedium>) -> Result<Vec<PathBuf>, Error> {
+    let doing = || "release the disks of a VM".to_owned();
+    let mut locations = Vec::new();
+    while !media.is_empty() {
+        let (mut leaves, mut others) = (Vec::new(), Vec::new());
+        for medium in media {
             let children = medium.get_children().await.doing(doing)?;
-            let location = PathBuf::from(medium.get_location().await.doing(doing)?);
-            let is_leftover = children.is_empty()
-                && location.starts_with(folder.join(SNAPSHOTS))
-                && medium.get_parent().await.doing(doing)?.is_some()
-                && medium.get_machine_ids().await.doing(doing)?.is_empty();
-            if is_leftover {
-                self.delete_disk(&medium).await?;
-            }
-            pending.extend(children);
+            if children.is_empty() { &mut leaves } else { &mut others }.push(medium);
         }
-        self.remove_files(id, name, &folder).await
+        if leaves.is_empty() {
+            // Disks of others build upon them.
+            break;
+        }
+        for leaf in leaves {
+            locations.push(PathBuf::from(leaf.get_location().await.doing(doing)?));
+            leaf.close().await.doing(doing)?;
+        }
+        media = others;
     }
-}
-
-const LOGS: &str = "Logs";
-const SNAPSHOTS: &str = "Snapshots";
-
-/// The file behind symbolic links, as far as it can be found out.
-fn same_file(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// The files that VirtualBox and we make in a machine's folder, by their names.
-fn own_files(name: &str, folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = ["vbox", "vbox-prev", "vbox-tmp", "nvram"]
-        .map(|extension| folder.join(format!("{name}.{extension}")))
-        .into();
-    files.extend(console::console_files(folder));
-    let listed = |sub: &str, is_own: fn(&str) -> bool| {
-        let entries = std::fs::read_dir(folder.join(sub)).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| entry.file_name().to_str().is_some_and(is_own))
-            .map(|entry| entry.path())
-            .collect::<Vec<_>>()
-    };
-    files.extend(listed(LOGS, |file| file.starts_with("VBox")));
-    files.extend(listed(SNAPSHOTS, is_snapshot_file));
-    files
-}
-
-const DISK_FORMATS: [&str; 3] = ["vdi", "vmdk", "vhd"];
-
-fn is_disk(file: &Path) -> bool {
-    let extension = file.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| DISK_FORMATS.contains(&extension))
-}
-
-/// `{6d46…}.vdi`, a differencing disk; `2026-…Z.sav`, a saved state.
-fn is_snapshot_file(file: &str) -> bool {
-    let Some((stem, extension)) = file.rsplit_once('.') else { return false };
-    match extension {
-        _ if DISK_FORMATS.contains(&extension) => {
-            stem.starts_with('{') && stem.ends_with('}') && stem.len() == 38
-        }
-        "sav" => stem.starts_with(|c: char| c.is_ascii_digit()),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_files_of_known_names_are_ours() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |file: &str| folder.path().join(file);
-        for sub in [LOGS, SNAPSHOTS] {
-            std::fs::create_dir(at(sub)).expect("made");
-        }
-        let own = [
-            "Logs/VBox.log",
-            "Logs/VBox.log.1",
-            "Logs/VBoxHardening.log",
-            "Snapshots/{af1606f7-6de0-449d-a6c8-794e09e0341a}.vdi",
-            "Snapshots/2026-11-20T21-28-36-097595000Z.sav",
-        ];
-        let foreign =
-            ["model.vdi", "Snapshots/model.vdi", "Logs/notes.txt", "disk.vdi", "Snapshots/{a}.vdi"];
-        for file in own.iter().chain(&foreign) {
-            std::fs::write(at(file), "x").expect("written");
-        }
-        let found = own_files("web-1", folder.path());
-        for file in own {
-            assert!(found.contains(&at(file)), "{file}");
-        }
-        for file in foreign {
-            assert!(!found.contains(&at(file)), "{file}");
-        }
-        assert!(found.contains(&at("web-1.vbox")));
-        assert!(found.contains(&at("console.log")));
-    }
+    locations.sort();
+    Ok(locations)
 }

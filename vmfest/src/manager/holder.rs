@@ -13,6 +13,7 @@ use vbox_soap::api::{
     AccessMode, DeviceType, IMachine, IMedium, IStorageController, MediumType, StorageBus,
 };
 
+use super::destroy::Disks;
 use super::{Machine, Manager};
 use crate::error::{Doing, Error};
 use crate::fault;
@@ -147,7 +148,7 @@ impl Manager {
         let name = holder_name(&disk_id);
         let folder = self.location().holders().join(&name);
         // Without a registered machine, and under the image's lock, what is there is left over.
-        self.remove_files(id.as_str(), &name, &folder).await?;
+        self.remove_files(id.as_str(), &name, &folder, Disks::Delete).await?;
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, e))?;
 
         let made = self.make_holder_machine(image, &medium, &kind, &id, &name, &folder).await;
@@ -158,7 +159,7 @@ impl Manager {
         if let Err(error) = made {
             let undone = match self.own_machine(id.as_str(), Role::Holder).await {
                 Ok(Some(holder)) => self.remove_machine(&holder).await,
-                Ok(None) => self.remove_files(id.as_str(), &name, &folder).await,
+                Ok(None) => self.remove_files(id.as_str(), &name, &folder, Disks::Delete).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = undone {
@@ -174,6 +175,8 @@ impl Manager {
     /// it refuses to work with once nobody has the medium registered.
     async fn fresh(&self, image: &Path, medium: IMedium) -> Result<IMedium, Error> {
         let doing = || format!("open the image {}", image.display());
+        // Disks that a lost holder has left over keep the medium from being forgotten.
+        self.users(&medium, None).await?;
         let unused = medium.get_children().await.doing(doing)?.is_empty()
             && medium.get_machine_ids().await.doing(doing)?.is_empty();
         let kind = medium.get_type().await.doing(doing)?;
@@ -277,7 +280,7 @@ impl Manager {
         Ok(users)
     }
 
-    async fn name_of(&self, id: &str) -> String {
+    pub(super) async fn name_of(&self, id: &str) -> String {
         let name = match self.vbox().find_machine(id).await {
             Ok(machine) => machine.get_name().await.ok(),
             Err(_) => None,

@@ -22,6 +22,13 @@ pub(crate) struct Machine {
     pub(crate) accessible: bool,
 }
 
+impl Machine {
+    /// Its settings file.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.folder.join(format!("{}.vbox", self.name))
+    }
+}
+
 impl Manager {
     /// All machines of ours that have the role. Inaccessible ones count as instances.
     pub(crate) async fn own_machines(&self, role: Role) -> Result<Vec<Machine>, Error> {

@@ -1,30 +1,42 @@
 //! The manager: the way in.
 
 mod check;
+mod clients;
+mod clone;
 mod connect;
 mod create;
 mod destroy;
 mod holder;
+mod leftovers;
 mod machine;
 mod media;
 mod network;
-mod settings;
+pub(crate) mod settings;
+mod snapshots;
+mod unfinished;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OnceCell, RwLock, Semaphore};
-use vbox_soap::api::{ISession, IVirtualBox};
+use vbox_soap::api::IVirtualBox;
+
+use clients::ClientNote;
 
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::location::Location;
 use crate::models::{self, HardwareModel, ImageModel, Limits, Models};
 
+pub(crate) use clients::LockingSession;
+pub use clone::CloneKind;
+pub(crate) use destroy::Disks;
 pub use holder::ImageFile;
 pub(crate) use machine::Machine;
 pub(crate) use network::{SSH_PORT, add_rule};
+pub(crate) use snapshots::{TreeSnapshot, snapshots};
+pub(crate) use unfinished::NameClaim;
 
 /// How many instances are created or started at the same time. More do not make a host faster.
 const CONCURRENT: usize = 8;
@@ -38,6 +50,7 @@ pub struct Manager {
 }
 
 struct Inner {
+    client: vbox_soap::Client,
     session: vbox_soap::Session,
     location: Location,
     turns: Semaphore,
@@ -47,6 +60,9 @@ struct Inner {
     os_types: Mutex<BTreeSet<String>>,
     /// What this VirtualBox bears, once it was asked.
     limits: OnceCell<Limits>,
+    /// What this client holds, on disk; made before it holds anything.
+    note: OnceCell<Arc<ClientNote>>,
+    tidied: OnceCell<()>,
 }
 
 impl Manager {
@@ -96,34 +112,36 @@ impl Manager {
             .map_err(|error| models.locate(Some(image), Some(hardware), error))
     }
 
-    /// All instances, running or not, by name.
+    /// All instances, running or not, by name; not those that are being made or destroyed right
+    /// now, or that a killed process left half made.
     ///
     /// # Errors
     /// When VirtualBox cannot be asked.
     pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
         let machines = self.own_machines(crate::tag::Role::Instance).await?;
-        let mut instances: Vec<_> =
-            machines.into_iter().map(|m| Instance::new(self.clone(), m)).collect();
+        let unfinished = self.unfinished_names();
+        let mut instances: Vec<_> = machines
+            .into_iter()
+            .filter(|machine| !unfinished.contains(&machine.name))
+            .map(|machine| Instance::new(self.clone(), machine))
+            .collect();
         instances.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(instances)
     }
 
-    /// An instance by name; nothing if there is none of that name, or if the VM of that name is
-    /// not ours.
+    /// An instance by name or id; nothing if there is none, if that VM is not ours, or if it is
+    /// not finished: see [`Manager::instances`].
     ///
     /// # Errors
     /// When VirtualBox cannot be asked.
     pub async fn find(&self, name: &str) -> Result<Option<Instance>, Error> {
         let machine = self.own_machine(name, crate::tag::Role::Instance).await?;
-        Ok(machine.map(|m| Instance::new(self.clone(), m)))
+        let finished = machine.filter(|machine| !self.unfinished_names().contains(&machine.name));
+        Ok(finished.map(|machine| Instance::new(self.clone(), machine)))
     }
 
     pub(crate) fn vbox(&self) -> &IVirtualBox {
         self.inner.session.virtual_box()
-    }
-
-    pub(crate) async fn new_session(&self) -> Result<ISession, vbox_soap::Error> {
-        self.inner.session.session_object().await
     }
 
     /// Waits for one of the few turns to create or start.

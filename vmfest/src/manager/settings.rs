@@ -16,7 +16,7 @@ const ADAPTERS_OF_PIIX3: usize = 8;
 
 /// Puts everything but disks and network into the settings of a machine that is not registered
 /// yet. `folder` is the machine's folder.
-pub(super) async fn apply(
+pub(crate) async fn apply(
     machine: &IMachine,
     hardware: &HardwareModel,
     folder: &Path,

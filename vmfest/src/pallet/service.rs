@@ -134,18 +134,7 @@ impl ComputeService for VirtualBoxService {
 
     async fn stop(&self, node: &Node) -> Result<(), ComputeError> {
         let instance = self.find(node).await?;
-        let stopped = async {
-            instance.stop().await?;
-            if !instance.wait_until_off(SHUTDOWN).await? {
-                tracing::warn!(
-                    name = instance.name(),
-                    "the guest does not shut down; power is cut"
-                );
-                instance.power_down().await?;
-            }
-            Ok(())
-        };
-        stopped.await.map_err(|e: Error| failed(&e))
+        instance.shut_down(SHUTDOWN).await.map(drop).map_err(|e| failed(&e))
     }
 
     async fn ready(&self, node: &Node, timeout: Duration) -> Result<Node, ComputeError> {

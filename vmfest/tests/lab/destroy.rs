@@ -1,95 +1,206 @@
 //! Destroying works in every state, and again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use vbox_soap::api::{AccessMode, CleanupMode, DeviceType, IMachine, LockType};
+use vmfest::models::ImageModel;
 use vmfest::{Error, Instance, State};
 
-use crate::support::Stage;
+use crate::support::{Stage, digest, text, tiny};
 
-const SOON: Duration = Duration::from_secs(30);
+/// What a machine can have been through when it is destroyed. Inaccessible ones are in `restart`.
+const SITUATIONS: [&str; 14] = [
+    "powered off",
+    "running",
+    "paused",
+    "saved",
+    "aborted",
+    "half made",
+    "half destroyed",
+    "settings file gone",
+    "disk gone",
+    "locked by another session",
+    "base in normal mode",
+    "base known to no machine",
+    "twice at once",
+    "destroyed by another client",
+];
 
-/// Hazard 3. The guest's disk is empty; the VM stays in its firmware, which is enough.
+/// Hazards 1 and 3. The guest's disk is empty; the VM stays in its firmware, which is enough.
 #[tokio::test(flavor = "multi_thread")]
-async fn destroying_from_every_state() {
-    let stage = Stage::new("states").await;
+async fn destroying_in_every_situation() {
+    let stage = Stage::new("situations").await;
     let image = stage.image("model.vdi").await;
-    let before = crate::support::digest(&image.path);
-    for wanted in ["off", "running", "paused", "saved", "aborted", "twice", "other client"] {
-        println!("{wanted}");
-        let mut instance = stage.instance("1", &image).await;
-        if wanted != "off" {
-            instance.start().await.expect("starts");
-            instance.start().await.expect("starting what runs is fine");
-            assert_eq!(instance.state().await.expect("a state"), State::Running);
-            instance.set_extra_data("mine/key", "kept").await.expect("kept");
-        }
-        match wanted {
-            "paused" => {
-                let session = stage.shared_lock(&instance).await;
-                let console = session.get_console().await.expect("asks").expect("a console");
-                console.pause().await.expect("pauses");
-                session.unlock_machine().await.expect("unlocks");
-                assert_eq!(instance.state().await.expect("a state"), State::Paused);
-                assert!(matches!(instance.start().await, Err(Error::WrongState { .. })));
-                assert!(matches!(instance.stop().await, Err(Error::WrongState { .. })));
-            }
-            "saved" => {
-                // VirtualBox itself sometimes fails to save while disks of other machines come
-                // and go, with an assertion of its own; then the machine is made anew.
-                let mut failures = 0;
-                while let Err(error) = save_state(&stage, &instance).await {
-                    failures += 1;
-                    let is_its_own = error.to_string().contains("i_saveStorageControllers");
-                    assert!(is_its_own && failures < 5, "{error}");
-                    instance.destroy().await.expect("destroyed, half saved");
-                    instance = stage.instance("1", &image).await;
-                    instance.start().await.expect("starts");
-                }
-                assert!(instance.wait_until_off(SOON).await.expect("waits"));
-                assert_eq!(instance.state().await.expect("a state"), State::Saved);
-                instance.set_extra_data("mine/key", "kept").await.expect("kept");
-            }
-            "aborted" => {
-                let machine = stage.vb().find_machine(instance.id()).await.expect("known");
-                let pid = machine.get_session_pid().await.expect("a process");
-                stage.vbox().run(&["kill", "-9", &pid.to_string()]).expect("killed");
-                for _ in 0..100 {
-                    if instance.state().await.expect("a state") == State::Aborted {
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                assert_eq!(instance.state().await.expect("a state"), State::Aborted);
-            }
-            "twice" => {
-                let again = instance.clone();
-                let (a, b) = tokio::join!(instance.destroy(), again.destroy());
-                a.and(b).expect("both are fine");
-            }
-            "other client" => {
-                let other = stage.another_manager().await;
-                let same = other.find(instance.name()).await.expect("looks").expect("found");
-                same.destroy().await.expect("destroyed");
-                let state = instance.state().await;
-                assert!(matches!(state, Err(Error::Gone { .. })), "{state:?}");
-                other.close().await.expect("logs off");
-            }
-            _ => {}
-        }
-        instance.destroy().await.expect("destroyed");
-        instance.destroy().await.expect("destroying what is gone is fine");
+    let plain = stage.image("plain.vdi").await;
+    let before = [digest(&image.path), digest(&plain.path)];
+    for situation in SITUATIONS {
+        let state = match situation {
+            "running" => State::Running,
+            "paused" => State::Paused,
+            "saved" => State::Saved,
+            "aborted" => State::Aborted,
+            _ => State::PoweredOff,
+        };
+        let instance = stage.instance_in("1", &image, &state).await;
+        get_into(&stage, &instance, situation, &plain).await;
+        destroy(&stage, &instance, situation).await;
+        let again = instance.destroy().await;
+        again.unwrap_or_else(|e| panic!("{situation}: destroying what is gone is fine: {e}"));
         stage.manager.destroy(instance.name()).await.expect("by name, too");
         assert!(stage.manager.find(instance.name()).await.expect("looks").is_none());
-        assert!(stage.files().is_empty(), "{wanted}: {:?}", stage.files());
+        assert_eq!(stage.files(), Vec::<PathBuf>::new(), "{situation}");
+        assert_eq!(stage.claimed_ports(), 0, "{situation}");
+        let mut left = stage.contents().await;
+        left.retain(|entry| !entry.contains("/.holders/") && !entry.ends_with("/model.vdi"));
+        // What somebody has attached by hand, VirtualBox goes on knowing.
+        left.retain(|entry| !entry.ends_with("/plain.vdi"));
+        assert_eq!(left, Vec::<String>::new(), "{situation}");
+        let now = [digest(&image.path), digest(&plain.path)];
+        assert_eq!(now, before, "{situation}: the images are as they were");
     }
-    assert_eq!(crate::support::digest(&image.path), before);
+    stage.end(&[&image, &plain]).await;
+}
+
+async fn get_into(stage: &Stage, instance: &Instance, situation: &str, plain: &ImageModel) {
+    let claim = stage.manager.location().node_path.join(".unfinished").join(instance.name());
+    match situation {
+        "half made" => {
+            // The maker was killed before it could attach the disks.
+            let session = stage.lock(instance, LockType::Write).await;
+            let machine = session.get_machine().await.expect("asks").expect("a machine");
+            detach_disk(&machine).await;
+            machine.save_settings().await.expect("saved");
+            session.unlock_machine().await.expect("unlocked");
+            std::fs::write(claim, format!("{}\nfolder\n", instance.id())).expect("written");
+            assert!(stage.manager.find(instance.name()).await.expect("looks").is_none());
+        }
+        "half destroyed" => {
+            let machine = stage.vb().find_machine(instance.id()).await.expect("known");
+            machine
+                .unregister(CleanupMode::DetachAllReturnHardDisksOnly)
+                .await
+                .expect("unregistered");
+            std::fs::write(claim, format!("{}\nfolder\n", instance.id())).expect("written");
+        }
+        "settings file gone" => {
+            let file = instance.folder().join(format!("{}.vbox", instance.name()));
+            std::fs::remove_file(file).expect("deleted");
+        }
+        "disk gone" => {
+            for entry in std::fs::read_dir(instance.folder().join("Snapshots")).expect("reads") {
+                std::fs::remove_file(entry.expect("an entry").path()).expect("deleted");
+            }
+        }
+        "base in normal mode" => {
+            // As an older program, or a person, would attach an image.
+            let session = stage.lock(instance, LockType::Write).await;
+            let machine = session.get_machine().await.expect("asks").expect("a machine");
+            let mode = AccessMode::ReadWrite;
+            let path = text(&plain.path);
+            let base = stage.vb().open_medium(&path, DeviceType::HardDisk, mode, false).await;
+            let (controller, port, device) = detach_disk(&machine).await;
+            let base = base.expect("opens");
+            machine
+                .attach_device(&controller, port, device, DeviceType::HardDisk, Some(&base))
+                .await
+                .expect("attached");
+            machine.save_settings().await.expect("saved");
+            session.unlock_machine().await.expect("unlocked");
+        }
+        "base known to no machine" => {
+            for machine in stage.vb().get_machines().await.expect("lists") {
+                let file = machine.get_settings_file_path().await.unwrap_or_default();
+                if std::path::Path::new(&file).starts_with(stage.folder.join("nodes/.holders")) {
+                    let mode = CleanupMode::DetachAllReturnNone;
+                    machine.unregister(mode).await.expect("unregistered");
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Detaches the machine's disk, and says where it was.
+async fn detach_disk(machine: &IMachine) -> (String, i32, i32) {
+    let attached = machine.get_medium_attachments().await.expect("reads");
+    let disk = attached.into_iter().find(|a| a.r#type == DeviceType::HardDisk).expect("a disk");
+    machine.detach_device(&disk.controller, disk.port, disk.device).await.expect("detached");
+    (disk.controller, disk.port, disk.device)
+}
+
+async fn destroy(stage: &Stage, instance: &Instance, situation: &str) {
+    let destroyed = match situation {
+        "half made" | "half destroyed" => stage.manager.destroy(instance.name()).await,
+        "locked by another session" => {
+            let session = stage.lock(instance, LockType::Write).await;
+            let destruction = tokio::spawn({
+                let instance = instance.clone();
+                async move { instance.destroy().await }
+            });
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!destruction.is_finished(), "it waits");
+            assert!(instance.folder().join("Snapshots").exists(), "nothing is half done");
+            session.unlock_machine().await.expect("unlocked");
+            destruction.await.expect("ends")
+        }
+        "twice at once" => {
+            let (again, other) = (instance.clone(), stage.another_manager().await);
+            let (a, b, c) =
+                tokio::join!(instance.destroy(), again.destroy(), other.destroy(instance.name()));
+            other.close().await.expect("logs off");
+            a.and(b).and(c)
+        }
+        "destroyed by another client" => {
+            let other = stage.another_manager().await;
+            let same = other.find(instance.name()).await.expect("looks").expect("found");
+            same.destroy().await.expect("destroyed");
+            other.close().await.expect("logs off");
+            let state = instance.state().await;
+            assert!(matches!(state, Err(Error::Gone { .. })), "{state:?}");
+            Ok(())
+        }
+        _ => instance.destroy().await,
+    };
+    destroyed.unwrap_or_else(|e| panic!("{situation}: {e}"));
+}
+
+/// What a killed process has left half made does not keep the name from being used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_made_machine_makes_room() {
+    let stage = Stage::new("half").await;
+    let image = stage.image("model.vdi").await;
+    let plain = ImageModel::new("/nowhere", "Debian_64");
+    for situation in ["half made", "half destroyed"] {
+        let instance = stage.instance("1", &image).await;
+        get_into(&stage, &instance, situation, &plain).await;
+        let listed = stage.manager.instances().await.expect("lists");
+        assert!(listed.iter().all(|i| i.id() != instance.id()), "it is no instance");
+        let second = stage.instance("1", &image).await;
+        assert_ne!(second.id(), instance.id());
+        second.start().await.expect("starts");
+        second.destroy().await.expect("destroyed");
+    }
     stage.end(&[&image]).await;
 }
 
-async fn save_state(stage: &Stage, instance: &Instance) -> Result<(), vbox_soap::Error> {
-    let session = stage.shared_lock(instance).await;
-    let machine = session.get_machine().await?.expect("a machine");
-    machine.save_state().await?.wait(SOON).await
+#[tokio::test(flavor = "multi_thread")]
+async fn disks_can_be_kept() {
+    let stage = Stage::new("keep").await;
+    let image = stage.image("model.vdi").await;
+    let instance = stage.instance_in("1", &image, &State::Running).await;
+    instance.take_snapshot("first", "").await.expect("taken");
+    let kept = instance.destroy_keeping_disks().await.expect("destroyed");
+    assert_eq!(kept.len(), 2, "the snapshot's disk and the current one: {kept:?}");
+    assert!(kept.iter().all(|disk| disk.exists()), "{kept:?}");
+    let known = stage.contents().await;
+    assert!(kept.iter().all(|disk| !known.contains(&format!("disk {}", text(disk)))), "{known:?}");
+    stage.manager.destroy(instance.name()).await.expect("there is no such VM");
+    let taken = stage.manager.instance(instance.name(), &image, &tiny()).await;
+    assert!(matches!(taken, Err(Error::FolderExists { .. })), "{taken:?}");
+    assert!(kept.iter().all(|disk| disk.exists()), "{kept:?}");
+    std::fs::remove_dir_all(instance.folder()).expect("removed");
+    stage.end(&[&image]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

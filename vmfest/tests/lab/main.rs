@@ -9,7 +9,9 @@ mod create;
 mod destroy;
 mod hardware;
 mod images;
+mod operations;
 mod restart;
 #[cfg(feature = "pallet")]
 mod service;
+mod states;
 mod support;

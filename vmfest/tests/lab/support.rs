@@ -76,11 +76,11 @@ impl Stage {
         self.manager.instance(&self.name(suffix), image, &tiny()).await.expect("created")
     }
 
-    /// Locks a machine that runs, for what the manager has no method for.
-    pub async fn shared_lock(&self, instance: &Instance) -> ISession {
+    /// Locks a machine as another client would.
+    pub async fn lock(&self, instance: &Instance, kind: LockType) -> ISession {
         let machine = self.vb().find_machine(instance.id()).await.expect("known");
         let session = self.soap.session_object().await.expect("a session");
-        machine.lock_machine(&session, LockType::Shared).await.expect("locks");
+        machine.lock_machine(&session, kind).await.expect("locks");
         session
     }
 
