@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
+use pallet_core::spec::PhaseCall;
 
 use crate::commands::Command;
 
@@ -58,9 +59,10 @@ pub struct Limits {
 /// What runs on nodes.
 #[derive(Debug, Clone, Args)]
 pub struct Work {
-    /// A phase to run after `install` and `configure`; may be given several times
-    #[arg(long = "phase", value_name = "PHASE")]
-    pub phases: Vec<String>,
+    /// A phase to run after the default ones (`install`, `configure`), with arguments or without:
+    /// `deploy:version=1.2`; may be given several times
+    #[arg(long = "phase", value_name = "PHASE[:KEY=VALUE,...]")]
+    pub phases: Vec<PhaseCall>,
     /// Show what would be done and change nothing
     #[arg(long)]
     pub dry_run: bool,

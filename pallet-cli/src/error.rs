@@ -100,8 +100,18 @@ impl From<Diagnostics> for CliError {
 
 impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
-        let kind = if error.is_input() { Kind::Input } else { Kind::Failed };
+        let kind = match &error {
+            error if error.is_input() => Kind::Input,
+            error if error.is_refusal() => Kind::Refused,
+            _ => Kind::Failed,
+        };
         let hints = error.help().into_iter().collect();
-        Self { hints, ..Self::new(kind, error.to_string()) }
+        let mut message = error.to_string();
+        if let RunError::Moved { differences } = &error {
+            for difference in differences {
+                message += &format!("\n  {difference}");
+            }
+        }
+        Self { hints, ..Self::new(kind, message) }
     }
 }

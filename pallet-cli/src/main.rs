@@ -8,6 +8,8 @@ mod error;
 mod excerpt;
 mod interrupt;
 mod output;
+mod plan_file;
+mod plan_text;
 mod progress;
 mod project;
 mod registry;

@@ -96,6 +96,13 @@ impl Progress {
                 let lines = self.begins(&node, CONNECT, "waiting until it answers");
                 if is_fresh { lines } else { Vec::new() }
             }
+            Event::Answered { node, address } => {
+                self.going_on.remove(&node);
+                let place = address.map(|at| format!(" at {at}")).unwrap_or_default();
+                let line = self.line(&node, CONNECT, &format!("answers{place}"));
+                let is_fresh = self.fresh.contains(&node);
+                if is_fresh { vec![line] } else { self.if_verbose(vec![line]) }
+            }
             Event::Destroying { node } => self.begins(&node, "destroy", "destroying"),
             Event::Destroyed { node } => {
                 self.going_on.remove(&node);
@@ -105,13 +112,16 @@ impl Progress {
                 let lines = self.begins(&node, CONNECT, &format!("connecting to {address}"));
                 self.if_verbose(lines)
             }
+            Event::Connected { node, user } => {
+                self.going_on.remove(&node);
+                let line = self.line(&node, CONNECT, &format!("connected as {user}"));
+                self.if_verbose(vec![line])
+            }
             Event::HostKeyAccepted { node, fingerprint } => {
                 let what = format!("accepted the host key {fingerprint} on first contact");
                 vec![self.line(&node, CONNECT, &what)]
             }
             Event::PhaseStarted { node, phase, actions } => {
-                // Phases begin when all nodes are connected.
-                self.going_on.retain(|_, step| step.phase != CONNECT);
                 let lines = self.begins(&node, &phase, &count(actions, "action"));
                 self.if_verbose(lines)
             }
@@ -195,7 +205,6 @@ impl Progress {
             step.is_told = true;
         }
         let mut lines = Vec::new();
-        // Which of them have answered is not known before all have.
         match waiting.as_slice() {
             [] => {}
             [node] => lines.push(self.line(node, CONNECT, &self.paint.dim("no answer yet"))),
@@ -258,6 +267,7 @@ mod tests {
                 diff: Some("-a\n+b\n".to_owned()),
                 output: "done\n".to_owned(),
                 duration: Duration::from_millis(12),
+                ground: None,
             },
         }
     }
@@ -267,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_told_at_once_where_it_is_expected_to_last() {
+    fn waiting_is_told_at_once_placeit_is_expected_to_last() {
         let mut progress = progress(0, Mode::Apply);
         let waiting = |node: &str| Event::Waiting { node: node.to_owned() };
         let created = progress.lines(Event::Creating { node: "web-2".to_owned() });
@@ -307,6 +317,11 @@ mod tests {
         long_ago(&mut progress);
         assert_eq!(progress.long_ones(), ["-      connect  not all of 2 have answered yet"]);
 
+        for node in ["web-1", "web-2"] {
+            let address = Some("192.0.2.1:22".to_owned());
+            let answered = Event::Answered { node: node.to_owned(), address };
+            assert!(progress.lines(answered).is_empty());
+        }
         let (node, phase) = ("web-1".to_owned(), "configure".to_owned());
         progress.lines(Event::PhaseStarted {
             node: node.clone(),

@@ -8,7 +8,7 @@ use pallet_core::engine::{Connector, Control};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::report::Report;
-use pallet_core::run::{Fleet, RunOptions};
+use pallet_core::run::{Fleet, RunOptions, default_lock_folder};
 use pallet_core::spec::GroupSpec;
 
 use crate::args::Limits;
@@ -42,6 +42,19 @@ pub async fn run(
     work: impl AsyncFnOnce(&Fleet) -> Result<Report, CliError>,
 ) -> Result<Ended, CliError> {
     let begun = Instant::now();
+    let report = with_fleet(project, job, output, work).await?;
+    let outcome = Outcome::new(report, job.mode, begun.elapsed());
+    output.result(&outcome, || outcome.text(output.out));
+    Ok(if outcome.report.failed() { Ended::Failed } else { Ended::Done })
+}
+
+/// Opens the services, and does `work` with them while telling what happens.
+pub async fn with_fleet<T>(
+    project: Project,
+    job: Job<'_>,
+    output: &Output,
+    work: impl AsyncFnOnce(&Fleet) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     let interrupts = Interrupts::new()?;
     let (events, happening) = Events::channel();
     let progress = tokio::spawn(Progress::new(*output, job.mode).follow(happening));
@@ -62,15 +75,14 @@ pub async fn run(
     }
     // The last sender of events is gone now, or is about to be.
     let unfinished = progress.await.unwrap_or_default();
-
-    let report = done.unwrap_or_else(|| Err(interrupted(&unfinished)))?;
-    let outcome = Outcome::new(report, job.mode, begun.elapsed());
-    output.result(&outcome, || outcome.text(output.out));
-    Ok(if outcome.report.failed() { Ended::Failed } else { Ended::Done })
+    done.unwrap_or_else(|| Err(interrupted(&unfinished)))
 }
 
 async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, CliError> {
     let infrastructure = project.infrastructure;
+    let is_worked_on = |group: &GroupSpec| job.groups.iter().any(|it| it.name == group.name);
+    let others = infrastructure.groups.into_values().filter(|group| !is_worked_on(group));
+    let considered = others.collect();
     let default_service = infrastructure.default_service;
     let services = services::open_for(
         job.groups,
@@ -98,6 +110,8 @@ async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, C
         },
         events,
         control: Control::new(),
+        considered,
+        locks: default_lock_folder(),
     })
 }
 

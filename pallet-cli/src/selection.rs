@@ -1,6 +1,8 @@
 //! Which groups a command is about.
 
-use pallet_core::spec::GroupSpec;
+use std::collections::BTreeMap;
+
+use pallet_core::spec::{GroupName, GroupSpec};
 
 use crate::error::CliError;
 use crate::project::Project;
@@ -38,37 +40,60 @@ impl Wanted {
 }
 
 /// The groups asked for, in the order of the file's names, with their counts for this run; all of
-/// them if none is asked for.
+/// them if none is asked for. A cluster's name stands for all of its groups.
 pub fn select(wanted: &[Wanted], project: &Project) -> Result<Vec<GroupSpec>, CliError> {
-    let groups = &project.infrastructure.groups;
-    let known: Vec<&str> = groups.keys().map(|name| name.as_str()).collect();
+    let infrastructure = &project.infrastructure;
+    let groups = &infrastructure.groups;
     let file = project.file.display();
-    if known.is_empty() {
+    if groups.is_empty() {
         return Err(CliError::input(format!("{file} describes no groups"))
             .hint("add a [group-spec.NAME] table"));
     }
-    for (position, one) in wanted.iter().enumerate() {
-        if !known.contains(&one.name.as_str()) {
-            let error = CliError::input(format!("{file} has no group `{}`", one.name));
-            let error = match closest(&one.name, known.iter().copied()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error,
-            };
-            return Err(error.hint(format!("groups: {}", names(&known))));
-        }
-        if wanted.iter().take(position).any(|earlier| earlier.name == one.name) {
-            return Err(CliError::input(format!("group `{}` is given twice", one.name)));
+    let mut asked: BTreeMap<&str, Option<u32>> = BTreeMap::new();
+    for one in wanted {
+        for (name, count) in named(one, project)? {
+            if asked.insert(name, count).is_some() {
+                return Err(CliError::input(format!("group `{name}` is given twice")));
+            }
         }
     }
     let selected = groups.values().filter_map(|group| {
-        let asked = wanted.iter().find(|one| one.name == group.name.as_str());
-        if asked.is_none() && !wanted.is_empty() {
-            return None;
-        }
-        let count = asked.and_then(|one| one.count).or(group.count);
-        Some(GroupSpec { count, ..group.clone() })
+        let count = match asked.get(group.name.as_str()) {
+            Some(count) => *count,
+            None if wanted.is_empty() => None,
+            None => return None,
+        };
+        Some(GroupSpec { count: count.or(group.count), ..group.clone() })
     });
     Ok(selected.collect())
+}
+
+/// The groups that one word means, with their counts.
+fn named<'p>(one: &Wanted, project: &'p Project) -> Result<Vec<(&'p str, Option<u32>)>, CliError> {
+    let infrastructure = &project.infrastructure;
+    let is_it = |name: &&GroupName| name.as_str() == one.name;
+    if let Some(name) = infrastructure.groups.keys().find(is_it) {
+        return Ok(vec![(name.as_str(), one.count)]);
+    }
+    let cluster = infrastructure.clusters.iter().find(|(name, _)| is_it(name));
+    if let Some((name, members)) = cluster {
+        if one.count.is_some_and(|count| count > 0) {
+            return Err(CliError::input(format!("`{name}` is a cluster, and cannot have a count"))
+                .hint(format!(
+                    "say {name}=0 for none, or give counts to its groups: {}",
+                    names(&members.iter().map(GroupName::as_str).collect::<Vec<_>>())
+                )));
+        }
+        return Ok(members.iter().map(|member| (member.as_str(), one.count)).collect());
+    }
+    let all = infrastructure.groups.keys().chain(infrastructure.clusters.keys());
+    let known: Vec<&str> = all.map(GroupName::as_str).collect();
+    let error = CliError::input(format!("{} has no group `{}`", project.file.display(), one.name));
+    let error = match closest(&one.name, known.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    };
+    Err(error.hint(format!("groups: {}", names(&known))))
 }
 
 #[cfg(test)]

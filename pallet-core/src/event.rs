@@ -24,6 +24,13 @@ pub enum Event {
         /// The node.
         node: String,
     },
+    /// A node that was waited for answers.
+    Answered {
+        /// The node.
+        node: String,
+        /// Where its sshd listens; nothing for a node that needs none.
+        address: Option<String>,
+    },
     /// A node is being destroyed.
     Destroying {
         /// The node.
@@ -40,6 +47,13 @@ pub enum Event {
         node: String,
         /// Where.
         address: String,
+    },
+    /// A node is connected to, and its facts are known.
+    Connected {
+        /// The node.
+        node: String,
+        /// The account that is logged in.
+        user: String,
     },
     /// A host key was accepted on first contact, because its service or image says so.
     HostKeyAccepted {

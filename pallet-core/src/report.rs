@@ -1,9 +1,11 @@
 //! Reports: what a run did, as values.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Seen;
 use crate::spec::Origin;
 
 /// What a run did, or in check mode would do.
@@ -20,12 +22,17 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Failures that belong to no node's phase: creating, destroying.
     pub failures: Vec<Failure>,
+    /// Why the run was stopped before it was done, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 impl Report {
-    /// Whether anything failed anywhere.
+    /// Whether anything failed anywhere, or the run was stopped.
     pub fn failed(&self) -> bool {
-        !self.failures.is_empty() || self.nodes.iter().any(|node| node.failure().is_some())
+        self.stopped.is_some()
+            || !self.failures.is_empty()
+            || self.nodes.iter().any(|node| node.failure().is_some())
     }
 
     /// Counts actions over all nodes and phases.
@@ -92,6 +99,9 @@ pub struct PhaseReport {
     pub duration: Duration,
     /// What stopped it.
     pub failure: Option<Failure>,
+    /// Values that its actions have read from the node, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// What became of one action.
@@ -116,6 +126,22 @@ pub struct ActionReport {
     /// How long it ran on the node.
     #[serde(rename = "millis", with = "millis")]
     pub duration: Duration,
+    /// Check mode: what the prediction is grounded on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Ground>,
+}
+
+/// What a prediction is grounded on, as digests: if all of them are the same later on, the
+/// prediction still holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ground {
+    /// What the action describes.
+    pub description: String,
+    /// How the node would be changed.
+    pub change: Option<String>,
+    /// What was seen of the node.
+    pub seen: Vec<Seen>,
 }
 
 /// How an action ended.

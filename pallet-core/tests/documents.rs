@@ -241,7 +241,8 @@ fn display_gives_one_line_for_each_mistake_and_its_help() {
     assert_eq!(
         error.expect_err("it has two mistakes").to_string(),
         "pallet.toml:2:1: unknown key `cuont` in `group-spec.web`\n  \
-         help: did you mean `count`? allowed keys: `count`, `node-spec`, `extends`, `roles`, `settings`, `phases`\n\
+         help: did you mean `count`? allowed keys: `count`, `node-filter`, `environment`, \
+         `node-spec`, `extends`, `roles`, `settings`, `phases`, `default-phases`, `packager`\n\
          pallet.toml:3:12: there is no server-spec `bse`\n  \
          help: did you mean `base`? server-specs: `base`"
     );

@@ -1,5 +1,7 @@
 //! `pallet converge`: make nodes exist, and be as described.
 
+use std::path::PathBuf;
+
 use pallet_core::action::Mode;
 
 use super::Ended;
@@ -7,6 +9,7 @@ use crate::args::{Global, Limits, Work};
 use crate::confirm;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::plan_file;
 use crate::project::Project;
 use crate::run::{self, Job};
 use crate::selection::{self, Wanted};
@@ -14,9 +17,10 @@ use crate::selection::{self, Wanted};
 /// What `pallet converge` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Groups, with a count for this run or without [default: all groups, with their counts]
-    #[arg(value_name = "GROUP[=COUNT]", value_parser = Wanted::parse)]
-    groups: Vec<Wanted>,
+    /// Groups or clusters, with a count for this run or without [default: all groups, with their
+    /// counts]; or the file of a plan
+    #[arg(value_name = "GROUP[=COUNT]|PLAN", value_parser = What::parse)]
+    what: Vec<What>,
     #[command(flatten)]
     work: Work,
     /// Destroy nodes that are too many without asking
@@ -29,10 +33,40 @@ pub struct Args {
     limits: Limits,
 }
 
+/// A group or a plan.
+#[derive(Debug, Clone)]
+enum What {
+    Group(Wanted),
+    Plan(PathBuf),
+}
+
+impl What {
+    /// Neither a dot nor a slash can stand in a group's name.
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.contains(['.', '/']) {
+            return Ok(Self::Plan(text.into()));
+        }
+        Wanted::parse(text).map(Self::Group)
+    }
+}
+
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
+    let mut wanted = Vec::new();
+    for what in &args.what {
+        match what {
+            What::Plan(path) if args.what.len() == 1 => {
+                return carry_out(path.clone(), global, args, output).await;
+            }
+            What::Plan(path) => {
+                let message = format!("the plan {} stands for itself", path.display());
+                return Err(CliError::input(message).hint("name either one plan, or groups"));
+            }
+            What::Group(one) => wanted.push(one.clone()),
+        }
+    }
     let project = Project::load(global.config.as_deref())?;
-    let groups = selection::select(&args.groups, &project)?;
+    let groups = selection::select(&wanted, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
     let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: args.keep_failed };
     run::run(project, job, output, async |fleet| {
@@ -40,6 +74,33 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
         if mode == Mode::Apply && !args.yes {
             confirm::destroy(&preview).await?;
         }
+        Ok(fleet.carry_out(preview).await)
+    })
+    .await
+}
+
+/// Carries out a plan. It was looked at: what it destroys is not asked about again.
+async fn carry_out(
+    path: PathBuf,
+    global: &Global,
+    args: &Args,
+    output: &Output,
+) -> Result<Ended, CliError> {
+    if !args.work.phases.is_empty() || args.work.dry_run {
+        let message = "a plan says itself which phases are run, and was looked at already";
+        return Err(CliError::input(message).hint("leave --phase and --dry-run out"));
+    }
+    let plan = plan_file::read(&path)?;
+    let project = plan.project(global.config.as_deref())?;
+    let groups = plan.groups(&project)?;
+    let job = Job {
+        groups: &groups,
+        limits: args.limits,
+        mode: Mode::Apply,
+        keep_failed: args.keep_failed,
+    };
+    run::run(project, job, output, async |fleet| {
+        let preview = fleet.recheck(&plan.plan, &groups).await?;
         Ok(fleet.carry_out(preview).await)
     })
     .await

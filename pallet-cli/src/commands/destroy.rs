@@ -14,7 +14,7 @@ use crate::selection::{self, Wanted};
 /// What `pallet destroy` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Groups
+    /// Groups or clusters
     #[arg(
         value_name = "GROUP",
         value_parser = Wanted::parse_name,
@@ -36,6 +36,10 @@ pub struct Args {
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
     let project = Project::load(global.config.as_deref())?;
     let mut groups = selection::select(&args.groups, &project)?;
+    if args.all {
+        // Groups of existing nodes have none of their own.
+        groups.retain(|group| group.filter.is_none());
+    }
     for group in &mut groups {
         group.count = Some(0);
     }

@@ -13,7 +13,7 @@ use crate::selection::{self, Wanted};
 /// What `pallet lift` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Groups [default: all]
+    /// Groups or clusters [default: all]
     #[arg(value_name = "GROUP", value_parser = Wanted::parse_name)]
     groups: Vec<Wanted>,
     #[command(flatten)]

@@ -4,6 +4,7 @@ mod converge;
 mod destroy;
 mod lift;
 mod nodes;
+mod plan;
 
 use clap::Subcommand;
 
@@ -14,11 +15,20 @@ use crate::output::Output;
 /// A subcommand with its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show what `converge` would do, and change nothing
+    ///
+    /// Looks at all nodes and tells what would be created, started, destroyed and changed, with
+    /// differences. With --out the plan is kept in a file, for `pallet converge FILE`, which does
+    /// what was shown, or refuses when something has moved on.
+    Plan(plan::Args),
     /// Create, start and destroy nodes until the counts are right, then configure them
     ///
     /// Creates what is missing, starts what is stopped and destroys what is too much of each
-    /// group; then runs `settings`, `bootstrap` on new nodes, `install`, `configure`, and the
-    /// phases asked for. Asks before it destroys.
+    /// group; then runs `settings`, `bootstrap` on new nodes, the default phases (`install`,
+    /// `configure`), and the phases asked for. Asks before it destroys.
+    ///
+    /// In place of groups it takes a plan: a file that `pallet plan --out` has written. It then
+    /// does what the plan shows, without asking again, and refuses when something has moved on.
     Converge(converge::Args),
     /// Configure the nodes that run, whatever the counts are
     ///
@@ -40,6 +50,7 @@ pub enum Command {
 /// Carries out the subcommand.
 pub async fn run(cli: Cli, output: &Output) -> Result<Ended, CliError> {
     match &cli.command {
+        Command::Plan(args) => plan::run(&cli.global, args, output).await,
         Command::Converge(args) => converge::run(&cli.global, args, output).await,
         Command::Lift(args) => lift::run(&cli.global, args, output).await,
         Command::Nodes(args) => nodes::run(&cli.global, args, output).await,
@@ -58,6 +69,8 @@ pub enum Ended {
     BadInput,
     /// It was not allowed to go on, or was interrupted.
     Stopped,
+    /// Looking was all that was asked for, and there is something to change.
+    Pending,
 }
 
 impl Ended {
@@ -68,6 +81,7 @@ impl Ended {
             Self::Failed => 1,
             Self::BadInput => 2,
             Self::Stopped => 3,
+            Self::Pending => 4,
         }
     }
 }

@@ -26,6 +26,11 @@ fn converge() {
 }
 
 #[test]
+fn plan() {
+    check("plan.txt", &["plan", "--help"]);
+}
+
+#[test]
 fn lift() {
     check("lift.txt", &["lift", "--help"]);
 }

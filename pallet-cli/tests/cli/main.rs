@@ -13,4 +13,6 @@ mod interrupt;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod support;

@@ -59,6 +59,8 @@ impl Folder {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pallet"));
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        // Nothing of the user's, and nothing that tests share.
+        command.env("PALLET_HOME", self.path(".pallet"));
         command
     }
 
@@ -76,6 +78,7 @@ impl Folder {
             .args(["-qec", &line, "/dev/null"])
             .current_dir(self.0.path())
             .env("TERM", "xterm")
+            .env("PALLET_HOME", self.path(".pallet"))
             .env("NO_COLOR", no_color)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -46,7 +46,8 @@ impl ActionError {
 pub struct Preparation<'a> {
     /// The node's facts.
     pub facts: &'a Facts,
-    /// Values for templates: `node`, `facts`, `settings`, `environment`, `nodes`.
+    /// Values for templates: `node`, `facts`, `settings`, `environment`, `arguments`, `values`,
+    /// `nodes`.
     pub values: &'a Value,
     /// The folder of the document in which the step stands.
     pub base: &'a Path,

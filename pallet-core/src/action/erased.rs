@@ -43,6 +43,11 @@ impl ActionBox {
         Self(Arc::new(action))
     }
 
+    /// Whether both are the same value, and not only alike.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The action's name: `remote-file`.
     pub fn name(&self) -> &'static str {
         self.0.name()
@@ -63,7 +68,44 @@ impl ActionBox {
     /// # Errors
     /// Those of the action.
     pub fn prepare(&self, context: &Preparation<'_>) -> Result<ActionBox, ActionError> {
-        Ok(self.0.prepare(context)?.unwrap_or_else(|| self.clone()))
+        Ok(self.prepare_if_needed(context)?.unwrap_or_else(|| self.clone()))
+    }
+
+    /// See [`Action::prepare`]; `None` where the action is fine as it is.
+    pub(crate) fn prepare_if_needed(
+        &self,
+        context: &Preparation<'_>,
+    ) -> Result<Option<ActionBox>, ActionError> {
+        self.0.prepare(context)
+    }
+
+    /// The action's parameters, as documents write them.
+    ///
+    /// # Errors
+    /// [`ActionError`] when they cannot be written, which is a mistake in the action.
+    pub fn parameters(&self) -> Result<Value, ActionError> {
+        self.0.parameters()
+    }
+
+    /// The action with parameters that `change` has changed.
+    pub(crate) fn filled(&self, change: impl FnOnce(&mut Value)) -> Result<ActionBox, ActionError> {
+        let before = self.parameters()?;
+        let mut parameters = before.clone();
+        change(&mut parameters);
+        if parameters == before { Ok(self.clone()) } else { self.0.with_parameters(parameters) }
+    }
+
+    /// See [`Action::value_name`].
+    pub fn value_name(&self) -> Option<&str> {
+        self.0.value_name()
+    }
+
+    /// See [`Action::value`].
+    ///
+    /// # Errors
+    /// Those of the action.
+    pub fn value(&self, view: &View<'_>) -> Result<String, ActionError> {
+        self.0.value(view)
     }
 
     /// See [`Action::probe`].
@@ -100,6 +142,10 @@ trait Erased: Send + Sync {
     fn prepare(&self, context: &Preparation<'_>) -> Result<Option<ActionBox>, ActionError>;
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet);
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError>;
+    fn parameters(&self) -> Result<Value, ActionError>;
+    fn with_parameters(&self, parameters: Value) -> Result<ActionBox, ActionError>;
+    fn value_name(&self) -> Option<&str>;
+    fn value(&self, view: &View<'_>) -> Result<String, ActionError>;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -122,6 +168,26 @@ impl<A: Action> Erased for A {
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
         Action::decide(self, view)
+    }
+
+    fn parameters(&self) -> Result<Value, ActionError> {
+        serde_json::to_value(self)
+            .map_err(|error| ActionError::new(format!("its parameters cannot be written: {error}")))
+    }
+
+    fn with_parameters(&self, parameters: Value) -> Result<ActionBox, ActionError> {
+        let read = serde_json::from_value::<A>(parameters);
+        read.map(ActionBox::new).map_err(|error| {
+            ActionError::new(format!("what was read from the node does not fit: {error}"))
+        })
+    }
+
+    fn value_name(&self) -> Option<&str> {
+        Action::value_name(self)
+    }
+
+    fn value(&self, view: &View<'_>) -> Result<String, ActionError> {
+        Action::value(self, view)
     }
 
     fn as_any(&self) -> &dyn Any {

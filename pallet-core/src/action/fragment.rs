@@ -1,5 +1,6 @@
 //! Fragments: the shell code with which one action changes a node.
 
+use super::digest::digest;
 use crate::shell;
 
 /// The part of an apply program that carries out one action.
@@ -62,5 +63,11 @@ impl Fragment {
     /// The payloads, in the order in which the code takes them.
     pub fn payloads(&self) -> &[Vec<u8>] {
         &self.payloads
+    }
+
+    /// Digest of all that the fragment does.
+    pub(crate) fn digest(&self) -> String {
+        let payloads = self.payloads.iter().map(Vec::as_slice);
+        digest(std::iter::once(self.code.as_bytes()).chain(payloads))
     }
 }

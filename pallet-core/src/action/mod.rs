@@ -7,6 +7,7 @@
 
 mod context;
 mod decision;
+mod digest;
 mod erased;
 mod fragment;
 mod key;
@@ -15,11 +16,12 @@ mod probe;
 
 pub use context::{ActionError, Mode, Preparation, View};
 pub use decision::{Certainty, Change, Decision, Effects};
+pub(crate) use digest::digest;
 pub use erased::{ActionBox, ActionInfo};
 pub use fragment::Fragment;
 pub use key::Key;
 pub use knowledge::Knowledge;
-pub use probe::{ProbeKind, ProbeSet};
+pub use probe::{ProbeKind, ProbeSet, Seen};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -62,4 +64,18 @@ pub trait Action:
     /// # Errors
     /// [`ActionError`] when the description cannot be reached from what was found.
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError>;
+
+    /// The name under which this action offers a value read from the node to later actions (as a
+    /// placeholder), and to later phases. Default: it offers none.
+    fn value_name(&self) -> Option<&str> {
+        None
+    }
+
+    /// The value that was read, once what [`probe`](Self::probe) asked for is known.
+    ///
+    /// # Errors
+    /// [`ActionError`] when there is none.
+    fn value(&self, _view: &View<'_>) -> Result<String, ActionError> {
+        Err(ActionError::new("the action offers no value").help("this is a mistake in the action"))
+    }
 }

@@ -4,6 +4,9 @@ use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use serde::{Deserialize, Serialize};
+
+use super::digest::digest;
 use super::{Key, Knowledge};
 
 /// One kind of question about a node, answered for many subjects by one process.
@@ -17,6 +20,9 @@ pub trait ProbeKind: Send + Sync + 'static {
     type Request: Clone + Ord + Debug + Send + Sync + 'static;
     /// What is found.
     type Answer: Clone + Debug + Send + Sync + 'static;
+    /// Whether the answer changes by itself as time goes by, as ages do. A saved plan does not
+    /// insist on it then. Default: it does not.
+    const DRIFTS: bool = false;
 
     /// The part of the node that the answer depends on.
     fn key(request: &Self::Request) -> Key;
@@ -88,10 +94,33 @@ impl ProbeSet {
         }
     }
 
+    /// The parts of the node that the questions are about.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.batches.values().flat_map(|batch| batch.keys()).collect()
+    }
+
+    /// What of `known` answers these questions: what a decision is grounded on.
+    pub(crate) fn seen(&self, known: &Knowledge) -> Vec<Seen> {
+        self.batches.values().flat_map(|batch| batch.seen(known)).collect()
+    }
+
     /// The batches, one per kind, in a stable order.
     pub(crate) fn batches(&self) -> impl Iterator<Item = &dyn Batch> {
         self.batches.values().map(AsRef::as_ref).filter(|batch| !batch.is_empty())
     }
+}
+
+/// What was seen of one part of a node, in a form that can be kept and compared, and that tells
+/// nothing of contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Seen {
+    /// The kind of question.
+    pub probe: String,
+    /// The part of the node.
+    pub what: String,
+    /// Digest of the answer.
+    pub digest: String,
 }
 
 /// All requests of one kind, with the kind's type erased.
@@ -103,6 +132,8 @@ pub(crate) trait Batch: Debug + Send + Sync {
     fn learn(&self, output: &[u8], into: &mut Knowledge) -> Result<(), String>;
     fn is_answered(&self, known: &Knowledge, predicted: &Knowledge, written: &[Key]) -> bool;
     fn add_unknown(&mut self, other: &dyn Batch, known: &Knowledge);
+    fn seen(&self, known: &Knowledge) -> Vec<Seen>;
+    fn keys(&self) -> Vec<Key>;
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
@@ -166,6 +197,25 @@ impl<K: ProbeKind> Batch for Requests<K> {
             let unknown = other.requests.iter().filter(|request| known.get::<K>(request).is_none());
             self.requests.extend(unknown.cloned());
         }
+    }
+
+    fn seen(&self, known: &Knowledge) -> Vec<Seen> {
+        if K::DRIFTS {
+            return Vec::new();
+        }
+        let seen = |request: &K::Request| {
+            let answer = known.get::<K>(request)?;
+            Some(Seen {
+                probe: K::NAME.to_owned(),
+                what: K::key(request).to_string(),
+                digest: digest([format!("{request:?} {answer:?}").as_bytes()]),
+            })
+        };
+        self.requests.iter().filter_map(seen).collect()
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.requests.iter().map(K::key).collect()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 pub use node_list::{HostKeySetting, ListedNode, NodeList, NodeListConfig};
 pub use provider::{Provider, ProviderBox, ProviderContext, ServiceOpener};
 
+use crate::facts::Facts;
 use crate::login::Login;
-use crate::spec::NodeSpec;
+use crate::spec::{ImageSpec, NodeSpec};
 use crate::transport::{Endpoint, HostKeys};
 
 /// A node as its service sees it.
@@ -71,6 +72,13 @@ pub trait ComputeService: Send + Sync {
     /// The service's name in documents and reports.
     fn name(&self) -> &str;
 
+    /// What tells the service apart from others that have the same name in other documents: where
+    /// it is. Two converges of one group are kept apart if they mean the same service. Default:
+    /// the name.
+    fn identity(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// All nodes of ours, stopped ones included, those of other groups too.
     ///
     /// # Errors
@@ -82,6 +90,20 @@ pub trait ComputeService: Send + Sync {
     /// # Errors
     /// [`ComputeError`]: what in `spec` cannot be met, and what there is instead.
     async fn check(&self, spec: &NodeSpec) -> Result<(), ComputeError>;
+
+    /// Says whether a node could be destroyed, without touching it. Default: yes.
+    ///
+    /// # Errors
+    /// [`ComputeError`]: why not.
+    async fn check_destroy(&self, _node: &Node) -> Result<(), ComputeError> {
+        Ok(())
+    }
+
+    /// What is known of nodes of `spec` before they exist: what their image is. Default: what the
+    /// spec itself says of it.
+    async fn expected_facts(&self, spec: &NodeSpec) -> Facts {
+        facts_of(&spec.image)
+    }
 
     /// Creates and starts nodes, concurrently as far as the service bears it. One result per
     /// request, in order. A creation that fails leaves nothing behind.
@@ -120,6 +142,17 @@ pub trait ComputeService: Send + Sync {
 
     /// Ends what the service holds open. The service is not used afterwards.
     async fn close(&self) {}
+}
+
+/// What a node-spec says of its nodes' operating system.
+fn facts_of(image: &ImageSpec) -> Facts {
+    let os = image.os_family.clone().unwrap_or_default();
+    Facts {
+        os_families: (!os.is_empty()).then(|| os.clone()).into_iter().collect(),
+        os,
+        os_version: image.os_version.clone().unwrap_or_default(),
+        ..Facts::default()
+    }
 }
 
 /// What a compute service could not do.

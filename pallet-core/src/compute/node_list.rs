@@ -132,12 +132,25 @@ impl ComputeService for NodeList {
         &self.name
     }
 
+    fn identity(&self) -> String {
+        let place = |node: &Node| match &node.endpoint {
+            Some(endpoint) => format!("{} {endpoint}", node.name),
+            None => node.name.clone(),
+        };
+        let places: Vec<String> = self.nodes.iter().map(place).collect();
+        format!("{}: {}", self.name, places.join(", "))
+    }
+
     async fn nodes(&self) -> Result<Vec<Node>, ComputeError> {
         Ok(self.nodes.clone())
     }
 
     async fn check(&self, _spec: &NodeSpec) -> Result<(), ComputeError> {
         Err(self.refuse("create", "nodes"))
+    }
+
+    async fn check_destroy(&self, node: &Node) -> Result<(), ComputeError> {
+        Err(self.refuse("destroy", &node.name))
     }
 
     async fn create(&self, requests: Vec<CreateNode>) -> Vec<Result<Node, ComputeError>> {

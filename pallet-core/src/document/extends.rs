@@ -6,41 +6,44 @@ use toml::Spanned;
 
 use super::diagnostic::Mistake;
 use super::reader::Reader;
-use super::specs::{SpecDraft, check_reference};
+use super::specs::{NodeSpecs, SpecDraft, check_reference};
 use crate::spec::ServerSpec;
 
 /// The server-specs of a document, by name.
 pub(super) type ServerSpecs = BTreeMap<String, SpecDraft>;
 
-/// The specs that `spec` builds on, directly or not, in the order in which they run: bases before
-/// what builds on them, in listed order, each once, at the first place where it is reached.
-pub(super) fn bases<'s>(spec: &'s SpecDraft, specs: &'s ServerSpecs) -> Vec<&'s SpecDraft> {
+/// `tops` with the specs that they build on, directly or not, in the order in which they run: bases
+/// before what builds on them, in listed order, each once, at the first place where it is reached.
+pub(super) fn parts<'s>(tops: &[&'s SpecDraft], specs: &'s ServerSpecs) -> Vec<&'s SpecDraft> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
-    // A stack of our own: chains may be long.
-    let mut open = vec![(None, spec.extends.iter())];
-    while let Some((spec, rest)) = open.last_mut() {
-        if let Some(base) = rest.next() {
-            if let Some((name, base)) = specs.get_key_value(base.get_ref())
-                && seen.insert(name)
-            {
-                open.push((Some(base), base.extends.iter()));
+    for top in tops {
+        // A stack of our own: chains may be long.
+        let mut open = vec![(*top, top.extends.iter())];
+        while let Some((spec, rest)) = open.last_mut() {
+            if let Some(base) = rest.next() {
+                if let Some((name, base)) = specs.get_key_value(base.get_ref())
+                    && seen.insert(name)
+                {
+                    open.push((base, base.extends.iter()));
+                }
+            } else {
+                order.push(*spec);
+                open.pop();
             }
-        } else {
-            order.extend(*spec);
-            open.pop();
         }
     }
     order
 }
 
-/// A spec with everything that it builds on.
+/// Specs with everything that they build on, the last of them on top.
 ///
 /// Bases are merged one after the other and not tree by tree, so that a base which is reached
 /// twice runs once and does not win its settings back from what was built on it.
-pub(super) fn merged(spec: &SpecDraft, specs: &ServerSpecs) -> ServerSpec {
-    let bases: Vec<ServerSpec> = bases(spec, specs).into_iter().map(SpecDraft::own).collect();
-    spec.own().extends_all(&bases)
+pub(super) fn merged(tops: &[&SpecDraft], specs: &ServerSpecs, nodes: &NodeSpecs) -> ServerSpec {
+    let parts: Vec<ServerSpec> =
+        parts(tops, specs).into_iter().map(|part| part.own(nodes)).collect();
+    ServerSpec::new().extends_all(&parts)
 }
 
 /// Notes unknown names and circles, and gives the names of all server-specs that have part in
@@ -48,7 +51,7 @@ pub(super) fn merged(spec: &SpecDraft, specs: &ServerSpecs) -> ServerSpec {
 pub(super) fn check<'s>(
     reader: &Reader,
     specs: &'s ServerSpecs,
-    groups: impl IntoIterator<Item = &'s SpecDraft>,
+    others: impl IntoIterator<Item = &'s SpecDraft>,
 ) -> BTreeSet<&'s str> {
     let mut broken = circles(reader, specs);
     for (name, spec) in specs {
@@ -56,8 +59,8 @@ pub(super) fn check<'s>(
             broken.insert(name);
         }
     }
-    for group in groups {
-        check_names(reader, group, specs);
+    for other in others {
+        check_names(reader, other, specs);
     }
     broken
 }

@@ -43,25 +43,36 @@
 //! hardware = { min-ram = 1024 }
 //!
 //! [server-spec.base]
-//! roles    = ["managed"]
-//! settings = { nginx = { port = 80 } } # by facility
+//! roles          = ["managed"]
+//! settings       = { nginx = { port = 80 } }   # by facility
+//! packager       = "apt"                       # in place of the one found
+//! default-phases = ["install", "configure"]    # what runs without being asked for
 //!
 //! [server-spec.base.phases]            # a phase is an array of steps
 //! configure = [
 //!   { remote-file = { path = "/etc/motd", content = "hi" }, id = "motd" },
 //!   { exec-script = "systemctl reload x", when-changed = "motd", only-on = { os-family = "debian" } },
 //!   { plan-fn = "announce", as-user = "admin" },
+//!   { directory = "/srv", before = "motd" },   # where declared order does not suffice
 //! ]
 //!
 //! [group-spec.web]                     # as a server-spec, and:
 //! extends   = ["base"]
 //! node-spec = "small"                  # or a table
 //! count     = 2
+//!
+//! [group-spec.old]                     # nodes that exist, whatever group they were made for
+//! node-filter = { names = ["db-*"], properties = { os-family = "debian" } }
+//!
+//! [cluster-spec.prod]                  # as a server-spec, for all nodes of its groups, and:
+//! groups      = { web = 4 }            # or a list; its group is called prod-web
+//! environment = { domain = "example.org" }
 //! ```
 //!
 //! What a spec extends runs first, in listed order; a spec that is reached on several ways runs
 //! once, at the first place.
 
+mod clusters;
 mod diagnostic;
 mod extends;
 mod position;
@@ -113,8 +124,11 @@ pub struct Infrastructure {
     pub admin_user: Option<Login>,
     /// Values that do not depend on a node.
     pub environment: Map<String, Value>,
-    /// Groups, everything that they extend merged into them.
+    /// Groups, everything that they extend merged into them; those of clusters under the names
+    /// that they have there.
     pub groups: BTreeMap<GroupName, GroupSpec>,
+    /// Clusters, with the names of their groups.
+    pub clusters: BTreeMap<GroupName, Vec<GroupName>>,
     /// Server-specs, everything that they extend merged into them.
     pub server_specs: BTreeMap<String, ServerSpec>,
     /// Node-specs.

@@ -157,7 +157,9 @@ impl<'t, 'd> Table<'t, 'd> {
 
     /// The entry of `key`, which thereby becomes an allowed key.
     pub(super) fn entry(&mut self, key: &'static str) -> Option<Entry<'t, 'd>> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let (key, value) = self.table.get_key_value(key)?;
         Some(Entry { name: join(&self.name, key), key, value })
     }

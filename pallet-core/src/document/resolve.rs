@@ -2,19 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::clusters::{ClusterDraft, read_cluster_spec};
+use super::diagnostic::Mistake;
 use super::extends::{self, ServerSpecs};
 use super::reader::{Entry, Reader, Table};
 use super::services::{read_admin_user, read_service};
 use super::specs::{
-    GroupDraft, NodeDraft, check_reference, read_group_spec, read_node_spec, read_server_spec,
+    GroupDraft, NodeDraft, NodeSpecs, SpecDraft, check_reference, read_environment,
+    read_group_spec, read_node_spec, read_server_spec,
 };
 use super::{Diagnostics, Document, Infrastructure, references};
 use crate::registry::Registry;
-use crate::spec::{GroupSpec, NodeSpec};
+use crate::spec::{GroupName, GroupSpec};
 
 /// Reads the whole `table` of `document`.
 pub(super) fn resolve(
@@ -35,60 +37,156 @@ pub(super) fn resolve(
     }
     let admin_user =
         root.entry("admin-user").and_then(|entry| read_admin_user(&reader, &base, &entry));
-    let environment = root.table("environment").map(|table| free_table(&reader, &table));
+    let environment = read_environment(&reader, &mut root);
 
     let node_specs = root.table("node-spec");
     let node_names = names(node_specs.as_ref());
-    let node_specs = section(node_specs.as_ref(), |entry| {
+    let node_specs: NodeSpecs = section(node_specs.as_ref(), |entry| {
         read_node_spec(&reader, &service_names, &entry.name, entry.value)
     });
     let specs: ServerSpecs = section(root.table("server-spec").as_ref(), |entry| {
-        read_server_spec(&reader, registry, entry)
+        read_server_spec(&reader, registry, &service_names, entry)
     });
-    let groups = section(root.table("group-spec").as_ref(), |entry| {
+    let group_section = root.table("group-spec");
+    let group_names = names(group_section.as_ref());
+    let groups = section(group_section.as_ref(), |entry| {
         read_group_spec(&reader, registry, &service_names, entry)
+    });
+    let clusters = section(root.table("cluster-spec").as_ref(), |entry| {
+        read_cluster_spec(&reader, registry, &service_names, entry)
     });
     root.finish();
 
-    for group in groups.values() {
-        if let NodeDraft::Named(name) = &group.node {
+    let drafts = Drafts { specs: &specs, node_specs: &node_specs, groups: &groups };
+    for spec in drafts.all().chain(clusters.values().map(|cluster| &cluster.spec)) {
+        if let Some(NodeDraft::Named(name)) = &spec.node {
             check_reference(&reader, &name.span(), name.get_ref(), &node_names, "node-spec");
         }
     }
-    let group_specs = || groups.values().map(|group| &group.spec);
-    let broken = extends::check(&reader, &specs, group_specs());
-    references::check(&reader, &specs, group_specs(), &broken);
+    for (name, _) in clusters.values().flat_map(|cluster| &cluster.members) {
+        check_reference(&reader, &name.span(), name.get_ref(), &group_names, "group-spec");
+    }
+    let others = groups.values().map(|group| &group.spec);
+    let broken =
+        extends::check(&reader, &specs, others.chain(clusters.values().map(|it| &it.spec)));
+    references::check(&reader, &specs, &drafts.lines(&clusters), &broken);
     drop(broken);
+    let (finished, members) = drafts.finished(&reader, &clusters);
     reader.finish()?;
 
-    let groups = groups.values().filter_map(|group| finished(group, &specs, &node_specs));
     Ok(Infrastructure {
         services,
         default_service: default_service.map(Spanned::into_inner),
         admin_user,
-        environment: environment.unwrap_or_default(),
-        groups: groups.map(|group| (group.name.clone(), group)).collect(),
+        environment,
+        groups: finished,
+        clusters: members,
         server_specs: specs
             .iter()
-            .map(|(name, spec)| (name.clone(), extends::merged(spec, &specs)))
+            .map(|(name, spec)| (name.clone(), extends::merged(&[spec], &specs, &node_specs)))
             .collect(),
         node_specs,
         base,
     })
 }
 
-/// A group whose parts have all been found to be right.
-fn finished(
-    group: &GroupDraft,
-    specs: &ServerSpecs,
-    node_specs: &BTreeMap<String, NodeSpec>,
-) -> Option<GroupSpec> {
-    let node = match &group.node {
-        NodeDraft::Named(name) => node_specs.get(name.get_ref())?.clone(),
-        NodeDraft::Inline(node) => NodeSpec::clone(node),
-    };
-    let server = extends::merged(&group.spec, specs);
-    Some(GroupSpec { name: group.name.clone()?, count: group.count, node, server })
+type Clusters = BTreeMap<String, ClusterDraft>;
+
+/// What groups are put together from.
+struct Drafts<'s> {
+    specs: &'s ServerSpecs,
+    node_specs: &'s NodeSpecs,
+    groups: &'s BTreeMap<String, GroupDraft>,
+}
+
+impl<'s> Drafts<'s> {
+    fn all(&self) -> impl Iterator<Item = &'s SpecDraft> {
+        self.specs.values().chain(self.groups.values().map(|group| &group.spec))
+    }
+
+    /// The groups that stand for themselves: in no cluster.
+    fn alone(&self, clusters: &Clusters) -> impl Iterator<Item = &'s GroupDraft> {
+        let members: BTreeSet<String> = clusters
+            .values()
+            .flat_map(|cluster| &cluster.members)
+            .map(|(name, _)| name.get_ref().clone())
+            .collect();
+        self.groups.iter().filter(move |(name, _)| !members.contains(*name)).map(|(_, it)| it)
+    }
+
+    /// The groups of a cluster, with their counts there.
+    fn members<'c>(
+        &self,
+        cluster: &'c ClusterDraft,
+    ) -> impl Iterator<Item = (&'c Spanned<String>, &'s GroupDraft, Option<u32>)> {
+        let groups = self.groups;
+        let member = move |(name, count): &'c (Spanned<String>, Option<u32>)| {
+            Some((name, groups.get(name.get_ref())?, *count))
+        };
+        cluster.members.iter().filter_map(member)
+    }
+
+    /// What is merged with each other: groups, alone or under their clusters.
+    fn lines<'c>(&self, clusters: &'c Clusters) -> Vec<Vec<&'c SpecDraft>>
+    where
+        's: 'c,
+    {
+        let alone = self.alone(clusters).map(|group| vec![&group.spec]);
+        let within = clusters.values().flat_map(|cluster| {
+            self.members(cluster).map(|(_, group, _)| vec![&cluster.spec, &group.spec])
+        });
+        alone.chain(within).collect()
+    }
+
+    /// All groups under the names that they have in a run, and those of each cluster.
+    fn finished(
+        &self,
+        reader: &Reader,
+        clusters: &Clusters,
+    ) -> (BTreeMap<GroupName, GroupSpec>, BTreeMap<GroupName, Vec<GroupName>>) {
+        let alone = self.alone(clusters).filter_map(|group| self.group(group, &[&group.spec]));
+        let mut all: BTreeMap<_, _> = alone.map(|it| (it.name.clone(), it)).collect();
+        let mut members: BTreeMap<GroupName, Vec<GroupName>> = BTreeMap::new();
+        for draft in clusters.values() {
+            let Some(cluster) = draft.cluster() else { continue };
+            let names = members.entry(cluster.name.clone()).or_default();
+            for (place, group, count) in self.members(draft) {
+                let Some(mut group) = self.group(group, &[&draft.spec, &group.spec]) else {
+                    continue;
+                };
+                group.count = count.or(group.count);
+                match cluster.adopt(group) {
+                    Err(message) => {
+                        reader.note(Mistake::new(place.span(), message).label("too long together"))
+                    }
+                    // Listed twice, which was noted.
+                    Ok(group) if names.contains(&group.name) => {}
+                    Ok(group) if all.contains_key(&group.name) => {
+                        let message = format!(
+                            "there are two groups `{}`: this one, within cluster `{}`, and another",
+                            group.name, cluster.name
+                        );
+                        let mistake = Mistake::new(place.span(), message).label("the second one");
+                        reader.note(mistake.help("rename one of them"));
+                    }
+                    Ok(group) => {
+                        names.push(group.name.clone());
+                        all.insert(group.name.clone(), group);
+                    }
+                }
+            }
+        }
+        (all, members)
+    }
+
+    fn group(&self, group: &GroupDraft, tops: &[&SpecDraft]) -> Option<GroupSpec> {
+        let server = extends::merged(tops, self.specs, self.node_specs);
+        let mut made = GroupSpec::new(group.name.clone()?, Default::default(), server);
+        made.count = group.count;
+        made.filter = group.filter.clone();
+        made.environment = group.environment.clone();
+        Some(made)
+    }
 }
 
 /// Reads a table of named things; those with mistakes are left out.
@@ -103,11 +201,4 @@ fn section<T>(
 /// The names in a section, of things with mistakes too: who refers to them is right.
 fn names(table: Option<&Table<'_, '_>>) -> BTreeSet<String> {
     table.into_iter().flat_map(Table::others).map(|entry| entry.key.to_string()).collect()
-}
-
-fn free_table(reader: &Reader, table: &Table<'_, '_>) -> Map<String, Value> {
-    let read = |entry: Entry<'_, '_>| {
-        Some((entry.key.to_string(), reader.json(&entry.name, entry.value)?))
-    };
-    table.others().filter_map(read).collect()
 }

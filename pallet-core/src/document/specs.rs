@@ -11,10 +11,15 @@ use super::diagnostic::Mistake;
 use super::reader::{Entry, Node, Reader, Table, join};
 use super::steps::{StepDraft, read_step};
 use super::values::dates_as_strings;
+use crate::facts::PackageManager;
 use crate::registry::Registry;
-use crate::spec::{GroupName, NodeSpec, Phase, ServerSpec};
+use crate::run::RESERVED_PHASES;
+use crate::spec::{GroupName, NodeFilter, NodeSpec, Phase, ServerSpec};
 
-/// What server-specs and group-specs have in common, as far as it could be read.
+/// The node-specs of a document, by name.
+pub(super) type NodeSpecs = BTreeMap<String, NodeSpec>;
+
+/// What server-specs, group-specs and cluster-specs have in common, as far as it could be read.
 #[derive(Debug)]
 pub(super) struct SpecDraft {
     /// What it is called in messages: `server-spec.base`.
@@ -23,13 +28,18 @@ pub(super) struct SpecDraft {
     pub(super) extends: Vec<Spanned<String>>,
     /// Its own phases.
     pub(super) phases: BTreeMap<String, Vec<StepDraft>>,
+    /// Which of the phases run without being asked for, with the place of the whole list.
+    pub(super) default_phases: Option<(Range<usize>, Vec<Spanned<String>>)>,
+    /// What nodes are made of.
+    pub(super) node: Option<NodeDraft>,
+    packager: Option<PackageManager>,
     roles: BTreeSet<String>,
     settings: Map<String, Value>,
 }
 
 impl SpecDraft {
     /// The spec without what it builds on.
-    pub(super) fn own(&self) -> ServerSpec {
+    pub(super) fn own(&self, nodes: &NodeSpecs) -> ServerSpec {
         let phase = |(name, steps): (&String, &Vec<StepDraft>)| {
             (name.clone(), Phase { steps: steps.iter().filter_map(StepDraft::step).collect() })
         };
@@ -37,12 +47,33 @@ impl SpecDraft {
             phases: self.phases.iter().map(phase).collect(),
             roles: self.roles.clone(),
             settings: self.settings.clone(),
+            packager: self.packager,
+            node: match &self.node {
+                Some(NodeDraft::Named(name)) => nodes.get(name.get_ref()).cloned(),
+                Some(NodeDraft::Inline(node)) => Some(NodeSpec::clone(node)),
+                None => None,
+            }
+            .unwrap_or_default(),
+            default_phases: self.order().into_iter().collect(),
         }
     }
 
-    fn read(reader: &Reader, registry: &Registry, table: &mut Table<'_, '_>) -> Self {
+    /// The names of `default_phases`.
+    pub(super) fn order(&self) -> Option<Vec<String>> {
+        let (_, phases) = self.default_phases.as_ref()?;
+        Some(phases.iter().map(|phase| phase.get_ref().clone()).collect())
+    }
+
+    /// Reads the keys that all specs have.
+    pub(super) fn read(
+        reader: &Reader,
+        registry: &Registry,
+        services: &BTreeSet<String>,
+        table: &mut Table<'_, '_>,
+    ) -> Self {
         Self {
             name: table.name().to_owned(),
+            node: read_node(reader, services, table.entry("node-spec")),
             extends: table.strings("extends"),
             roles: table.strings("roles").into_iter().map(Spanned::into_inner).collect(),
             settings: table
@@ -53,6 +84,10 @@ impl SpecDraft {
                 .table("phases")
                 .map(|phases| read_phases(reader, registry, &phases))
                 .unwrap_or_default(),
+            default_phases: read_default_phases(reader, table),
+            packager: table
+                .entry("packager")
+                .and_then(|entry| reader.typed(&entry.name, entry.value)),
         }
     }
 }
@@ -61,10 +96,11 @@ impl SpecDraft {
 pub(super) fn read_server_spec(
     reader: &Reader,
     registry: &Registry,
+    services: &BTreeSet<String>,
     entry: &Entry<'_, '_>,
 ) -> Option<SpecDraft> {
     let mut table = Table::of(reader, &entry.name, entry.value)?;
-    let draft = SpecDraft::read(reader, registry, &mut table);
+    let draft = SpecDraft::read(reader, registry, services, &mut table);
     table.finish();
     Some(draft)
 }
@@ -76,18 +112,20 @@ pub(super) struct GroupDraft {
     pub(super) name: Option<GroupName>,
     /// How many nodes there shall be.
     pub(super) count: Option<u32>,
-    /// What its nodes are made of.
-    pub(super) node: NodeDraft,
-    /// What is on them.
+    /// Which existing nodes it is made of, if it is.
+    pub(super) filter: Option<NodeFilter>,
+    /// Values for its nodes.
+    pub(super) environment: Map<String, Value>,
+    /// What its nodes are made of and what is on them.
     pub(super) spec: SpecDraft,
 }
 
-/// How a group-spec says what its nodes are made of.
+/// How a spec says what its nodes are made of.
 #[derive(Debug)]
 pub(super) enum NodeDraft {
     /// By the name of a node-spec.
     Named(Spanned<String>),
-    /// By a table of its own, or not at all.
+    /// By a table of its own.
     Inline(Box<NodeSpec>),
 }
 
@@ -98,21 +136,57 @@ pub(super) fn read_group_spec(
     services: &BTreeSet<String>,
     entry: &Entry<'_, '_>,
 ) -> Option<GroupDraft> {
-    let name = entry.key.get_ref().parse().inspect_err(|message: &String| {
-        reader.note(Mistake::new(entry.key.span(), message).label("no name for a group"));
-    });
+    let name = read_group_name(reader, entry, "no name for a group");
     let mut table = Table::of(reader, &entry.name, entry.value)?;
+    let count = table.entry("count");
+    let filter = table.entry("node-filter");
+    if let (Some(count), Some(_)) = (&count, &filter) {
+        let message = format!("`{}` has both a count and a node-filter", entry.name);
+        reader.note(
+            Mistake::new(count.key.span(), message).label("cannot be met").help(
+                "a group of existing nodes neither creates nor destroys; take one of them out",
+            ),
+        );
+    }
     let draft = GroupDraft {
-        name: name.ok(),
-        count: table.entry("count").and_then(|entry| read_count(reader, &entry)),
-        node: read_node(reader, services, table.entry("node-spec")),
-        spec: SpecDraft::read(reader, registry, &mut table),
+        name,
+        count: count.and_then(|entry| read_count(reader, &entry)),
+        filter: filter.and_then(|entry| reader.typed(&entry.name, entry.value)),
+        environment: read_environment(reader, &mut table),
+        spec: SpecDraft::read(reader, registry, services, &mut table),
     };
     table.finish();
     Some(draft)
 }
 
-fn read_count(reader: &Reader, entry: &Entry<'_, '_>) -> Option<u32> {
+/// Reads the key under which a group or a cluster stands.
+pub(super) fn read_group_name(
+    reader: &Reader,
+    entry: &Entry<'_, '_>,
+    label: &str,
+) -> Option<GroupName> {
+    let name = entry.key.get_ref().parse();
+    name.inspect_err(|message: &String| {
+        reader.note(Mistake::new(entry.key.span(), message).label(label));
+    })
+    .ok()
+}
+
+/// Reads the free table under `environment`.
+pub(super) fn read_environment(reader: &Reader, table: &mut Table<'_, '_>) -> Map<String, Value> {
+    table.table("environment").map(|table| free_table(reader, &table)).unwrap_or_default()
+}
+
+/// Reads a table whose keys and values mean nothing to us.
+fn free_table(reader: &Reader, table: &Table<'_, '_>) -> Map<String, Value> {
+    let read = |entry: Entry<'_, '_>| {
+        Some((entry.key.to_string(), reader.json(&entry.name, entry.value)?))
+    };
+    table.others().filter_map(read).collect()
+}
+
+/// Reads how many of something there shall be.
+pub(super) fn read_count(reader: &Reader, entry: &Entry<'_, '_>) -> Option<u32> {
     let expected = "a whole number that is not negative";
     let DeValue::Integer(integer) = entry.value.get_ref() else {
         reader.note_wrong_kind(&entry.name, entry.value, expected);
@@ -136,24 +210,44 @@ fn read_node(
     reader: &Reader,
     services: &BTreeSet<String>,
     entry: Option<Entry<'_, '_>>,
-) -> NodeDraft {
-    let inline = |node| NodeDraft::Inline(Box::new(node));
-    let Some(entry) = entry else {
-        return inline(NodeSpec::default());
-    };
+) -> Option<NodeDraft> {
+    let entry = entry?;
     match entry.value.get_ref() {
         DeValue::String(name) => {
-            NodeDraft::Named(Spanned::new(entry.value.span(), name.to_string()))
+            Some(NodeDraft::Named(Spanned::new(entry.value.span(), name.to_string())))
         }
         DeValue::Table(_) => {
-            inline(read_node_spec(reader, services, &entry.name, entry.value).unwrap_or_default())
+            let node = read_node_spec(reader, services, &entry.name, entry.value)?;
+            Some(NodeDraft::Inline(Box::new(node)))
         }
         _ => {
             let expected = "the name of a node-spec or a table";
             reader.note_wrong_kind(&entry.name, entry.value, expected);
-            inline(NodeSpec::default())
+            None
         }
     }
+}
+
+fn read_default_phases(
+    reader: &Reader,
+    table: &mut Table<'_, '_>,
+) -> Option<(Range<usize>, Vec<Spanned<String>>)> {
+    let span = table.entry("default-phases")?.value.span();
+    let phases = table.strings("default-phases");
+    for (position, phase) in phases.iter().enumerate() {
+        let at = |message| Mistake::new(phase.span(), message);
+        if RESERVED_PHASES.contains(&phase.get_ref().as_str()) {
+            reader.note(
+                at(format!("phase `{phase}` has a place of its own in a run"))
+                    .label("not a default phase")
+                    .help("it runs where it belongs, without being listed"),
+            );
+        }
+        if phases.iter().take(position).any(|earlier| earlier.get_ref() == phase.get_ref()) {
+            reader.note(at(format!("phase `{phase}` is listed twice")).label("the second one"));
+        }
+    }
+    Some((span, phases))
 }
 
 /// Reads a node-spec: a `[node-spec.NAME]` table, or one within a group-spec.

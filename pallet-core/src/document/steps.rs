@@ -11,7 +11,7 @@ use crate::registry::Registry;
 use crate::spec::{OnlyOn, Origin, Step, StepKind};
 
 /// The keys of a step beside its action.
-const RESERVED: [&str; 4] = ["id", "when-changed", "only-on", "as-user"];
+const RESERVED: [&str; 6] = ["id", "when-changed", "before", "after", "only-on", "as-user"];
 
 /// The key of a step that runs a plan function in place of an action.
 const PLAN_FN: &str = "plan-fn";
@@ -25,6 +25,10 @@ pub(super) struct StepDraft {
     pub(super) id: Option<Spanned<String>>,
     /// Names of steps that it depends on.
     pub(super) when_changed: Vec<Spanned<String>>,
+    /// Names of steps that it comes before.
+    pub(super) before: Vec<Spanned<String>>,
+    /// Names of steps that it comes after.
+    pub(super) after: Vec<Spanned<String>>,
     only_on: Option<OnlyOn>,
     as_user: Option<String>,
     /// Where it stands.
@@ -34,10 +38,13 @@ pub(super) struct StepDraft {
 impl StepDraft {
     /// The step, if there was no mistake in what it does.
     pub(super) fn step(&self) -> Option<Step> {
+        let names = |ids: &[Spanned<String>]| ids.iter().map(|id| id.get_ref().clone()).collect();
         Some(Step {
             kind: self.kind.clone()?,
             id: self.id.as_ref().map(|id| id.get_ref().clone()),
-            when_changed: self.when_changed.iter().map(|id| id.get_ref().clone()).collect(),
+            when_changed: names(&self.when_changed),
+            before: names(&self.before),
+            after: names(&self.after),
             only_on: self.only_on.clone(),
             as_user: self.as_user.clone(),
             origin: self.origin.clone(),
@@ -69,6 +76,8 @@ pub(super) fn read_step(
         }
     });
     let when_changed = table.string_or_strings("when-changed");
+    let before = table.string_or_strings("before");
+    let after = table.string_or_strings("after");
     let only_on = table.entry("only-on").and_then(|entry| reader.typed(&entry.name, entry.value));
     let as_user = table.string("as-user").map(|user| {
         if !is_user(user.get_ref()) {
@@ -82,6 +91,8 @@ pub(super) fn read_step(
         kind,
         id,
         when_changed,
+        before,
+        after,
         only_on,
         as_user,
         origin: reader.origin(&value.span()),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::facts::Facts;
+use super::wave::Foresight;
+use crate::facts::{Facts, PackageManager};
 use crate::login::Login;
 use crate::session::{Session, SessionError};
 use crate::transport::{Endpoint, HostKeys, LocalTransport, Transport, TransportError};
@@ -81,6 +82,7 @@ impl Connector {
             login,
             session_timeout: timeout,
             accepted_host_key: None,
+            foresight: Foresight::default(),
         })
     }
 
@@ -117,6 +119,8 @@ pub struct Connection {
     facts: Facts,
     sessions: HashMap<Option<String>, Session>,
     accepted_host_key: Option<String>,
+    /// Check mode: what the phases that were looked at so far would do.
+    pub(super) foresight: Foresight,
 }
 
 /// Why a node could not be connected to.
@@ -151,6 +155,11 @@ impl Connection {
     /// What the node is.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Works with this package manager in place of the one that was found.
+    pub fn use_package_manager(&mut self, manager: PackageManager) {
+        self.facts.package_manager = Some(manager);
     }
 
     /// The fingerprint of a host key that was accepted on first contact.

@@ -10,6 +10,7 @@ mod control;
 mod output;
 mod phase;
 mod run_id;
+mod values;
 mod wave;
 
 pub use connection::{Connection, ConnectionError, Connector, Reach};

@@ -35,7 +35,7 @@ pub async fn run_phase(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseR
     let facts = connection.facts().clone();
     let mut runner = Runner {
         run,
-        waves: Waves::new(run.actions, &facts, run.mode),
+        waves: Waves::new(run.actions, &facts, run.mode, std::mem::take(&mut connection.foresight)),
         work: run.actions.iter().map(|_| Work::default()).collect(),
     };
     run.events.send(Event::PhaseStarted {
@@ -44,6 +44,7 @@ pub async fn run_phase(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseR
         actions: run.actions.len(),
     });
     let failure = runner.run(connection).await.err().map(|stop| runner.failure(stop));
+    connection.foresight = runner.waves.foresight(run.phase);
     let report = runner.report(failure, started.elapsed());
     if let Some(failure) = &report.failure {
         run.events.send(Event::Failed { failure: failure.clone() });
@@ -258,6 +259,7 @@ impl Runner<'_> {
         // was not tried either.
         let mut is_failed_here = failure.as_ref().is_some_and(|failure| failure.action.is_some());
         let mut actions = Vec::new();
+        let values = self.waves.values().clone();
         for ((planned, outcome), work) in
             self.run.actions.iter().zip(self.waves.outcomes()).zip(self.work)
         {
@@ -267,11 +269,11 @@ impl Runner<'_> {
                     true => Status::Failed,
                     false => Status::Skipped { reason },
                 };
-                Outcome { status, details: Vec::new(), diff: None }
+                Outcome::bare(status)
             });
             actions.push(action_report(planned, outcome, work));
         }
-        PhaseReport { phase: self.run.phase.to_owned(), actions, duration, failure }
+        PhaseReport { phase: self.run.phase.to_owned(), actions, duration, failure, values }
     }
 }
 
@@ -283,6 +285,7 @@ fn action_report(planned: &PlannedAction, outcome: Outcome, work: Work) -> Actio
         status: outcome.status,
         details: outcome.details,
         diff: outcome.diff,
+        ground: outcome.ground,
         output: work.output,
         duration: work.duration,
     }

@@ -1,13 +1,15 @@
 //! Deciding: the pure half of a wave.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::values::Values;
 use crate::action::{
-    ActionError, Certainty, Change, Decision, Fragment, Key, Knowledge, Mode, ProbeSet, View,
+    ActionBox, ActionError, Certainty, Change, Decision, Fragment, Key, Knowledge, Mode, ProbeSet,
+    View, digest,
 };
 use crate::facts::Facts;
 use crate::plan::PlannedAction;
-use crate::report::Status;
+use crate::report::{Ground, Status};
 
 /// How far a phase has come on one node.
 pub(super) struct Waves<'a> {
@@ -20,6 +22,10 @@ pub(super) struct Waves<'a> {
     known: HashMap<Option<&'a str>, Knowledge>,
     /// What decided changes will do that are not applied yet.
     ahead: Ahead,
+    /// What actions have read from the node for others.
+    values: Values,
+    /// Whether any action may wait for such values.
+    has_open: bool,
 }
 
 /// What became of an action.
@@ -28,6 +34,8 @@ pub(super) struct Outcome {
     pub status: Status,
     pub details: Vec<String>,
     pub diff: Option<String>,
+    /// Check mode: what the prediction is grounded on.
+    pub ground: Option<Ground>,
 }
 
 /// A change that is about to be applied.
@@ -44,6 +52,16 @@ struct Ahead {
     predicted: Knowledge,
     written: Vec<Key>,
     positions: Vec<usize>,
+    /// Who does it, where it is none of this phase's actions.
+    before: Option<String>,
+}
+
+/// Check mode: what the changes of earlier phases will do.
+#[derive(Default)]
+pub(super) struct Foresight {
+    predicted: Knowledge,
+    written: Vec<Key>,
+    phase: Option<String>,
 }
 
 impl Ahead {
@@ -57,9 +75,39 @@ impl Ahead {
 }
 
 impl<'a> Waves<'a> {
-    pub fn new(actions: &'a [PlannedAction], facts: &'a Facts, mode: Mode) -> Self {
-        let outcomes = actions.iter().map(|_| None).collect();
-        Self { actions, facts, mode, outcomes, known: HashMap::new(), ahead: Ahead::default() }
+    pub fn new(
+        actions: &'a [PlannedAction],
+        facts: &'a Facts,
+        mode: Mode,
+        foresight: Foresight,
+    ) -> Self {
+        let Foresight { predicted, written, phase } = foresight;
+        let before = phase.map(|phase| format!("a step of phase `{phase}`"));
+        Self {
+            actions,
+            facts,
+            mode,
+            outcomes: actions.iter().map(|_| None).collect(),
+            known: HashMap::new(),
+            ahead: Ahead { predicted, written, positions: Vec::new(), before },
+            values: Values::new(actions.len()),
+            has_open: actions.iter().any(|planned| planned.open.is_some()),
+        }
+    }
+
+    /// What later phases have to reckon with, once this one, called `phase`, has been looked at.
+    pub fn foresight(&mut self, phase: &str) -> Foresight {
+        if self.mode == Mode::Apply {
+            return Foresight::default();
+        }
+        let Ahead { predicted, written, .. } = std::mem::take(&mut self.ahead);
+        let phase = (!written.is_empty()).then(|| phase.to_owned());
+        Foresight { predicted, written, phase }
+    }
+
+    /// What actions have read from the node, by name.
+    pub fn values(&self) -> &BTreeMap<String, String> {
+        self.values.known()
     }
 
     /// What became of each action so far.
@@ -88,8 +136,8 @@ impl<'a> Waves<'a> {
         let known = self.known.get(&self.user()).unwrap_or(&nothing);
         let mut wanted = ProbeSet::new();
         for position in self.segment() {
-            if let Some(planned) = self.planned(position) {
-                let asked = planned.action.probe(&self.view(known, &nothing, &[]));
+            if let Some(Ok(action)) = self.action(position) {
+                let asked = action.probe(&self.view(known, &nothing, &[]));
                 wanted.add_unknown(&asked, known);
             }
         }
@@ -115,12 +163,49 @@ impl<'a> Waves<'a> {
             Mode::Check => self.decide_to_show(&known).map(|()| Vec::new()),
         };
         self.known.insert(user, known);
+        self.complete();
         decided
+    }
+
+    /// Completes actions that have waited for values which are settled by now.
+    fn complete(&mut self) {
+        if !self.has_open {
+            return;
+        }
+        for (position, planned) in self.actions.iter().enumerate() {
+            if planned.open.is_none() || self.values.is_complete(position) {
+                continue;
+            }
+            if !self.waits_for_values(position) {
+                self.values.complete(position, planned, self.facts);
+            }
+        }
+    }
+
+    /// Whether an earlier action that reads a value is not settled.
+    fn waits_for_values(&self, position: usize) -> bool {
+        let earlier = self.actions.iter().zip(&self.outcomes).take(position);
+        let mut open = earlier.filter(|(_, outcome)| outcome.is_none());
+        open.any(|(planned, _)| planned.action.value_name().is_some())
+    }
+
+    /// Notes what an action that was found unchanged has read, if it reads something.
+    fn note_value(
+        &mut self,
+        action: &ActionBox,
+        view: &View<'_>,
+        is_doubtful: bool,
+    ) -> Result<(), ActionError> {
+        let Some(name) = action.value_name() else { return Ok(()) };
+        let value = action.value(view)?;
+        self.values.note(name, value, is_doubtful);
+        Ok(())
     }
 
     /// Takes in that a change was applied.
     pub fn applied(&mut self, pending: &Pending) {
         self.settle(pending.position, pending.outcome.clone());
+        self.complete();
     }
 
     /// Takes in that a wave is over: what its changes have written must be looked at again.
@@ -137,22 +222,44 @@ impl<'a> Waves<'a> {
                 self.settle(position, skipped);
                 continue;
             }
-            let view = self.view(known, &self.ahead.predicted, &self.ahead.written);
-            let asked = planned.action.probe(&view);
-            if !asked.is_answered(known, &self.ahead.predicted, &self.ahead.written) {
-                break;
-            }
-            match planned.action.decide(&view) {
-                Ok(Decision::Unchanged) => self.settle(position, Outcome::bare(Status::Unchanged)),
-                Ok(Decision::Change(change)) => {
+            let action = match self.action(position) {
+                Some(Ok(action)) => action.clone(),
+                Some(Err(_)) if !pending.is_empty() => break,
+                Some(Err(error)) => return Err((position, error.clone())),
+                None => break,
+            };
+            let ahead = std::mem::take(&mut self.ahead);
+            let view = self.view(known, &ahead.predicted, &ahead.written);
+            let is_answered =
+                action.probe(&view).is_answered(known, &ahead.predicted, &ahead.written);
+            let decided = is_answered.then(|| {
+                let decision = action.decide(&view)?;
+                if matches!(decision, Decision::Unchanged) {
+                    self.note_value(&action, &view, false)?;
+                }
+                Ok::<_, ActionError>(decision)
+            });
+            self.ahead = ahead;
+            match decided {
+                None => break,
+                Some(Ok(Decision::Unchanged)) => {
+                    self.settle(position, Outcome::bare(Status::Unchanged));
+                }
+                Some(Ok(Decision::Change(change))) => {
                     let Change { details, diff, fragment, effects, .. } = change;
-                    let outcome = Outcome { status: Status::Changed, details, diff };
+                    if !planned.may_change {
+                        if !pending.is_empty() {
+                            break;
+                        }
+                        return Err((position, not_planned(&details)));
+                    }
+                    let outcome = Outcome { details, diff, ..Outcome::bare(Status::Changed) };
                     pending.push(Pending { position, fragment, outcome });
                     self.ahead.foresee(position, effects.writes, effects.predicted);
                 }
                 // What comes before it is carried out first; then it is decided again.
-                Err(_) if !pending.is_empty() => break,
-                Err(error) => return Err((position, error)),
+                Some(Err(_)) if !pending.is_empty() => break,
+                Some(Err(error)) => return Err((position, error)),
             }
         }
         Ok(pending)
@@ -168,34 +275,73 @@ impl<'a> Waves<'a> {
                 self.settle(position, skipped);
                 continue;
             }
-            let view = self.view(known, &self.ahead.predicted, &self.ahead.written);
-            let asked = planned.action.probe(&view);
-            let is_clear = asked.is_answered(known, &self.ahead.predicted, &self.ahead.written);
-            let view = if is_clear { view } else { self.view(known, &self.ahead.predicted, &[]) };
+            let is_doubtful = planned.open.is_some() && self.values.are_doubtful();
+            let action = match self.action(position) {
+                Some(Ok(action)) => action.clone(),
+                Some(Err(error)) if is_doubtful => {
+                    let reason = format!("{}, and as it is now: {error}", self.doubt());
+                    self.settle(position, Outcome::bare(Status::MayChange { reason }));
+                    self.ahead.foresee(position, vec![Key::Everything], Knowledge::new());
+                    continue;
+                }
+                Some(Err(error)) => return Err((position, error.clone())),
+                None => break,
+            };
+            let ahead = std::mem::take(&mut self.ahead);
+            let view = self.view(known, &ahead.predicted, &ahead.written);
+            let asked = action.probe(&view);
+            let is_clear =
+                !is_doubtful && asked.is_answered(known, &ahead.predicted, &ahead.written);
+            let view = if is_clear { view } else { self.view(known, &ahead.predicted, &[]) };
+            let decided = action.decide(&view).and_then(|decision| {
+                if matches!(decision, Decision::Unchanged) {
+                    self.note_value(&action, &view, !is_clear)?;
+                }
+                Ok(decision)
+            });
+            self.ahead = ahead;
             let doubt =
                 if is_clear { self.doubtful_condition(planned) } else { Some(self.doubt()) };
-            match planned.action.decide(&view) {
+            let mut ground = ground(&action, &asked, known);
+            match decided {
                 Ok(Decision::Unchanged) => {
                     let status = doubt
                         .filter(|_| !is_clear)
                         .map_or(Status::Unchanged, |reason| Status::MayChange { reason });
-                    self.settle(position, Outcome::bare(status));
+                    let is_unsure = status != Status::Unchanged;
+                    self.settle(
+                        position,
+                        Outcome { ground: Some(ground), ..Outcome::bare(status) },
+                    );
+                    if is_unsure {
+                        // If it changes anything, it is what it looks at.
+                        self.ahead.foresee(position, asked.keys(), Knowledge::new());
+                    }
                 }
                 Ok(Decision::Change(change)) => {
-                    let Change { certainty, details, diff, effects, .. } = change;
+                    let Change { certainty, details, diff, effects, fragment } = change;
+                    ground.change = Some(fragment.digest());
                     let status = match (doubt, certainty) {
                         (Some(reason), _) | (None, Certainty::May(reason)) => {
                             Status::MayChange { reason }
                         }
                         (None, Certainty::Will) => Status::WillChange,
                     };
-                    self.settle(position, Outcome { status, details, diff });
+                    self.settle(position, Outcome { status, details, diff, ground: Some(ground) });
                     self.ahead.foresee(position, effects.writes, effects.predicted);
                 }
                 // An earlier change may well be what makes this possible.
                 Err(error) if !is_clear => {
                     let reason = format!("{}, and as it is now: {error}", self.doubt());
-                    self.settle(position, Outcome::bare(Status::MayChange { reason }));
+                    self.values.note_missing(&action);
+                    self.settle(
+                        position,
+                        Outcome {
+                            ground: Some(ground),
+                            ..Outcome::bare(Status::MayChange { reason })
+                        },
+                    );
+                    self.ahead.foresee(position, asked.keys(), Knowledge::new());
                 }
                 Err(error) => return Err((position, error)),
             }
@@ -244,7 +390,10 @@ impl<'a> Waves<'a> {
                 planned.action.name(),
                 planned.action.subject()
             ),
-            None => "an earlier step may change what it looks at".to_owned(),
+            None => {
+                let who = self.ahead.before.as_deref().unwrap_or("an earlier step");
+                format!("{who} may change what it looks at")
+            }
         }
     }
 
@@ -274,19 +423,47 @@ impl<'a> Waves<'a> {
         self.actions.get(position)
     }
 
-    /// The open actions that one session can carry out: up to the first of another user.
+    /// An action with what was read for it.
+    fn action(&self, position: usize) -> Option<Result<&ActionBox, &ActionError>> {
+        let planned = self.planned(position)?;
+        if planned.open.is_some() {
+            return self.values.completed(position);
+        }
+        Some(Ok(&planned.action))
+    }
+
+    /// The open actions that one session can carry out: up to the first of another user, and to
+    /// the first that waits for something to be read.
     fn segment(&self) -> Vec<usize> {
         let user = self.user();
         let start = self.first_open().unwrap_or(self.actions.len());
         (start..self.actions.len())
             .take_while(|at| self.planned(*at).is_some_and(|p| p.as_user.as_deref() == user))
+            .take_while(|at| {
+                let is_open = self.planned(*at).is_some_and(|planned| planned.open.is_some());
+                !is_open || self.values.is_complete(*at)
+            })
             .filter(|at| matches!(self.outcomes.get(*at), Some(None)))
             .collect()
     }
 }
 
 impl Outcome {
-    fn bare(status: Status) -> Self {
-        Self { status, details: Vec::new(), diff: None }
+    /// Nothing but how it ended.
+    pub fn bare(status: Status) -> Self {
+        Self { status, details: Vec::new(), diff: None, ground: None }
     }
+}
+
+/// What is known before a decision.
+fn ground(action: &ActionBox, asked: &ProbeSet, known: &Knowledge) -> Ground {
+    let parameters = action.parameters().unwrap_or_default().to_string();
+    let description = digest([action.name().as_bytes(), parameters.as_bytes()]);
+    Ground { description, change: None, seen: asked.seen(known) }
+}
+
+fn not_planned(details: &[String]) -> ActionError {
+    let what = if details.is_empty() { "something".to_owned() } else { details.join("; ") };
+    ActionError::new(format!("the plan shows it as unchanged, but it would change {what}"))
+        .help("the node has moved on since the plan was checked: make a new plan")
 }

@@ -119,4 +119,56 @@ mod tests {
         check("1 2s", None, "/2/");
         check("10 9 1", Some(2), "//10");
     }
+
+    proptest::proptest! {
+        /// Whatever there is: afterwards there are as many as described, low numbers stay, nothing
+        /// of others is touched, and no name is used twice.
+        #[test]
+        fn counts_come_out_right(
+            present in proptest::collection::btree_map(1..12_u32, 0..3_u8, 0..8),
+            count in proptest::option::of(0..10_u32),
+            others in proptest::collection::btree_set(1..12_u32, 0..4),
+        ) {
+            let group = GroupSpec {
+                count,
+                ..GroupSpec::new("web".parse().unwrap(), NodeSpec::default(), ServerSpec::new())
+            };
+            let state = |kind: &u8| match kind {
+                0 => NodeState::Running,
+                1 => NodeState::Stopped,
+                _ => NodeState::Other("paused".to_owned()),
+            };
+            let mut nodes: Vec<Node> = present
+                .iter()
+                .map(|(number, kind)| node(&format!("web-{number}"), state(kind)))
+                .collect();
+            // Names like ours, of another group.
+            let foreign = others.iter().filter(|number| !present.contains_key(number));
+            nodes.extend(foreign.map(|number| Node {
+                group: "other".to_owned(),
+                ..node(&format!("web-{number}"), NodeState::Running)
+            }));
+            let taken: BTreeSet<String> = nodes.iter().map(|node| node.name.clone()).collect();
+            let delta = delta(&group, &nodes, &taken);
+
+            let stay = delta.keep.len() + delta.start.len();
+            let wanted = count.map_or(present.len(), |count| count as usize);
+            proptest::prop_assert_eq!(stay + delta.create.len(), wanted);
+            proptest::prop_assert_eq!(stay + delta.destroy.len(), present.len());
+            proptest::prop_assert!(delta.destroy.is_empty() || delta.create.is_empty());
+            let ours = |node: &Node| node.group == "web";
+            proptest::prop_assert!(delta.destroy.iter().chain(&delta.keep).all(ours));
+            proptest::prop_assert!(delta.start.iter().all(|it| it.state == NodeState::Stopped));
+            let fresh: BTreeSet<&String> = delta.create.iter().collect();
+            proptest::prop_assert_eq!(fresh.len(), delta.create.len());
+            proptest::prop_assert!(fresh.iter().all(|name| !taken.contains(*name)));
+            let number = |node: &Node| group.name.node_number(&node.name);
+            let usable = |node: &&Node| !matches!(node.state, NodeState::Other(_));
+            let last_kept = delta.keep.iter().chain(&delta.start).filter(usable).map(number).max();
+            let first_gone = delta.destroy.iter().filter(usable).map(number).min();
+            if let (Some(kept), Some(gone)) = (last_kept, first_gone) {
+                proptest::prop_assert!(kept < gone);
+            }
+        }
+    }
 }

@@ -1,13 +1,15 @@
 //! `lift`: configure nodes that are there.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
+use super::crew::Crew;
 use super::member::Member;
-use super::phases::finish;
-use super::{Fleet, RunError, list};
+use super::phases::{Course, finish};
+use super::stages::stages;
+use super::{Fleet, RunError};
 use crate::compute::NodeState;
 use crate::report::{Failure, Report};
-use crate::spec::GroupSpec;
+use crate::spec::{GroupSpec, PhaseCall};
 
 impl Fleet {
     /// Configures the running nodes of `groups`: `settings`, the default phases where they exist,
@@ -15,28 +17,34 @@ impl Fleet {
     ///
     /// # Errors
     /// [`RunError`] when the run cannot begin. What fails on nodes is in the report.
-    pub async fn lift(&self, groups: &[GroupSpec], asked: &[String]) -> Result<Report, RunError> {
-        let phases = self.phases(groups, asked)?;
+    pub async fn lift(
+        &self,
+        groups: &[GroupSpec],
+        asked: &[PhaseCall],
+    ) -> Result<Report, RunError> {
+        let stages = stages(groups, asked)?;
+        let as_many_as_there_are = |group: &GroupSpec| GroupSpec { count: None, ..group.clone() };
+        let groups: Vec<GroupSpec> = groups.iter().map(as_many_as_there_are).collect();
+        let (changes, memberships) = self.changes(&groups).await?;
         let mut members = Vec::new();
         let mut report = Report::default();
-        for group in groups {
-            let service = self.service_of(group)?;
-            let shared = Arc::new(group.clone());
-            for node in list(service.as_ref()).await? {
-                if node.group != group.name.as_str() {
+        for change in &changes {
+            for node in &change.delta.start {
+                report.failures.push(not_running(&node.name, &node.state));
+            }
+            for node in &change.delta.keep {
+                if node.state != NodeState::Running {
+                    report.failures.push(not_running(&node.name, &node.state));
                     continue;
                 }
-                match &node.state {
-                    NodeState::Running => {
-                        members.push(Member::new(node, shared.clone(), service.clone()));
-                    }
-                    state => report.failures.push(not_running(&node.name, state)),
-                }
+                let role = memberships.of(node, change);
+                members.push(Member::new(node.clone(), role, change.service.clone()));
             }
         }
-        let members = self.ready(members).await;
-        finish(self.work(members, &phases).await, &mut report).await;
-        report.nodes.sort_by(|one, two| one.node.cmp(&two.node));
+        let crew = Crew::new(self.ready(members).await, self.others().await);
+        let course = Course { stages: &stages, new_groups: &BTreeSet::new(), shown: None };
+        finish(self.work(crew, &course).await, &mut report).await;
+        report.stopped = self.control.stopped();
         Ok(report)
     }
 }

@@ -1,40 +1,78 @@
 //! Members: the nodes that take part in a run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::compute::{ComputeService, Node};
+use crate::compute::{ComputeService, Node, NodeState};
 use crate::engine::{Connection, ConnectionError, Connector, Reach};
 use crate::event::{Event, Events};
+use crate::facts::Facts;
 use crate::login::Login;
-use crate::plan::Target;
+use crate::plan::{KNOWN_AFTER_CREATE, Target};
 use crate::report::{Failure, NodeReport, PhaseReport};
-use crate::spec::GroupSpec;
+use crate::spec::{GroupName, GroupSpec};
 
 /// A node with its description, its connection and what has happened to it.
 pub(super) struct Member {
     pub node: Node,
-    pub group: Arc<GroupSpec>,
+    pub role: Arc<Membership>,
     pub service: Arc<dyn ComputeService>,
     pub connection: Option<Connection>,
     pub target: Target,
     pub report: NodeReport,
+    /// Check mode: it does not run yet, so that there is nothing to look at.
+    pub is_expected: bool,
+}
+
+/// The groups that a node is in, and what they describe together.
+#[derive(Debug, Clone)]
+pub(super) struct Membership {
+    /// Everything merged, under the name of the node's own group.
+    pub group: GroupSpec,
+    /// The names of all groups.
+    pub names: Vec<GroupName>,
+}
+
+impl Membership {
+    /// In one group alone.
+    pub fn of(group: &GroupSpec) -> Self {
+        Self { group: group.clone(), names: vec![group.name.clone()] }
+    }
+
+    /// In another group, too: what it says comes after what is here.
+    pub fn join(&mut self, other: &GroupSpec) {
+        let server = other.server.clone().extends(&self.group.server);
+        self.group.server = server.without_repetitions();
+        let mut environment = self.group.environment.clone();
+        crate::spec::merge(&mut environment, other.environment.clone());
+        self.group.environment = environment;
+        self.names.push(other.name.clone());
+    }
 }
 
 impl Member {
-    pub fn new(node: Node, group: Arc<GroupSpec>, service: Arc<dyn ComputeService>) -> Self {
-        let target = Target {
-            name: node.name.clone(),
-            group: node.group.clone(),
-            address: node.endpoint.as_ref().map(|at| at.host.clone()).unwrap_or_default(),
-            roles: group.server.roles.clone(),
-            facts: Default::default(),
-            settings: group.server.settings.clone(),
-            properties: node.properties.clone(),
-        };
+    pub fn new(node: Node, role: Arc<Membership>, service: Arc<dyn ComputeService>) -> Self {
+        let target = target(&node, &role);
         let report =
             NodeReport { node: node.name.clone(), group: node.group.clone(), phases: Vec::new() };
-        Self { node, group, service, connection: None, target, report }
+        Self { node, role, service, connection: None, target, report, is_expected: false }
+    }
+
+    /// A node that does not run yet.
+    pub fn expected(
+        node: Node,
+        role: Arc<Membership>,
+        service: Arc<dyn ComputeService>,
+        facts: Facts,
+    ) -> Self {
+        let mut member = Self { is_expected: true, ..Self::new(node, role, service) };
+        member.target.facts = facts;
+        member.target.facts.hostname.clone_from(&member.target.name);
+        if member.target.address.is_empty() {
+            KNOWN_AFTER_CREATE.clone_into(&mut member.target.address);
+        }
+        member
     }
 
     /// Whether something has failed on it: then it takes no part in later phases.
@@ -42,9 +80,16 @@ impl Member {
         self.report.failure().is_some()
     }
 
+    /// Takes over what its service says of it by now.
+    pub fn update(&mut self, node: Node) {
+        self.target.address = address(&node);
+        self.target.properties.clone_from(&node.properties);
+        self.node = node;
+    }
+
     /// Connects as `login`, unless that is connected already or something has failed.
     pub async fn connect(&mut self, login: &Login, connector: &Connector, events: &Events) {
-        if self.is_failed() {
+        if self.is_failed() || self.is_expected {
             return;
         }
         if self.connection.as_ref().is_some_and(|there| there.username() == login.username) {
@@ -60,12 +105,19 @@ impl Member {
         let reach =
             Reach { endpoint: self.node.endpoint.clone(), host_keys: self.node.host_keys.clone() };
         match connector.connect(&reach, login).await {
-            Ok(connection) => {
+            Ok(mut connection) => {
                 if let Some(fingerprint) = connection.accepted_host_key() {
                     events.send(Event::HostKeyAccepted {
                         node: self.node.name.clone(),
                         fingerprint: fingerprint.to_owned(),
                     });
+                }
+                events.send(Event::Connected {
+                    node: self.node.name.clone(),
+                    user: login.username.clone(),
+                });
+                if let Some(packager) = self.role.group.server.packager {
+                    connection.use_package_manager(packager);
                 }
                 self.target.facts = connection.facts().clone();
                 self.connection = Some(connection);
@@ -83,6 +135,7 @@ impl Member {
             actions: Vec::new(),
             duration,
             failure: Some(failure),
+            values: BTreeMap::new(),
         });
     }
 
@@ -97,5 +150,38 @@ impl Member {
             connection.close().await;
         }
         self.report
+    }
+}
+
+/// A node as others see it, as far as it is known without looking at it.
+pub(super) fn target(node: &Node, role: &Membership) -> Target {
+    let group = &role.group;
+    Target {
+        groups: role.names.iter().map(ToString::to_string).chain([node.group.clone()]).collect(),
+        cluster: group.cluster.as_ref().map(ToString::to_string),
+        address: address(node),
+        roles: group.server.roles.clone(),
+        settings: group.server.settings.clone(),
+        properties: node.properties.clone(),
+        ..Target::new(&node.name, &node.group)
+    }
+}
+
+fn address(node: &Node) -> String {
+    node.endpoint.as_ref().map(|at| at.host.clone()).unwrap_or_default()
+}
+
+/// A node that shall be created, as far as it is known.
+pub(super) fn node_to_create(name: &str, group: &GroupSpec) -> Node {
+    Node {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        group: group.name.to_string(),
+        state: NodeState::Other("not created yet".to_owned()),
+        endpoint: None,
+        host_keys: crate::transport::HostKeys::KnownHosts,
+        image_user: None,
+        bootstrapped: false,
+        properties: BTreeMap::new(),
     }
 }

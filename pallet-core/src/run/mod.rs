@@ -5,16 +5,26 @@
 
 mod converge;
 mod counts;
+mod crew;
+mod destroy;
+mod error;
 mod lift;
+mod lock;
 mod member;
 mod phases;
+mod plan;
 mod preview;
+mod provide;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use error::RunError;
+pub use plan::{PLAN_FORMAT, PlanDifference, PlannedGroup, PlannedNode, RunPlan};
 pub use preview::Preview;
 use serde_json::{Map, Value};
 
@@ -25,14 +35,13 @@ use crate::event::Events;
 use crate::login::Login;
 use crate::spec::GroupSpec;
 
-/// The phases that [`Fleet::converge`] and [`Fleet::lift`] carry out where specs have them.
-pub const DEFAULT_PHASES: [&str; 2] = ["install", "configure"];
-
 /// Phases that have a place of their own in a run and cannot be asked for.
 pub const RESERVED_PHASES: [&str; 5] =
     ["settings", "bootstrap", "create-group", "destroy-server", "destroy-group"];
 
-/// Everything that a run needs besides the groups.
+/// Everything that a run needs besides the groups. Clones share services, connections' settings and
+/// the way to stop.
+#[derive(Clone)]
 pub struct Fleet {
     /// Opened services by name.
     pub services: BTreeMap<String, Arc<dyn ComputeService>>,
@@ -50,6 +59,11 @@ pub struct Fleet {
     pub events: Events,
     /// The run's name and time limits, and the way to stop it. A fleet carries out one run.
     pub control: Control,
+    /// Groups that the run does not work on, and whose nodes plan functions and templates see all
+    /// the same: with their roles and settings, and with what their service says of them.
+    pub considered: Vec<GroupSpec>,
+    /// The folder of the locks that keep two converges from working on one group at once.
+    pub locks: PathBuf,
 }
 
 /// How a run is carried out.
@@ -66,6 +80,14 @@ pub struct RunOptions {
     pub keep_failed: bool,
 }
 
+/// The folder of the locks that all programs of a user share: `locks` in `$PALLET_HOME`, or in
+/// `~/.pallet`.
+pub fn default_lock_folder() -> PathBuf {
+    let home = std::env::var_os("PALLET_HOME").map(PathBuf::from);
+    let default = || std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".pallet");
+    home.unwrap_or_else(default).join("locks")
+}
+
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
@@ -73,78 +95,6 @@ impl Default for RunOptions {
             parallel: 64,
             ready: Duration::from_secs(300),
             keep_failed: false,
-        }
-    }
-}
-
-/// Why a run could not begin. Nothing was changed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RunError {
-    /// A group is to be looked for in a service that there is not.
-    #[error("group `{group}` is of service `{service}`, which is not configured")]
-    UnknownService {
-        /// The group.
-        group: String,
-        /// The service.
-        service: String,
-        /// Services that there are.
-        known: Vec<String>,
-    },
-    /// It is not clear which service a group is of.
-    #[error("group `{group}` names no service, and there is no default one")]
-    NoDefaultService {
-        /// The group.
-        group: String,
-        /// Services that there are.
-        known: Vec<String>,
-    },
-    /// A phase was asked for that no group has, or that has a place of its own.
-    #[error("phase `{phase}` {reason}")]
-    Phase {
-        /// The phase.
-        phase: String,
-        /// What is wrong with it.
-        reason: String,
-        /// Phases that there are.
-        known: Vec<String>,
-    },
-    /// A service failed, or cannot do what is described.
-    #[error("service `{service}`: {error}")]
-    Service {
-        /// The service.
-        service: String,
-        /// What it said.
-        #[source]
-        error: ComputeError,
-    },
-}
-
-impl RunError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::UnknownService { known, .. } | Self::NoDefaultService { known, .. } => {
-                Some(match known.as_slice() {
-                    [] => "add a [service.NAME] table".to_owned(),
-                    known => format!(
-                        "name one of {} in the group's node-spec or as default-service",
-                        known.join(", ")
-                    ),
-                })
-            }
-            Self::Phase { known, .. } => Some(match known.as_slice() {
-                [] => "the groups have no phases".to_owned(),
-                known => format!("the groups have {}", known.join(", ")),
-            }),
-            Self::Service { error, .. } => error.help.clone(),
-        }
-    }
-
-    /// Whether the description or the command was wrong, rather than a service failing.
-    pub fn is_input(&self) -> bool {
-        match self {
-            Self::Service { error, .. } => error.is_input,
-            _ => true,
         }
     }
 }
@@ -186,29 +136,6 @@ impl Fleet {
             service: name.clone(),
             known: known(),
         })
-    }
-
-    /// The phases of a run, in order: the default ones, then those asked for.
-    fn phases(&self, groups: &[GroupSpec], asked: &[String]) -> Result<Vec<String>, RunError> {
-        let mut known: Vec<String> =
-            groups.iter().flat_map(|group| group.server.phases.keys().cloned()).collect();
-        known.retain(|phase| !RESERVED_PHASES.contains(&phase.as_str()));
-        known.sort();
-        known.dedup();
-        for phase in asked {
-            let reason = if RESERVED_PHASES.contains(&phase.as_str()) {
-                "has a place of its own in a run and cannot be asked for"
-            } else if !known.contains(phase) {
-                "does not exist in these groups"
-            } else {
-                continue;
-            };
-            return Err(RunError::Phase { phase: phase.clone(), reason: reason.to_owned(), known });
-        }
-        let defaults = DEFAULT_PHASES.iter().map(|phase| (*phase).to_owned());
-        let mut phases: Vec<String> = defaults.filter(|phase| !asked.contains(phase)).collect();
-        phases.extend(asked.iter().cloned());
-        Ok(phases)
     }
 }
 

@@ -1,55 +1,78 @@
 //! Phases over many nodes: a phase is a barrier, nodes run in parallel.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Fleet;
+use super::crew::Crew;
 use super::member::Member;
+use super::plan::Shown;
+use super::stages::Stage;
 use crate::action::Mode;
 use crate::engine::{Connector, Control, PhaseRun, run_phase};
-use crate::plan::{Compiled, PlanError, Scene, compile};
-use crate::report::{Failure, Report};
-use crate::spec::Phase;
+use crate::plan::{Compiled, PlanError, PlannedAction, Scene, compile};
+use crate::report::{ActionReport, Failure, PhaseReport, Report, Status};
+use crate::spec::{GroupName, Phase, Step};
+
+/// What a run does with its nodes once they are there.
+pub(super) struct Course<'a> {
+    /// The phases, in order.
+    pub stages: &'a [Stage],
+    /// Groups that had no nodes before this run.
+    pub new_groups: &'a BTreeSet<GroupName>,
+    /// What a plan allows.
+    pub shown: Option<&'a Shown>,
+}
 
 impl Fleet {
-    /// Connects to all members and brings them through `phases`. Returns them for more.
-    pub(super) async fn work(&self, members: Vec<Member>, phases: &[String]) -> Vec<Member> {
-        let mut members = self.connect_first(members).await;
-        self.settle_settings(&mut members);
-        members = self.bootstrap(members).await;
-        for phase in phases {
-            members = self.phase(members, phase).await;
+    /// Connects to all members and brings them through `settings`, `bootstrap`, `create-group` and
+    /// the stages. Returns them for more.
+    pub(super) async fn work(&self, crew: Crew, course: &Course<'_>) -> Crew {
+        let mut crew = self.connect_first(crew).await;
+        self.settle_settings(&mut crew);
+        crew = self.bootstrap(crew, course.shown).await;
+        let is_new = |member: &Member| course.new_groups.contains(&member.role.group.name);
+        crew = self.phase(crew, &Stage::everywhere("create-group"), is_new, course.shown).await;
+        for stage in course.stages {
+            let is_meant = |member: &Member| member.role.names.iter().any(|it| stage.is_for(it));
+            crew = self.phase(crew, stage, is_meant, course.shown).await;
         }
-        members
+        crew
     }
 
     /// New nodes are connected to as their image's user, all others as admin.
-    pub(super) async fn connect_first(&self, members: Vec<Member>) -> Vec<Member> {
+    pub(super) async fn connect_first(&self, crew: Crew) -> Crew {
         let admin = Arc::new(self.admin.clone());
-        self.each(members, |mut member, fleet| {
-            let admin = admin.clone();
-            async move {
-                let image_user =
-                    member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
-                let login = image_user.as_ref().unwrap_or(&admin);
-                member.connect(login, &fleet.connector, &fleet.events).await;
-                member
-            }
-        })
-        .await
+        let members = self
+            .each(crew.members, |mut member, fleet| {
+                let admin = admin.clone();
+                async move {
+                    let image_user =
+                        member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
+                    let login = image_user.as_ref().unwrap_or(&admin);
+                    member.connect(login, &fleet.connector, &fleet.events).await;
+                    member
+                }
+            })
+            .await;
+        Crew { members, ..crew }
     }
 
-    /// Runs the pure `settings` phase of every member; what it sets is seen by all afterwards.
-    fn settle_settings(&self, members: &mut [Member]) {
-        let targets: Vec<_> = members.iter().map(|member| member.target.clone()).collect();
-        let scene = Scene { nodes: &targets, environment: &self.environment };
-        for member in members {
-            let group = member.group.clone();
-            let Some(phase) = group.server.phases.get("settings") else { continue };
+    /// Runs the pure `settings` phase of every node; what it sets is seen by all afterwards.
+    pub(super) fn settle_settings(&self, crew: &mut Crew) {
+        let targets = crew.targets();
+        for member in &mut crew.members {
+            let role = member.role.clone();
+            let Some(phase) = role.group.server.phases.get("settings") else { continue };
+            let environment = self.environment_of(&role.group.environment);
+            let scene = Scene::new(&targets, &environment);
             let compiled = compile("settings", phase, &member.target, scene);
             match compiled.and_then(only_settings) {
                 Ok(settings) => member.target.settings.extend(settings),
@@ -58,20 +81,32 @@ impl Fleet {
                 }
             }
         }
+        for other in &mut crew.others {
+            let group = self.considered.iter().find(|group| group.name.as_str() == other.group);
+            let Some(group) = group else { continue };
+            let Some(phase) = group.server.phases.get("settings") else { continue };
+            let environment = self.environment_of(&group.environment);
+            let compiled = compile("settings", phase, other, Scene::new(&targets, &environment));
+            match compiled.and_then(only_settings) {
+                Ok(settings) => other.settings.extend(settings),
+                // It is not worked on: that it could not be is no failure of this run.
+                Err(error) => tracing::warn!(%error, node = other.name, "settings are not known"),
+            }
+        }
     }
 
     /// Bootstraps new nodes as their image's user, then connects to them as admin.
-    async fn bootstrap(&self, members: Vec<Member>) -> Vec<Member> {
-        let (new, mut others): (Vec<_>, Vec<_>) = members
-            .into_iter()
-            .partition(|member| !member.node.bootstrapped && !member.is_failed());
-        let new = self.phase(new, "bootstrap").await;
+    async fn bootstrap(&self, crew: Crew, shown: Option<&Shown>) -> Crew {
+        let is_new = |member: &Member| !member.node.bootstrapped;
+        let crew = self.phase(crew, &Stage::everywhere("bootstrap"), is_new, shown).await;
         let admin = Arc::new(self.admin.clone());
-        let new = self
-            .each(new, |mut member, fleet| {
+        let members = self
+            .each(crew.members, |mut member, fleet| {
                 let admin = admin.clone();
                 async move {
-                    if member.is_failed() || fleet.options.mode == Mode::Check {
+                    let is_settled = member.node.bootstrapped || member.is_failed();
+                    let is_begun = fleet.control.stopped().is_none();
+                    if is_settled || !is_begun || fleet.options.mode == Mode::Check {
                         return member;
                     }
                     member.connect(&admin, &fleet.connector, &fleet.events).await;
@@ -89,53 +124,109 @@ impl Fleet {
                 }
             })
             .await;
-        others.extend(new);
-        others.sort_by(|one, two| one.node.name.cmp(&two.node.name));
-        others
+        Crew { members, ..crew }
     }
 
-    /// Carries out one phase on all members that have it and have not failed.
-    pub(super) async fn phase(&self, members: Vec<Member>, name: &str) -> Vec<Member> {
-        let targets: Vec<_> = members.iter().map(|member| member.target.clone()).collect();
-        let scene = Scene { nodes: &targets, environment: &self.environment };
-        let name: Arc<str> = name.into();
-
-        let compiled: Vec<(Member, Option<Compiled>)> = members
-            .into_iter()
-            .map(|mut member| {
-                let compiled = self.compile(&mut member, &name, scene);
-                (member, compiled)
-            })
-            .collect();
-        self.each(compiled, |(mut member, compiled), fleet| {
-            let name = name.clone();
-            async move {
-                if let (Some(connection), Some(compiled)) = (&mut member.connection, compiled) {
-                    let run = PhaseRun {
-                        node: &member.node.name,
-                        phase: &name,
-                        actions: &compiled.actions,
-                        mode: fleet.options.mode,
-                        events: &fleet.events,
-                        control: &fleet.control,
-                    };
-                    member.report.phases.push(run_phase(connection, run).await);
-                }
-                member
+    /// Carries out one phase on all members that are meant, have it and have not failed. After
+    /// the run was stopped no phase is begun.
+    pub(super) async fn phase(
+        &self,
+        mut crew: Crew,
+        stage: &Stage,
+        is_meant: impl Fn(&Member) -> bool,
+        shown: Option<&Shown>,
+    ) -> Crew {
+        if self.control.stopped().is_some() {
+            return crew;
+        }
+        let has_it = |member: &Member| {
+            is_meant(member) && member.role.group.server.phases.contains_key(&stage.call.name)
+        };
+        let (meant, resting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut crew.members).into_iter().partition(has_it);
+        crew.members = resting;
+        if meant.is_empty() {
+            return crew;
+        }
+        let mut targets = crew.targets();
+        targets.extend(meant.iter().map(|member| member.target.clone()));
+        targets.sort_by(|one, two| one.name.cmp(&two.name));
+        let name: Arc<str> = stage.call.name.as_str().into();
+        let mut compiled: Vec<(Member, Option<Compiled>)> = Vec::new();
+        for mut member in meant {
+            let mut found = self.compile(&mut member, stage, &targets);
+            if let (Some(found), Some(shown)) = (&mut found, shown) {
+                shown.restrict(&member.node.name, &name, &mut found.actions);
             }
-        })
-        .await
+            compiled.push((member, found));
+        }
+        let worked = self
+            .each(compiled, |(mut member, compiled), fleet| {
+                let name = name.clone();
+                async move {
+                    let Some(compiled) = compiled else { return member };
+                    member.target.settings.extend(compiled.settings);
+                    let actions = &compiled.actions;
+                    if member.is_expected {
+                        member.report.phases.push(expected_phase(&name, actions));
+                    } else if let Some(connection) = &mut member.connection {
+                        let run = PhaseRun {
+                            node: &member.node.name,
+                            phase: &name,
+                            actions,
+                            mode: fleet.options.mode,
+                            events: &fleet.events,
+                            control: &fleet.control,
+                        };
+                        let report = run_phase(connection, run).await;
+                        member.target.values.extend(report.values.clone());
+                        member.report.phases.push(report);
+                    }
+                    member
+                }
+            })
+            .await;
+        crew.members.extend(worked);
+        crew.sort();
+        crew
     }
 
-    fn compile(&self, member: &mut Member, name: &str, scene: Scene<'_>) -> Option<Compiled> {
+    fn compile(
+        &self,
+        member: &mut Member,
+        stage: &Stage,
+        targets: &[crate::plan::Target],
+    ) -> Option<Compiled> {
         if member.is_failed() {
             return None;
         }
-        let group = member.group.clone();
-        let phase: &Phase = group.server.phases.get(name)?;
-        compile(name, phase, &member.target, scene)
-            .map_err(|error| member.fail(plan_failure(name, error), Duration::ZERO, &self.events))
-            .ok()
+        let name = &stage.call.name;
+        let role = member.role.clone();
+        let phase: &Phase = role.group.server.phases.get(name)?;
+        let environment = self.environment_of(&role.group.environment);
+        let scene = Scene::new(targets, &environment).with_arguments(&stage.call.arguments);
+        match compile(name, phase, &member.target, scene) {
+            Ok(compiled) => Some(compiled),
+            // What is wrong may well be only that the node is not known yet.
+            Err(error) if member.is_expected => {
+                member.report.phases.push(unknown_phase(name, phase, &error));
+                None
+            }
+            Err(error) => {
+                member.fail(plan_failure(name, error), Duration::ZERO, &self.events);
+                None
+            }
+        }
+    }
+
+    /// The environment of a group's nodes.
+    fn environment_of<'e>(&'e self, own: &Map<String, Value>) -> Cow<'e, Map<String, Value>> {
+        if own.is_empty() {
+            return Cow::Borrowed(&self.environment);
+        }
+        let mut environment = self.environment.clone();
+        crate::spec::merge(&mut environment, own.clone());
+        Cow::Owned(environment)
     }
 
     /// Does something to each item in parallel, bounded; the order stays.
@@ -177,22 +268,23 @@ pub(super) struct Shared {
 }
 
 /// Ends all connections and adds what happened to the report.
-pub(super) async fn finish(members: Vec<Member>, report: &mut Report) {
-    for member in members {
+pub(super) async fn finish(crew: Crew, report: &mut Report) {
+    for member in crew.members {
         report.nodes.push(member.finish().await);
     }
+    report.nodes.sort_by(|one, two| one.node.cmp(&two.node));
 }
 
-fn only_settings(
-    compiled: Compiled,
-) -> Result<serde_json::Map<String, serde_json::Value>, PlanError> {
+fn only_settings(compiled: Compiled) -> Result<Map<String, Value>, PlanError> {
     match compiled.actions.first() {
         None => Ok(compiled.settings),
         Some(planned) => Err(PlanError {
-            message: "the phase `settings` is pure and cannot carry out actions".to_owned(),
-            help: Some("move the step to `configure`".to_owned()),
-            origin: planned.origin.clone(),
             action: Some(planned.action.name().to_owned()),
+            ..PlanError::new(
+                &planned.origin,
+                "the phase `settings` is pure and cannot carry out actions",
+            )
+            .help("move the step to `configure`")
         }),
     }
 }
@@ -206,5 +298,54 @@ fn plan_failure(phase: &str, error: PlanError) -> Failure {
         message: error.message,
         help: error.help,
         output: String::new(),
+    }
+}
+
+const NOT_THERE: &str = "the node does not run yet";
+
+/// What a phase would do on a node that cannot be looked at.
+fn expected_phase(phase: &str, actions: &[PlannedAction]) -> PhaseReport {
+    let told = |planned: &PlannedAction| ActionReport {
+        action: planned.action.name().to_owned(),
+        subject: planned.action.subject(),
+        origin: planned.origin.clone(),
+        status: Status::MayChange { reason: NOT_THERE.to_owned() },
+        details: Vec::new(),
+        diff: None,
+        output: String::new(),
+        duration: Duration::ZERO,
+        ground: None,
+    };
+    phase_report(phase, actions.iter().map(told).collect())
+}
+
+/// A phase of which it is not known what it would do.
+fn unknown_phase(name: &str, phase: &Phase, error: &PlanError) -> PhaseReport {
+    let origin = phase.steps.first().map_or(&error.origin, |step: &Step| &step.origin);
+    phase_report(
+        name,
+        vec![ActionReport {
+            action: "phase".to_owned(),
+            subject: name.to_owned(),
+            origin: origin.clone(),
+            status: Status::MayChange {
+                reason: format!("{NOT_THERE}, and as far as it is known: {error}"),
+            },
+            details: Vec::new(),
+            diff: None,
+            output: String::new(),
+            duration: Duration::ZERO,
+            ground: None,
+        }],
+    )
+}
+
+fn phase_report(phase: &str, actions: Vec<ActionReport>) -> PhaseReport {
+    PhaseReport {
+        phase: phase.to_owned(),
+        actions,
+        duration: Duration::ZERO,
+        failure: None,
+        values: BTreeMap::new(),
     }
 }

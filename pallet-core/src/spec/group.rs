@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{NodeSpec, ServerSpec};
+use super::{NodeFilter, NodeSpec, ServerSpec};
+use crate::compute::Node;
 
 /// A group of equal nodes.
 #[derive(Debug, Clone)]
@@ -18,12 +20,35 @@ pub struct GroupSpec {
     pub node: NodeSpec,
     /// What is on them, extended specs already merged.
     pub server: ServerSpec,
+    /// Chooses existing nodes, whatever groups they were made for, in place of nodes of the group's
+    /// own. Such a group has no count: it neither creates nor destroys. A node that is in several
+    /// groups gets what all of them say, its own group first.
+    pub filter: Option<NodeFilter>,
+    /// The cluster that it is part of.
+    pub cluster: Option<GroupName>,
+    /// Values for plan functions and templates on its nodes; they win over those of the fleet.
+    pub environment: Map<String, Value>,
 }
 
 impl GroupSpec {
-    /// A group of as many nodes as there are.
+    /// A group of as many nodes as there are. What `server` says of nodes is in the group's
+    /// node-spec, as far as `node` does not say otherwise.
     pub fn new(name: GroupName, node: NodeSpec, server: ServerSpec) -> Self {
-        Self { name, count: None, node, server }
+        let node = server.node.clone().overlaid_with(&node);
+        Self {
+            name,
+            count: None,
+            node,
+            server,
+            filter: None,
+            cluster: None,
+            environment: Map::new(),
+        }
+    }
+
+    /// A group of existing nodes.
+    pub fn of_existing(name: GroupName, filter: NodeFilter, server: ServerSpec) -> Self {
+        Self { filter: Some(filter), ..Self::new(name, NodeSpec::new(), server) }
     }
 
     /// Sets how many nodes there shall be.
@@ -31,6 +56,14 @@ impl GroupSpec {
     pub fn count(mut self, count: u32) -> Self {
         self.count = Some(count);
         self
+    }
+
+    /// Whether a node is in the group.
+    pub fn has(&self, node: &Node) -> bool {
+        match &self.filter {
+            Some(filter) => filter.fits(node),
+            None => node.group == self.name.as_str(),
+        }
     }
 }
 
@@ -55,6 +88,11 @@ impl GroupName {
     /// The name of the group's node with this number.
     pub fn node_name(&self, number: u32) -> String {
         format!("{}-{number}", self.0)
+    }
+
+    /// The name of a group within the cluster of this name.
+    pub(super) fn within(&self, group: &GroupName) -> Result<GroupName, String> {
+        format!("{}-{}", self.0, group.0).parse()
     }
 
     /// The number of a node of this group, if `node_name` is one of its names.

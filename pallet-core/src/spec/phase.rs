@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::action::{Action, ActionBox};
 use crate::facts::Facts;
@@ -50,6 +52,91 @@ impl Phase {
     }
 }
 
+/// A phase to run, with arguments for its plan functions and templates.
+///
+/// On a command line it is `NAME`, or `NAME:KEY=VALUE,KEY=VALUE`; a comma within a value is
+/// written `\,`.
+///
+/// ```
+/// use pallet_core::spec::PhaseCall;
+/// let deploy: PhaseCall = "deploy:version=1.2,note=a\\, b".parse()?;
+/// assert_eq!(deploy, PhaseCall::new("deploy").argument("version", "1.2").argument("note", "a, b"));
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PhaseCall {
+    /// The phase's name.
+    pub name: String,
+    /// Arguments by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub arguments: Map<String, Value>,
+}
+
+impl PhaseCall {
+    /// A phase without arguments.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), arguments: Map::new() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn argument(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.arguments.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl FromStr for PhaseCall {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, rest) = text.split_once(':').map_or((text, None), |(n, r)| (n, Some(r)));
+        if name.is_empty() {
+            return Err("a phase's name is missing".to_owned());
+        }
+        let mut call = Self::new(name);
+        for argument in rest.map(split_at_commas).unwrap_or_default() {
+            let Some((key, value)) = argument.split_once('=').filter(|(key, _)| !key.is_empty())
+            else {
+                return Err(format!(
+                    "`{argument}` is no argument of phase `{name}`: use KEY=VALUE"
+                ));
+            };
+            if call.arguments.insert(key.to_owned(), value.into()).is_some() {
+                return Err(format!("argument `{key}` of phase `{name}` is given twice"));
+            }
+        }
+        Ok(call)
+    }
+}
+
+fn split_at_commas(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_escaped = letter == '\\' && letters.peek().is_some_and(|next| ",\\".contains(*next));
+        let letter = if is_escaped { letters.next().unwrap_or(letter) } else { letter };
+        match parts.last_mut() {
+            Some(part) if letter != ',' || is_escaped => part.push(letter),
+            _ => parts.push(String::new()),
+        }
+    }
+    parts
+}
+
+impl fmt::Display for PhaseCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        for (position, (key, value)) in self.arguments.iter().enumerate() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = text.replace('\\', "\\\\").replace(',', "\\,");
+            write!(f, "{}{key}={text}", if position == 0 { ':' } else { ',' })?;
+        }
+        Ok(())
+    }
+}
+
 /// One step of a phase.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -59,6 +146,10 @@ pub struct Step {
     pub id: Option<String>,
     /// Runs only if one of these earlier steps of the phase changed something.
     pub when_changed: Vec<String>,
+    /// Comes before these steps of the phase, wherever they stand.
+    pub before: Vec<String>,
+    /// Comes after these steps of the phase, wherever they stand.
+    pub after: Vec<String>,
     /// Runs only on nodes with these facts.
     pub only_on: Option<OnlyOn>,
     /// Runs as this user in place of root.
@@ -100,7 +191,26 @@ impl Step {
 
     /// A step written at `origin`.
     pub fn at(kind: StepKind, origin: Origin) -> Self {
-        Self { kind, id: None, when_changed: Vec::new(), only_on: None, as_user: None, origin }
+        Self {
+            kind,
+            id: None,
+            when_changed: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            only_on: None,
+            as_user: None,
+            origin,
+        }
+    }
+
+    /// Whether both are copies of one step, and not only alike.
+    pub(crate) fn is_same(&self, other: &Step) -> bool {
+        let does_the_same = match (&self.kind, &other.kind) {
+            (StepKind::Action(one), StepKind::Action(two)) => one.is_same(two),
+            (StepKind::Plan(one), StepKind::Plan(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        };
+        does_the_same && self.origin == other.origin && self.id == other.id
     }
 
     /// Names the step.
@@ -114,6 +224,22 @@ impl Step {
     #[must_use]
     pub fn when_changed(mut self, id: impl Into<String>) -> Self {
         self.when_changed.push(id.into());
+        self
+    }
+
+    /// Moves the step before the one called `id`, if it does not stand there; may be given several
+    /// times. Steps that say nothing like this keep the order in which they were declared.
+    #[must_use]
+    pub fn before(mut self, id: impl Into<String>) -> Self {
+        self.before.push(id.into());
+        self
+    }
+
+    /// Moves the step after the one called `id`, if it does not stand there; may be given several
+    /// times.
+    #[must_use]
+    pub fn after(mut self, id: impl Into<String>) -> Self {
+        self.after.push(id.into());
         self
     }
 
@@ -194,3 +320,26 @@ impl fmt::Display for Origin {
 
 /// Phases by name.
 pub(crate) type Phases = BTreeMap<String, Phase>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_with_arguments_are_read_as_they_are_written() {
+        for (text, arguments) in [
+            ("deploy", serde_json::json!({})),
+            ("deploy:a=1", serde_json::json!({ "a": "1" })),
+            ("deploy:a=,b=x=y", serde_json::json!({ "a": "", "b": "x=y" })),
+            (r"deploy:a=1\,2,b=c:\\d", serde_json::json!({ "a": "1,2", "b": r"c:\d" })),
+        ] {
+            let call: PhaseCall = text.parse().unwrap();
+            assert_eq!(call.name, "deploy");
+            assert_eq!(Value::Object(call.arguments.clone()), arguments, "{text}");
+            assert_eq!(call.to_string(), text);
+        }
+        for wrong in ["", ":a=1", "deploy:", "deploy:a", "deploy:=1", "deploy:a=1,a=2"] {
+            assert!(wrong.parse::<PhaseCall>().is_err(), "{wrong}");
+        }
+    }
+}

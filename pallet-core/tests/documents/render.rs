@@ -46,7 +46,17 @@ pub fn infrastructure(it: &Infrastructure) -> String {
     for (name, group) in &it.groups {
         writeln!(text, "group-spec {name} count {:?} of {}", group.count, node(&group.node))
             .unwrap();
+        if let Some(filter) = &group.filter {
+            writeln!(text, "  {filter:?}").unwrap();
+        }
+        for (key, value) in &group.environment {
+            writeln!(text, "  environment {key} = {value}").unwrap();
+        }
         server(&mut text, &group.server);
+    }
+    for (name, groups) in &it.clusters {
+        let names: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
+        writeln!(text, "cluster-spec {name} of {}", names.join(", ")).unwrap();
     }
     text
 }
@@ -62,6 +72,12 @@ fn server(text: &mut String, spec: &ServerSpec) {
     for (facility, settings) in &spec.settings {
         writeln!(text, "  settings {facility} = {settings}").unwrap();
     }
+    if let Some(packager) = spec.packager {
+        writeln!(text, "  packager {packager:?}").unwrap();
+    }
+    if !spec.default_phases.is_empty() {
+        writeln!(text, "  default phases {}", spec.default_order().unwrap().join(", ")).unwrap();
+    }
     for (name, phase) in &spec.phases {
         writeln!(text, "  phase {name}").unwrap();
         phase.steps.iter().for_each(|one| step(text, one));
@@ -75,6 +91,12 @@ fn step(text: &mut String, step: &Step) {
     }
     if !step.when_changed.is_empty() {
         write!(text, ", when changed {}", step.when_changed.join(" or ")).unwrap();
+    }
+    if !step.before.is_empty() {
+        write!(text, ", before {}", step.before.join(" and ")).unwrap();
+    }
+    if !step.after.is_empty() {
+        write!(text, ", after {}", step.after.join(" and ")).unwrap();
     }
     if let Some(filter) = &step.only_on {
         write!(text, ", only on {}", serde_json::to_string(filter).unwrap()).unwrap();

@@ -1,6 +1,5 @@
 //! Runs fragments on the machine that the tests run on, as the engine does on a node.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -105,16 +104,9 @@ pub(super) fn engine(mode: Mode, phase: Phase) -> Vec<String> {
         let login = Login { no_sudo: true, ..Login::new("tester") };
         let here = Arc::new(LocalTransport);
         let mut connection = Connector::default().work_over(here, login).await.unwrap();
-        let target = Target {
-            name: "here".to_owned(),
-            group: "test".to_owned(),
-            address: String::new(),
-            roles: BTreeSet::new(),
-            facts: connection.facts().clone(),
-            settings: Map::new(),
-            properties: BTreeMap::new(),
-        };
-        let scene = Scene { nodes: &[], environment: &Map::new() };
+        let target = Target::new("here", "test").facts(connection.facts().clone());
+        let environment = Map::new();
+        let scene = Scene::new(&[], &environment);
         let actions = match compile("test", &phase, &target, scene) {
             Ok(compiled) => compiled.actions,
             Err(error) => panic!("{error}"),

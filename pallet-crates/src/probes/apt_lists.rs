@@ -25,6 +25,7 @@ pub(crate) const STAMP: &str = "/var/lib/pallet/apt-updated";
 
 impl ProbeKind for AptLists {
     const NAME: &'static str = "apt-lists";
+    const DRIFTS: bool = true;
     type Request = ();
     type Answer = ListsState;
 

@@ -44,17 +44,9 @@ impl LabNode {
     /// Carries out steps, or says what that would do.
     pub async fn run(&mut self, mode: Mode, steps: Vec<Step>) -> PhaseReport {
         let phase = steps.into_iter().fold(Phase::new(), Phase::step);
-        let target = Target {
-            name: "node".to_owned(),
-            group: "test".to_owned(),
-            address: String::new(),
-            roles: Default::default(),
-            facts: self.connection.facts().clone(),
-            settings: Default::default(),
-            properties: Default::default(),
-        };
+        let target = Target::new("node", "test").facts(self.connection.facts().clone());
         let environment = serde_json::Map::new();
-        let scene = Scene { nodes: &[], environment: &environment };
+        let scene = Scene::new(&[], &environment);
         let actions = compile("test", &phase, &target, scene).unwrap().actions;
         let events = Events::none();
         let (node, phase) = ("node", "test");

@@ -1,0 +1,61 @@
+//! `pallet plan`: show what converge would do.
+
+use std::path::PathBuf;
+
+use pallet_core::action::Mode;
+use pallet_core::spec::PhaseCall;
+
+use super::Ended;
+use crate::args::{Global, Limits};
+use crate::error::CliError;
+use crate::output::Output;
+use crate::plan_file::{self, PlanFile};
+use crate::plan_text;
+use crate::project::Project;
+use crate::run::{self, Job};
+use crate::selection::{self, Wanted};
+
+/// What `pallet plan` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Groups or clusters, with a count for this run or without [default: all groups, with their
+    /// counts]
+    #[arg(value_name = "GROUP[=COUNT]", value_parser = Wanted::parse)]
+    groups: Vec<Wanted>,
+    /// A phase to run after the default ones, with arguments or without: `deploy:version=1.2`; may
+    /// be given several times
+    #[arg(long = "phase", value_name = "PHASE[:KEY=VALUE,...]")]
+    phases: Vec<PhaseCall>,
+    /// Keep the plan in this file, for `pallet converge FILE`
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// End with exit code 4 if something would or may be changed
+    #[arg(long)]
+    detailed_exitcode: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Carries it out.
+pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
+    let project = Project::load(global.config.as_deref())?;
+    let groups = selection::select(&args.groups, &project)?;
+    let file = project.file.clone();
+    let job = Job { groups: &groups, limits: args.limits, mode: Mode::Check, keep_failed: false };
+    let plan = run::with_fleet(project, job, output, async |fleet| {
+        Ok(fleet.plan(&groups, &args.phases).await?)
+    })
+    .await?;
+    let plan = PlanFile::new(&file, plan)?;
+    if let Some(out) = &args.out {
+        plan_file::write(out, &plan)?;
+    }
+    output.result(&plan, || plan_text::text(&plan.plan, args.out.as_deref(), output.out));
+    Ok(if plan.plan.report.failed() {
+        Ended::Failed
+    } else if args.detailed_exitcode && plan.plan.has_changes() {
+        Ended::Pending
+    } else {
+        Ended::Done
+    })
+}

@@ -1,0 +1,98 @@
+//! Plans in files.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use pallet_core::run::{PLAN_FORMAT, RunPlan};
+use pallet_core::spec::GroupSpec;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CliError, Kind};
+use crate::project::Project;
+
+/// A plan, and the file that it was made from.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PlanFile {
+    /// The document's path, from the root on.
+    document: PathBuf,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: RunPlan,
+}
+
+/// All that has to be understood before the rest may be read.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl PlanFile {
+    /// A plan made from `document`.
+    pub fn new(document: &Path, plan: RunPlan) -> Result<Self, CliError> {
+        let document = std::fs::canonicalize(document).map_err(|error| {
+            CliError::input(format!("{} cannot be found again: {error}", document.display()))
+        })?;
+        Ok(Self { document, plan })
+    }
+
+    /// The project that it was made from, as it is now; `given` wins.
+    pub fn project(&self, given: Option<&Path>) -> Result<Project, CliError> {
+        Project::load(Some(given.unwrap_or(&self.document)))
+    }
+
+    /// The plan's groups as they are described now, with the plan's counts.
+    pub fn groups(&self, project: &Project) -> Result<Vec<GroupSpec>, CliError> {
+        let described = &project.infrastructure.groups;
+        let group = |planned: &pallet_core::run::PlannedGroup| match described.get(&planned.group) {
+            Some(group) => Ok(GroupSpec { count: planned.count, ..group.clone() }),
+            None => Err(CliError::new(
+                Kind::Refused,
+                format!(
+                    "the plan is about group `{}`, which {} does not describe any more",
+                    planned.group,
+                    project.file.display()
+                ),
+            )
+            .hint("nothing was done; make a new plan, and look at it")),
+        };
+        self.plan.groups.iter().map(group).collect()
+    }
+}
+
+/// Writes a plan, for its owner alone: it shows differences of files.
+pub fn write(path: &Path, plan: &PlanFile) -> Result<(), CliError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let written = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, plan)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    written().map_err(|error| {
+        CliError::new(
+            Kind::Failed,
+            format!("the plan cannot be kept in {}: {error}", path.display()),
+        )
+    })
+}
+
+/// Reads a plan.
+pub fn read(path: &Path) -> Result<PlanFile, CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CliError::input(format!("cannot read {}: {error}", path.display())))?;
+    let no_plan = |error: serde_json::Error| {
+        CliError::input(format!("{} is no plan: {error}", path.display()))
+            .hint("plans are made by `pallet plan --out FILE`")
+    };
+    let Format { format } = serde_json::from_str(&text).map_err(no_plan)?;
+    if format != PLAN_FORMAT {
+        let message = format!("{} is a plan of another version of pallet", path.display());
+        return Err(CliError::input(message).hint("make a new one"));
+    }
+    serde_json::from_str(&text).map_err(no_plan)
+}
