@@ -1,5 +1,6 @@
 //! Where models and VMs live, and which web service is talked to.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -51,11 +52,32 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Environment variable: the model path.
+const MODEL_PATH: &str = "VMFEST_MODEL_PATH";
+/// Environment variable: the node path.
+const NODE_PATH: &str = "VMFEST_NODE_PATH";
+
 /// The folders that a [`Manager`](crate::Manager) works in. VirtualBox must see them under the
-/// same paths.
+/// same paths. A leading `~` is the home directory.
+///
+/// [`Location::new`] is for what a program was told; [`Location::default`] and
+/// [`Location::or_environment`] let the environment variables `VMFEST_MODEL_PATH` and
+/// `VMFEST_NODE_PATH` have a say. So arguments count more than the environment, and that more than
+/// a configuration:
+///
+/// ```
+/// # use vmfest::Location;
+/// # let (argument, configured) = (Some("/srv/models"), "~/cloud");
+/// let mut location = Location::new(format!("{configured}/models"), format!("{configured}/nodes"))
+///     .or_environment();
+/// if let Some(path) = argument {
+///     location.model_path = path.into();
+/// }
+/// # assert_eq!(location.model_path, std::path::Path::new("/srv/models"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Folder with `.meta` files.
+    /// Folder with files of models, see [`models`](crate::models).
     pub model_path: PathBuf,
     /// Folder in which each instance gets a folder of its own.
     pub node_path: PathBuf,
@@ -66,6 +88,30 @@ impl Location {
     #[must_use]
     pub fn new(model_path: impl Into<PathBuf>, node_path: impl Into<PathBuf>) -> Self {
         Self { model_path: model_path.into(), node_path: node_path.into() }
+    }
+
+    /// The folders of whoever says nothing.
+    pub(crate) fn home() -> Self {
+        let home = Path::new("~/.vmfest");
+        Self::new(home.join("models"), home.join("nodes"))
+    }
+
+    /// These folders, unless the environment variables `VMFEST_MODEL_PATH` and `VMFEST_NODE_PATH`
+    /// name others.
+    #[must_use]
+    pub fn or_environment(self) -> Self {
+        self.or_found_by(|name| std::env::var_os(name))
+    }
+
+    fn or_found_by(self, find: impl Fn(&str) -> Option<OsString>) -> Self {
+        let or = |name, path| match find(name).filter(|value| !value.is_empty()) {
+            Some(found) => PathBuf::from(found),
+            None => path,
+        };
+        Self {
+            model_path: or(MODEL_PATH, self.model_path),
+            node_path: or(NODE_PATH, self.node_path),
+        }
     }
 
     pub(crate) fn absolute(self) -> Result<Self, Error> {
@@ -103,10 +149,9 @@ impl Location {
 }
 
 impl Default for Location {
-    /// `~/.vmfest/models` and `~/.vmfest/nodes`.
+    /// `~/.vmfest/models` and `~/.vmfest/nodes`, or what the environment says.
     fn default() -> Self {
-        let home = Path::new("~/.vmfest");
-        Self::new(home.join("models"), home.join("nodes"))
+        Self::home().or_environment()
     }
 }
 
@@ -150,6 +195,24 @@ mod tests {
         ] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_environment_counts_more_than_the_default() {
+        let find = |name: &str| match name {
+            "VMFEST_MODEL_PATH" => Some("~/models".into()),
+            "VMFEST_NODE_PATH" => Some("".into()),
+            _ => None,
+        };
+        let location = Location::home().or_found_by(find);
+        assert_eq!(location, Location::new("~/models", "~/.vmfest/nodes"));
+        let home = std::env::home_dir().expect("tests have a home");
+        let absolute = location.absolute().expect("resolves");
+        assert_eq!(
+            absolute,
+            Location::new(home.join("models"), home.join(".vmfest").join("nodes"))
+        );
+        assert_eq!(Location::home().or_found_by(|_| None), Location::home());
     }
 
     #[test]

@@ -134,13 +134,6 @@ pub struct HardwareModel {
     pub session_type: Option<SessionType>,
 }
 
-/// Takes each named key from the upper model where it has one.
-macro_rules! overlay {
-    ($lower:ident, $upper:ident, $($key:ident)*) => {
-        $(if $upper.$key.is_some() { $lower.$key.clone_from(&$upper.$key); })*
-    };
-}
-
 impl HardwareModel {
     /// What every instance starts from.
     #[must_use]

@@ -116,6 +116,24 @@ impl ImageModel {
         }
     }
 
+    /// This model with the keys of `upper` laid over it; the file, the operating system type and
+    /// `no_sudo` are always those of `upper`.
+    #[cfg(feature = "pallet")]
+    pub(crate) fn overlaid_with(mut self, upper: &Self) -> Self {
+        self.path.clone_from(&upper.path);
+        self.os_type_id.clone_from(&upper.os_type_id);
+        self.no_sudo = upper.no_sudo;
+        if let Some(hardware) = &upper.hardware {
+            let lower = self.hardware.take().unwrap_or_default();
+            self.hardware = Some(lower.overlaid_with(hardware));
+        }
+        overlay!(self, upper,
+            image_name image_id os_family os_version os_64_bit packager description username
+            password sudo_password private_key_path network_type nat_rules bridged_interface
+            local_interface storage boot_mount_point session_type);
+        self
+    }
+
     /// The hardware of an instance of this image, by the rules of [the module](super).
     #[must_use]
     pub fn effective_hardware(&self, hardware: &HardwareModel) -> HardwareModel {
@@ -138,7 +156,7 @@ impl ImageModel {
     }
 
     /// Makes the model's paths absolute, as seen from `folder`.
-    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+    pub(crate) fn resolve_paths(&mut self, folder: &Path) {
         self.path = resolve_medium(&self.path, folder);
         if let Some(path) = &mut self.private_key_path {
             *path = resolve(path, folder);
@@ -154,7 +172,7 @@ impl ImageModel {
 
 impl HardwareModel {
     /// Makes the model's paths absolute, as seen from `folder`.
-    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+    pub(crate) fn resolve_paths(&mut self, folder: &Path) {
         if let Some(controllers) = &mut self.storage {
             resolve_storage(controllers, folder);
         }

@@ -113,6 +113,18 @@ impl Models {
         self.hardware.insert(name, model);
     }
 
+    /// Adds the hardware models that another set has from files; they take the place of those of
+    /// the same name.
+    #[cfg(feature = "pallet")]
+    pub(crate) fn add_hardware_of(&mut self, mut other: Self) {
+        for (name, source) in other.hardware_sources {
+            if let Some(model) = other.hardware.remove(&name) {
+                self.hardware.insert(name.clone(), model);
+                self.hardware_sources.insert(name, source);
+            }
+        }
+    }
+
     /// Adds what a file holds.
     pub(super) fn add(&mut self, file: &Path, content: Content) -> Result<(), Error> {
         for (name, (model, node)) in content.images {

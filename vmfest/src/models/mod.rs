@@ -54,6 +54,13 @@
 //!   understood wherever VirtualBox has such a word.
 //! - Serial port 0 is the console, from which host keys are read.
 
+/// Takes each named key from the upper model where it has one.
+macro_rules! overlay {
+    ($lower:ident, $upper:ident, $($key:ident)*) => {
+        $(if $upper.$key.is_some() { $lower.$key.clone_from(&$upper.$key); })*
+    };
+}
+
 mod check;
 mod hardware;
 mod image;
@@ -83,6 +90,8 @@ pub use settings::{
     MAX_BOOT_POSITION, Pointing, SessionType,
 };
 pub use shared_folder::SharedFolder;
+#[cfg(feature = "pallet")]
+pub(crate) use slots::Slots;
 pub use storage::{
     Attachment, BootMountPoint, Bus, ControllerType, Device, DeviceType, DiskFormat, DiskVariant,
     StorageController,

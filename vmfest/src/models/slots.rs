@@ -24,6 +24,17 @@ pub(super) fn optional_slots<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Ok(slots.map(|slots| slots.into_iter().map(|slot| slot.0).collect()))
 }
 
+/// A list whose empty places are written as for every other one.
+#[cfg(feature = "pallet")]
+pub(crate) struct Slots<T>(pub(crate) Vec<Option<T>>);
+
+#[cfg(feature = "pallet")]
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Slots<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        slots(deserializer).map(Self)
+    }
+}
+
 struct Slot<T>(Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Slot<T> {

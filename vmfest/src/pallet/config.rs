@@ -1,37 +1,99 @@
 //! The service's table in a document.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pallet_core::compute::{ComputeError, ComputeService, Provider, ProviderContext};
 use pallet_core::secret::Secret;
 use serde::Deserialize;
 
+use super::catalogue::Catalogue;
 use super::service::{VirtualBoxService, failed};
+use super::table::Table;
 use crate::location::{Location, Server};
 use crate::manager::Manager;
-use crate::models::{self, HardwareModel, ImageModel};
+use crate::models::{self, HardwareModel, ImageModel, NetworkType, SessionType};
 use crate::paths;
 
 /// The table of a VirtualBox service. Every key has a default.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(from = "Table")]
 pub struct VirtualBoxConfig {
     /// Address of the web service. Default: this machine's, `http://127.0.0.1:18083`.
     pub url: Option<String>,
-    /// Account to log on with, where the web service asks for one.
+    /// Account to log on with, where the web service asks for one. It drives VirtualBox; accounts
+    /// in guests stand with the images.
     pub identity: Option<String>,
     /// Its password.
     pub credential: Option<Secret>,
-    /// Folder with `.meta` files. Default: `~/.vmfest/models`.
+    /// Folder with files of models. Default: `~/.vmfest/models`. The environment variable
+    /// `VMFEST_MODEL_PATH` counts more.
     pub model_path: Option<PathBuf>,
-    /// Folder for the VMs. Default: `~/.vmfest/nodes`.
+    /// Folder for the VMs. Default: `~/.vmfest/nodes`. The environment variable `VMFEST_NODE_PATH`
+    /// counts more.
     pub node_path: Option<PathBuf>,
-    /// Image models by name; they take the place of those in meta files.
+    /// Image models by name; they take the place of those in files.
     pub images: BTreeMap<String, ImageModel>,
-    /// Hardware models by name; they take the place of those in meta files and the built-in ones.
+    /// Hardware models by name; they take the place of those in files and the built-in ones.
     pub hardware_models: BTreeMap<String, HardwareModel>,
+    /// A further file, or folder of files, with hardware models; they take the place of those in
+    /// the model path. Image models in it are not used.
+    pub hardware_models_path: Option<PathBuf>,
+    /// The network of nodes for which neither the node-spec, nor the image, nor the hardware model
+    /// asks for one. Default: `nat`.
+    pub default_network_type: Option<NetworkType>,
+    /// Host-only interface of the `local` network. Default: `vboxnet0`.
+    pub default_local_interface: Option<String>,
+    /// Host interface of the `bridged` network. Default: the first one that is usable.
+    pub default_bridged_interface: Option<String>,
+    /// How nodes are shown when they start. Default: not at all.
+    pub default_session_type: Option<SessionType>,
+}
+
+impl VirtualBoxConfig {
+    /// Where models and VMs are, with relative paths starting at `base`.
+    fn location(&self, base: &Path) -> Location {
+        let home = Location::home();
+        let resolved = |path: &Option<PathBuf>, default| {
+            path.as_ref().map_or(default, |path| resolve(path, base))
+        };
+        Location::new(
+            resolved(&self.model_path, home.model_path),
+            resolved(&self.node_path, home.node_path),
+        )
+        .or_environment()
+    }
+
+    fn server(&self) -> Server {
+        let server = self.url.as_deref().map_or_else(Server::default, Server::new);
+        let Some(identity) = &self.identity else { return server };
+        let credential = self.credential.as_ref().map_or("", Secret::reveal);
+        server.with_login(identity, models::Secret::new(credential))
+    }
+
+    /// The models that this table gives, and what it says of all nodes.
+    fn into_catalogue(self, base: PathBuf) -> Catalogue {
+        let defaults = HardwareModel {
+            network_type: self.default_network_type,
+            local_interface: self.default_local_interface,
+            bridged_interface: self.default_bridged_interface,
+            session_type: self.default_session_type,
+            ..HardwareModel::default()
+        };
+        let hardware_path = self.hardware_models_path.map(|path| resolve(&path, &base));
+        Catalogue {
+            images: self.images,
+            hardware: self.hardware_models,
+            hardware_path,
+            defaults,
+            base,
+        }
+    }
+}
+
+fn resolve(path: &Path, base: &Path) -> PathBuf {
+    paths::expand_home(path).unwrap_or_else(|| base.join(path))
 }
 
 /// The provider `virtualbox`, also known as `vmfest`.
@@ -47,35 +109,9 @@ impl Provider for VirtualBox {
         config: VirtualBoxConfig,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        let default = Location::default();
-        let resolve = |path: PathBuf| match paths::expand_home(&path) {
-            Some(path) => path,
-            None => context.base.join(path),
-        };
-        let location = Location::new(
-            config.model_path.map_or(default.model_path, resolve),
-            config.node_path.map_or(default.node_path, resolve),
-        );
-        let mut server = config.url.map_or_else(Server::default, Server::new);
-        if let Some(identity) = config.identity {
-            let credential = config.credential.as_ref().map_or("", Secret::reveal);
-            server = server.with_login(identity, models::Secret::new(credential));
-        }
-        for (name, image) in &config.images {
-            image.check().map_err(|e| ComputeError::input(format!("image model {name}: {e}")))?;
-        }
-        for (name, model) in &config.hardware_models {
-            model
-                .check()
-                .map_err(|e| ComputeError::input(format!("hardware model {name}: {e}")))?;
-        }
+        let (server, location) = (config.server(), config.location(&context.base));
         let manager = Manager::connect(&server, location).await.map_err(|e| failed(&e))?;
-        Ok(Arc::new(VirtualBoxService::new(
-            context.service,
-            manager,
-            config.images,
-            config.hardware_models,
-            context.base,
-        )))
+        let catalogue = config.into_catalogue(context.base);
+        Ok(Arc::new(VirtualBoxService::new(context.service, manager, catalogue)))
     }
 }

@@ -1,8 +1,7 @@
 //! The service itself.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,19 +12,14 @@ use pallet_core::spec::NodeSpec;
 use pallet_core::transport::{Endpoint, HostKeys};
 use tokio::task::JoinSet;
 
-use super::choose::choose;
+use super::catalogue::Catalogue;
+use super::choose::{Choice, choose};
+use super::notes::{self, ImageMeta};
 use crate::error::Error;
 use crate::host_key::HostKey;
 use crate::instance::{Instance, State};
 use crate::manager::Manager;
-use crate::models::{HardwareModel, ImageModel, Models};
-
-/// Extra data: the group that a node belongs to. A VM without it is no node.
-const GROUP: &str = "pallet/group";
-/// Extra data: the name of the image model that a node was made from.
-const IMAGE: &str = "pallet/image";
-/// Extra data: whether `bootstrap` has succeeded.
-const BOOTSTRAPPED: &str = "pallet/bootstrapped";
+use crate::models::{ImageModel, Models};
 
 /// How long a guest may take to shut down before its power is cut.
 const SHUTDOWN: Duration = Duration::from_secs(60);
@@ -34,34 +28,35 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 pub struct VirtualBoxService {
     name: String,
     manager: Manager,
-    images: BTreeMap<String, ImageModel>,
-    hardware: BTreeMap<String, HardwareModel>,
-    base: PathBuf,
+    catalogue: Catalogue,
+    /// The images of nodes made by this service object, by the nodes' ids: they know passwords,
+    /// which are not noted with the VMs.
+    made_of: Mutex<BTreeMap<String, ImageModel>>,
 }
 
 impl VirtualBoxService {
-    /// A service over a connected manager. The models given here take the place of those that
-    /// the manager reads from meta files; their relative paths start at `base`.
+    /// A service over a connected manager.
     #[must_use]
-    pub fn new(
-        name: impl Into<String>,
-        manager: Manager,
-        images: BTreeMap<String, ImageModel>,
-        hardware: BTreeMap<String, HardwareModel>,
-        base: PathBuf,
-    ) -> Self {
-        Self { name: name.into(), manager, images, hardware, base }
+    pub fn new(name: impl Into<String>, manager: Manager, catalogue: Catalogue) -> Self {
+        Self { name: name.into(), manager, catalogue, made_of: Mutex::default() }
     }
 
     fn models(&self) -> Result<Models, ComputeError> {
-        let mut models = self.manager.models().map_err(|e| failed(&e))?;
-        for (name, image) in &self.images {
-            models.add_image(name, image.clone(), &self.base);
-        }
-        for (name, hardware) in &self.hardware {
-            models.add_hardware(name, hardware.clone(), &self.base);
-        }
-        Ok(models)
+        self.catalogue.models(&self.manager).map_err(|e| failed(&e))
+    }
+
+    fn choose(&self, models: &Models, spec: &NodeSpec) -> Result<Choice, ComputeError> {
+        choose(models, &self.catalogue.defaults, &self.catalogue.base, spec)
+    }
+
+    fn made_of(&self) -> MutexGuard<'_, BTreeMap<String, ImageModel>> {
+        self.made_of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Describes a node with the image that it was made of, as far as that is known.
+    async fn describe(&self, instance: &Instance, models: &Models) -> Result<Option<Node>, Error> {
+        let made_of = self.made_of().get(instance.id()).cloned();
+        describe(instance, models, made_of).await
     }
 
     async fn find(&self, node: &Node) -> Result<Instance, ComputeError> {
@@ -81,7 +76,8 @@ impl ComputeService for VirtualBoxService {
         let mut looks = JoinSet::new();
         for instance in self.manager.instances().await.map_err(|e| failed(&e))? {
             let models = Arc::clone(&models);
-            looks.spawn(async move { describe(&instance, &models).await });
+            let made_of = self.made_of().get(instance.id()).cloned();
+            looks.spawn(async move { describe(&instance, &models, made_of).await });
         }
         let mut nodes = Vec::new();
         while let Some(look) = looks.join_next().await {
@@ -98,7 +94,10 @@ impl ComputeService for VirtualBoxService {
     }
 
     async fn check(&self, spec: &NodeSpec) -> Result<(), ComputeError> {
-        choose(&self.models()?, spec).map(drop)
+        let models = self.models()?;
+        let choice = self.choose(&models, spec)?;
+        let checked = self.manager.check(&choice.image, &choice.hardware).await;
+        checked.map_err(|error| failed(&choice.locate(&models, error)))
     }
 
     async fn create(&self, requests: Vec<CreateNode>) -> Vec<Result<Node, ComputeError>> {
@@ -110,13 +109,24 @@ impl ComputeService for VirtualBoxService {
         let mut tasks = JoinSet::new();
         for (index, request) in requests.into_iter().enumerate() {
             let (manager, models) = (self.manager.clone(), Arc::clone(&models));
-            tasks.spawn(async move { (index, create_one(&manager, &models, request).await) });
+            let choice = self.choose(&models, &request.spec);
+            tasks.spawn(async move {
+                let made = match choice {
+                    Ok(choice) => create_one(&manager, &models, request, choice).await,
+                    Err(error) => Err(error),
+                };
+                (index, made)
+            });
         }
         let mut results = BTreeMap::new();
         while let Some(ended) = tasks.join_next().await {
             match ended {
-                Ok((index, result)) => {
-                    results.insert(index, result);
+                Ok((index, Ok((node, image)))) => {
+                    self.made_of().insert(node.id.clone(), image);
+                    results.insert(index, Ok(node));
+                }
+                Ok((index, Err(error))) => {
+                    results.insert(index, Err(error));
                 }
                 Err(error) => tracing::error!(%error, "a creation ended without a result"),
             }
@@ -140,7 +150,7 @@ impl ComputeService for VirtualBoxService {
     async fn ready(&self, node: &Node, timeout: Duration) -> Result<Node, ComputeError> {
         let instance = self.find(node).await?;
         let ready = instance.wait_for_ssh(timeout).await.map_err(|e| failed(&e))?;
-        let described = describe(&instance, &self.models()?).await.map_err(|e| failed(&e))?;
+        let described = self.describe(&instance, &self.models()?).await.map_err(|e| failed(&e))?;
         let mut node = described.unwrap_or_else(|| node.clone());
         node.endpoint =
             Some(Endpoint { host: ready.address.ip().to_string(), port: ready.address.port() });
@@ -157,7 +167,7 @@ impl ComputeService for VirtualBoxService {
 
     async fn set_bootstrapped(&self, node: &Node) -> Result<(), ComputeError> {
         let instance = self.find(node).await?;
-        instance.set_extra_data(BOOTSTRAPPED, "true").await.map_err(|e| failed(&e))
+        instance.set_extra_data(notes::BOOTSTRAPPED, "true").await.map_err(|e| failed(&e))
     }
 
     async fn close(&self) {
@@ -171,18 +181,24 @@ async fn create_one(
     manager: &Manager,
     models: &Models,
     request: CreateNode,
-) -> Result<Node, ComputeError> {
-    let choice = choose(models, &request.spec)?;
-    let extra = [(GROUP, request.group.as_str()), (IMAGE, choice.image_name.as_str())];
+    choice: Choice,
+) -> Result<(Node, ImageModel), ComputeError> {
+    let meta = serde_json::to_string(&ImageMeta::of(&choice.image));
+    let meta = meta.map_err(|e| ComputeError::failed(format!("cannot note the image: {e}")))?;
+    let extra = [
+        (notes::GROUP, request.group.as_str()),
+        (notes::IMAGE, choice.image_name.as_str()),
+        (notes::IMAGE_META, meta.as_str()),
+    ];
     let created =
         manager.instance_with(&request.name, &choice.image, &choice.hardware, &extra).await;
-    let instance = created.map_err(|e| failed(&e))?;
+    let instance = created.map_err(|error| failed(&choice.locate(models, error)))?;
     let started = async {
         instance.start().await?;
-        describe(&instance, models).await
+        describe(&instance, models, Some(choice.image.clone())).await
     };
     match started.await {
-        Ok(Some(node)) => Ok(node),
+        Ok(Some(node)) => Ok((node, choice.image)),
         Ok(None) => Err(ComputeError::failed(format!("the VM {} lost its group", request.name))),
         Err(error) => {
             if let Err(error) = instance.destroy().await {
@@ -194,15 +210,28 @@ async fn create_one(
 }
 
 /// The node that an instance is, if it is one.
-async fn describe(instance: &Instance, models: &Models) -> Result<Option<Node>, Error> {
+///
+/// Its image is `made_of`, or else the model of the name that was noted, or else what was noted of
+/// it.
+async fn describe(
+    instance: &Instance,
+    models: &Models,
+    made_of: Option<ImageModel>,
+) -> Result<Option<Node>, Error> {
     let state = instance.state().await?;
     if state == State::Inaccessible {
         // Which group it belonged to cannot be known.
         return Ok(None);
     }
-    let Some(group) = instance.extra_data(GROUP).await? else { return Ok(None) };
-    let image_name = instance.extra_data(IMAGE).await?.unwrap_or_default();
-    let image = models.images().get(&image_name);
+    let Some(group) = instance.extra_data(notes::GROUP).await? else { return Ok(None) };
+    let image_name = instance.extra_data(notes::IMAGE).await?.unwrap_or_default();
+    let image = match made_of.or_else(|| models.images().get(&image_name).cloned()) {
+        Some(image) => image,
+        None => {
+            let noted = instance.extra_data(notes::IMAGE_META).await?.unwrap_or_default();
+            serde_json::from_str::<ImageMeta>(&noted).unwrap_or_default().image()
+        }
+    };
     let endpoint = match instance.ssh_address().await {
         Ok(address) if state.is_online() => {
             Some(Endpoint { host: address.ip().to_string(), port: address.port() })
@@ -210,19 +239,6 @@ async fn describe(instance: &Instance, models: &Models) -> Result<Option<Node>, 
         Ok(_) | Err(Error::NoSshForward { .. }) => None,
         Err(error) => return Err(error),
     };
-    let mut properties = BTreeMap::from([("image".to_owned(), image_name)]);
-    if let Some(image) = image {
-        let known = [
-            ("os-family", &image.os_family),
-            ("os-version", &image.os_version),
-            ("packager", &image.packager),
-        ];
-        for (key, value) in known {
-            if let Some(value) = value {
-                properties.insert(key.to_owned(), value.clone());
-            }
-        }
-    }
     Ok(Some(Node {
         id: instance.id().to_owned(),
         name: instance.name().to_owned(),
@@ -234,9 +250,9 @@ async fn describe(instance: &Instance, models: &Models) -> Result<Option<Node>, 
         },
         endpoint,
         host_keys: pinned(&instance.known_host_keys().await?),
-        image_user: image.and_then(login),
-        bootstrapped: instance.extra_data(BOOTSTRAPPED).await?.is_some(),
-        properties,
+        image_user: login(&image),
+        bootstrapped: instance.extra_data(notes::BOOTSTRAPPED).await?.is_some(),
+        properties: notes::properties(image_name, &image),
     }))
 }
 

@@ -7,6 +7,8 @@
 
 mod de;
 mod error;
+#[cfg(feature = "pallet")]
+mod json;
 mod value;
 
 pub use de::from_node;

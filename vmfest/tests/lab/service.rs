@@ -92,3 +92,69 @@ async fn nodes_come_and_go() {
     service.close().await;
     stage.end(&[&image]).await;
 }
+
+/// What the node-spec says itself, the service's own models, and hardware models from a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn models_from_everywhere() {
+    let stage = Stage::new("models").await;
+    let image = stage.image("model.vdi").await;
+    std::fs::create_dir(stage.folder.join("more")).expect("made");
+    std::fs::write(
+        stage.folder.join("more/hardware.toml"),
+        "[hardware-models.tiny]\nmemory-size = 16\n[hardware-models.huge]\ncpu-count = 100\n",
+    )
+    .expect("written");
+    let config = VirtualBoxConfig {
+        url: Some(stage.vbox().url.clone()),
+        model_path: Some("models".into()),
+        node_path: Some("nodes".into()),
+        hardware_models_path: Some("more".into()),
+        ..VirtualBoxConfig::default()
+    };
+    let context = || ProviderContext { service: "vbox".to_owned(), base: stage.folder.clone() };
+    let service = VirtualBox::open(config.clone(), context()).await.expect("opens");
+    let spec = |value| serde_json::from_value::<NodeSpec>(value).expect("a spec");
+    let keys = json!({
+        "path": "model.vdi", "os-type-id": "Ubuntu_64", "username": "me", "password": "hunter2",
+        "private-key-path": "keys/id", "no-sudo": true,
+    });
+    let explicit = |hardware: &str| {
+        spec(json!({
+            "image": { "image-model": keys },
+            "hardware": { "hardware-id": hardware },
+            "network": ["none", { "attachment-type": "nat", "nat-rules":
+                [{ "name": "in", "host-port": 32125, "guest-port": 22 }] }],
+        }))
+    };
+    // What only VirtualBox knows, with the place in the file.
+    let error = service.check(&explicit("huge")).await.expect_err("too much");
+    let expected =
+        "more/hardware.toml:4:13: hardware-models.huge.cpu-count: 100 is out of range: 1 to 64";
+    assert!(error.is_input && error.message.contains(expected), "{error}");
+    service.check(&explicit("tiny")).await.expect("can be made");
+
+    let group = stage.name("web");
+    let request =
+        CreateNode { name: format!("{group}-1"), group: group.clone(), spec: explicit("tiny") };
+    let made = service.create(vec![request]).await.remove(0).expect("created");
+    assert_eq!(made.endpoint.as_ref().expect("an endpoint").port, 32125);
+    assert_eq!(made.properties["os-family"], "ubuntu");
+    let login = made.image_user.as_ref().expect("a user");
+    assert_eq!(login.password.as_ref().expect("kept in memory").reveal(), "hunter2");
+
+    // Another process sees the same node, but for the password: it is nowhere in VirtualBox.
+    let other = VirtualBox::open(config, context()).await.expect("opens");
+    let nodes = other.nodes().await.expect("lists");
+    let node = nodes.iter().find(|node| node.group == group).expect("seen");
+    let login = node.image_user.as_ref().expect("a user");
+    assert_eq!((login.username.as_str(), login.no_sudo), ("me", true));
+    assert_eq!(login.private_key_path, Some(stage.folder.join("keys/id")));
+    assert!(login.password.is_none());
+    assert_eq!(node.properties["os-family"], "ubuntu");
+    let settings = stage.folder.join("nodes").join(&node.name).join(format!("{}.vbox", node.name));
+    assert!(!std::fs::read_to_string(settings).expect("reads").contains("hunter2"));
+    other.destroy(node).await.expect("destroyed");
+    other.close().await;
+    service.close().await;
+    stage.end(&[&image]).await;
+}
