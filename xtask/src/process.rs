@@ -25,12 +25,11 @@ pub fn check(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs one of the measuring programs that stand beside vbox-soap, so that this crate needs not be
+/// Runs one of the measuring programs that stand beside a package, so that this crate needs not be
 /// built with it; optimised, and with the lab.
-pub fn measure_vbox_soap(program: &str) -> anyhow::Result<()> {
-    let bench =
-        ["bench", "--quiet", "--package", "vbox-soap", "--features", "lab-tests", "--bench"];
-    check(cargo(&bench).arg(program))
+pub fn measure(package: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let bench = ["bench", "--quiet", "--features", "lab-tests", "--package", package, "--bench"];
+    check(cargo(&bench).arg(program).arg("--").args(arguments))
 }
 
 /// Runs a command, prints its standard output as it comes, and returns it with the exit code.

@@ -3,6 +3,7 @@
 mod compile;
 mod role;
 mod soap;
+mod vmfest;
 
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -20,6 +21,9 @@ enum What {
     Compile,
     /// `pallet`: a role of 52 steps on many hosts. Needs as many of the lab's nodes.
     Role(role::Args),
+    /// vmfest: creating 50 and 400 VMs, against a VBoxManage script and bare calls. Needs the lab's
+    /// VirtualBox; on 2 cores it takes some minutes.
+    Vmfest(vmfest::Args),
 }
 
 /// Runs `cargo xtask bench`. A bar that is missed is an error.
@@ -28,5 +32,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         What::Soap => soap::run(),
         What::Compile => compile::run(),
         What::Role(args) => role::run(&args),
+        What::Vmfest(args) => vmfest::run(&args),
     }
 }

@@ -18,7 +18,7 @@ mod fixups;
 mod generate;
 mod import;
 mod merge;
-mod model;
+pub mod model;
 mod model_text;
 mod names;
 mod verify;
@@ -61,6 +61,11 @@ enum Stage {
         #[arg(long, value_name = "DIR")]
         wsdl: PathBuf,
     },
+}
+
+/// The committed API model, for tests that hold messages against it.
+pub fn committed_model() -> anyhow::Result<model::Model> {
+    read_model(&workspace_root()?.join("vbox-soap/api/virtualbox.api"))
 }
 
 /// Runs `cargo xtask codegen`.

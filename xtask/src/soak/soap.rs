@@ -1,8 +1,8 @@
 //! `cargo xtask soak soap`.
 
-use crate::process::measure_vbox_soap;
+use crate::process::measure;
 
 /// Makes the calls and opens the sessions, optimised, in a VirtualBox of their own.
 pub(super) fn run() -> anyhow::Result<()> {
-    measure_vbox_soap("soak")
+    measure("vbox-soap", "soak", &[])
 }
