@@ -40,8 +40,8 @@ impl<T> Call<T> {
         Self { request: Request { target, operation, arguments, explain: true }, decode }
     }
 
-    /// Without asking, should the call fail, for the fault's text: for asking for such texts.
-    pub(crate) fn unexplained(mut self) -> Self {
+    /// Without asking, should the call fail, for the fault's causes: where failing is an answer, and its code says all.
+    pub fn unexplained(mut self) -> Self {
         self.request.explain = false;
         self
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::ApiVersion;
 use crate::call::Call;
 use crate::operation::Operation;
 use crate::reply::{Outputs, Reply};
@@ -45,6 +46,11 @@ impl ObjectRef {
     /// If the object does not have the interface, calls through it fail with [`crate::Error::InvalidObject`].
     pub fn cast<T: ManagedObject>(&self) -> T {
         T::from_object(self.clone())
+    }
+
+    /// The API version of the server that the object lives on; nothing before a logon is finished.
+    pub fn api_version(&self) -> Option<ApiVersion> {
+        self.session().shared().api_version()
     }
 
     pub(crate) fn session(&self) -> &Arc<Alive> {

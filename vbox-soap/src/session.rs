@@ -169,6 +169,11 @@ impl Shared {
         self.partings.is_empty() && self.references().is_settled()
     }
 
+    /// The server's version, once it is known.
+    pub(crate) fn api_version(&self) -> Option<ApiVersion> {
+        self.api_position.get().map(|(version, _)| *version)
+    }
+
     /// The server's place in the known versions, once it is known.
     pub(crate) fn api_position(&self) -> Option<usize> {
         self.api_position.get().map(|(_, position)| *position)

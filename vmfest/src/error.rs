@@ -41,19 +41,6 @@ pub enum Error {
         last_seen: String,
     },
 
-    /// The web service speaks for a VirtualBox that is too old for this crate.
-    #[error(
-        "the VirtualBox at {url} has the API version {found}; this crate needs {supported} or newer"
-    )]
-    UnsupportedVersion {
-        /// The web service's address.
-        url: String,
-        /// Its API version.
-        found: String,
-        /// The oldest version that would do.
-        supported: String,
-    },
-
     /// A meta file has a mistake.
     #[error("{}{}{}{}", .file.display(), Place(.error.position()), KeyPath(.error), .error.message())]
     Meta {
@@ -278,6 +265,17 @@ pub enum Error {
         first: u16,
         /// The last one.
         last: u16,
+    },
+
+    /// An adapter cannot be connected to a network of the host.
+    #[error("cannot connect the VM {name} to {network}: {problem}")]
+    Network {
+        /// The VM.
+        name: String,
+        /// What it was to be connected to.
+        network: String,
+        /// What is missing, and what to do about it.
+        problem: String,
     },
 
     /// The guest did not come up in time.

@@ -69,10 +69,12 @@ mod keyboard;
 mod location;
 mod lock;
 mod manager;
+mod networks;
 mod paths;
 mod ports;
 mod suggest;
 mod tag;
+mod versions;
 mod wait;
 
 pub use error::{Error, Silence};

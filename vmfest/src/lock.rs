@@ -5,6 +5,7 @@ use vbox_soap::api::{IConsole, IMachine, LockType};
 use crate::error::{Doing, Error};
 use crate::fault;
 use crate::manager::{LockingSession, Manager};
+use crate::versions;
 use crate::wait::{PATIENCE, poll};
 
 /// A machine that this process has locked, and which can therefore be changed.
@@ -90,7 +91,7 @@ impl MachineLock {
 
 /// Who has the machine locked, for people.
 pub(crate) async fn locked_by(machine: &IMachine) -> String {
-    match machine.get_session_name().await {
+    match versions::locked_by(machine).await {
         Ok(owner) if !owner.is_empty() => format!("{owner} has it locked"),
         _ => "another client of the web service has it locked; if that one has died, starting \
               vboxwebsrv again gives the lock back"

@@ -4,6 +4,7 @@ use super::operation::Verdict;
 use super::{Instance, operation};
 use crate::error::{Doing, Error};
 use crate::lock::MachineLock;
+use crate::versions;
 
 /// A value that guest and host share while the VM runs, and that VirtualBox keeps.
 ///
@@ -80,16 +81,11 @@ impl Instance {
         if !self.machine.accessible {
             return Ok(Vec::new());
         }
-        let found = self.machine.handle.enumerate_guest_properties(patterns).await.doing(doing)?;
-        let columns = found.names.into_iter().zip(found.values);
-        let columns = columns.zip(found.timestamps.into_iter().zip(found.flags));
-        Ok(columns
-            .map(|((name, value), (timestamp, flags))| GuestProperty {
-                name,
-                value,
-                timestamp,
-                flags,
-            })
+        let found =
+            versions::guest_properties(&self.machine.handle, patterns).await.doing(doing)?;
+        Ok(found
+            .into_iter()
+            .map(|(name, value, timestamp, flags)| GuestProperty { name, value, timestamp, flags })
             .collect())
     }
 
@@ -103,7 +99,7 @@ impl Instance {
         let lock = self.lock_for_values().await?;
         let set = async {
             if value.is_empty() {
-                lock.machine.delete_guest_property(name).await?;
+                versions::remove_guest_property(&lock.machine, name).await?;
             } else {
                 lock.machine.set_guest_property_value(name, value).await?;
             }

@@ -6,6 +6,7 @@ use crate::error::{Doing, Error};
 use crate::manager::settings;
 use crate::models::HardwareModel;
 use crate::tag;
+use crate::versions;
 
 impl Instance {
     /// Changes the VM's hardware: the keys that the model has are set, everything else stays as it
@@ -27,12 +28,11 @@ impl Instance {
                 let machine = &lock.machine;
                 let mut wanted = hardware.clone();
                 if wanted.vram_size.is_none() {
-                    let graphics = machine.get_graphics_adapter().await?;
+                    let graphics = versions::graphics(machine).await?;
                     wanted.vram_size = Some(graphics.get_vram_size().await?);
                 }
                 let new = wanted.shared_folders.as_deref().unwrap_or_default();
-                for folder in machine.get_shared_folders().await? {
-                    let name = folder.get_name().await?;
+                for name in versions::shared_folders(machine).await? {
                     if new.iter().any(|new| new.name == name) {
                         machine.remove_shared_folder(&name).await?;
                     }

@@ -12,6 +12,7 @@ use crate::fault;
 use crate::lock::MachineLock;
 use crate::models::SessionType;
 use crate::tag;
+use crate::versions;
 use crate::wait::{PATIENCE, poll};
 
 /// How long a VM's process may take to come up.
@@ -57,7 +58,7 @@ impl Instance {
         let launched = async {
             let machine = &self.machine.handle;
             let front_end = kind.front_end();
-            let progress = machine.launch_vm_process(&session, front_end, &[]).await?;
+            let progress = versions::launch(machine, &session, front_end).await?;
             progress.wait(LAUNCH_PATIENCE).await
         };
         let launched = launched.await;
@@ -177,7 +178,7 @@ impl Instance {
         let saved = self.perform(save, |_| async move {
             let lock = self.lock_as_it_is(true).await?;
             let saving = async {
-                let progress = lock.machine.save_state().await?;
+                let progress = versions::save_state(&lock).await?;
                 progress.wait(LAUNCH_PATIENCE).await
             };
             let saved = saving.await.doing(|| save.doing(self.name()));
@@ -205,7 +206,7 @@ impl Instance {
         let discard = operation::DISCARD_STATE;
         self.perform(discard, |_| async move {
             let lock = self.lock_as_it_is(false).await?;
-            let discarded = lock.machine.discard_saved_state(true).await;
+            let discarded = versions::discard_saved_state(&lock).await;
             lock.release_after(discarded.doing(|| discard.doing(self.name()))).await
         })
         .await

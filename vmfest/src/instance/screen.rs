@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use vbox_soap::ComCode;
-use vbox_soap::api::BitmapFormat;
 
 use super::{Instance, State, operation};
 use crate::error::{Doing, Error};
 use crate::keyboard::{self, Typed};
+use crate::versions;
 
 /// Right after the start there is no picture yet.
 const FIRST_PICTURE: Duration = Duration::from_secs(10);
@@ -27,16 +27,15 @@ impl Instance {
             return Err(error);
         }
         if state == State::Saved {
-            let saved = self.machine.handle.read_saved_screenshot_to_array(0, BitmapFormat::PNG);
-            return Ok(saved.await.doing(|| operation.doing(self.name()))?.result);
+            let saved = versions::saved_picture(&self.machine.handle).await;
+            return saved.doing(|| operation.doing(self.name()));
         }
         self.with_console(operation, async |console| {
             let display = console.get_display().await?;
             let begun = Instant::now();
             loop {
-                let size = display.get_screen_resolution(0).await?;
-                let (width, height) = (size.width.max(1), size.height.max(1));
-                match display.take_screen_shot_to_array(0, width, height, BitmapFormat::PNG).await {
+                let (width, height) = versions::screen_size(&display).await?;
+                match versions::take_picture(&display, width.max(1), height.max(1)).await {
                     Err(e)
                         if e.com_code() == Some(ComCode::NOT_SUPPORTED)
                             && begun.elapsed() < FIRST_PICTURE =>

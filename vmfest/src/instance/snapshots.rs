@@ -7,6 +7,7 @@ use vbox_soap::api::IMachine;
 use super::{Instance, operation};
 use crate::error::{Doing, Error};
 use crate::manager::{TreeSnapshot, snapshots};
+use crate::versions;
 
 /// A snapshot merges disks, or writes the memory of a VM that runs.
 const PATIENCE: Duration = Duration::from_secs(1800);
@@ -47,8 +48,7 @@ impl Instance {
             }
             let lock = self.lock_as_it_is(state.is_online()).await?;
             let taken = async {
-                let taking = lock.machine.take_snapshot(name, description, true).await?;
-                taking.result.wait(PATIENCE).await
+                versions::take_snapshot(&lock, name, description).await?.wait(PATIENCE).await
             };
             let taken = taken.await.doing(doing);
             lock.release_after(taken).await
@@ -83,7 +83,7 @@ impl Instance {
             let lock = self.lock_as_it_is(false).await?;
             let restored = async {
                 let found = lock.machine.find_snapshot(&id).await?;
-                lock.machine.restore_snapshot(&found).await?.wait(PATIENCE).await
+                versions::restore_snapshot(&lock, &found).await?.wait(PATIENCE).await
             };
             let restored = restored.await.doing(|| restore.doing(self.name()));
             lock.release_after(restored).await
@@ -108,7 +108,7 @@ impl Instance {
             }
             let lock = self.lock_as_it_is(state.is_online()).await?;
             let deleted =
-                async { lock.machine.delete_snapshot(&found.id).await?.wait(PATIENCE).await };
+                async { versions::delete_snapshot(&lock, &found.id).await?.wait(PATIENCE).await };
             let deleted = deleted.await.doing(|| delete.doing(self.name()));
             lock.release_after(deleted).await
         })

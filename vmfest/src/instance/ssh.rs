@@ -11,6 +11,7 @@ use crate::manager::{SSH_PORT, add_rule};
 use crate::models::NatRule;
 use crate::ports::{self, PortClaim, SSH_RULE};
 use crate::tag;
+use crate::versions;
 
 impl Instance {
     /// Where the guest's sshd can be reached from this host: 127.0.0.1 and the forwarded port, or
@@ -37,7 +38,7 @@ impl Instance {
         let doing = || format!("read the port forwards of the VM {}", self.name());
         let Some(slot) = self.ssh_slot().await? else { return Ok(Vec::new()) };
         let adapter = self.machine.handle.get_network_adapter(slot).await.doing(doing)?;
-        let engine = adapter.get_nat_engine().await.doing(doing)?;
+        let engine = versions::nat_engine(&adapter).await.doing(doing)?;
         read_forwards(&engine).await.doing(doing)
     }
 
@@ -83,7 +84,8 @@ impl Instance {
         let Some(slot) = self.ssh_slot().await? else { return Ok(()) };
         let lock = MachineLock::write(&self.manager, &self.machine.handle, self.name()).await?;
         let changed = async {
-            let engine = lock.machine.get_network_adapter(slot).await?.get_nat_engine().await?;
+            let adapter = lock.machine.get_network_adapter(slot).await?;
+            let engine = versions::nat_engine(&adapter).await?;
             engine.remove_redirect(&old.name).await?;
             add_rule(&engine, &NatRule { host_port: port, ..old.clone() }).await?;
             lock.machine.save_settings().await

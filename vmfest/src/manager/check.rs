@@ -9,6 +9,7 @@ use super::{Manager, words};
 use crate::error::{Doing, Error};
 use crate::fault;
 use crate::models::{AttachmentType, HardwareModel, ImageModel, Invalid, Limits};
+use crate::versions;
 
 /// Keys for settings that newer versions of VirtualBox have no more, whether they are asked for,
 /// and the last version that had them.
@@ -99,8 +100,8 @@ impl Manager {
 
     async fn read_limits(&self) -> Result<Limits, SoapError> {
         let properties = self.vbox().get_system_properties().await?;
-        let platform = properties.get_platform().await?;
-        let attachments = properties.get_supported_network_attachment_types().await?;
+        let platform = versions::platform_properties(&properties).await?;
+        let attachments = versions::attachment_types(&properties).await?;
         Ok(Limits {
             memory: (properties.get_min_guest_ram().await?, properties.get_max_guest_ram().await?),
             video_memory: (

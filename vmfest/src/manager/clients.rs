@@ -18,6 +18,7 @@ use vbox_soap::ManagedObject;
 use vbox_soap::api::ISession;
 
 use super::Manager;
+use super::locking::OnlyTurn;
 use crate::error::{Doing, Error};
 use crate::tag::MachineId;
 
@@ -141,6 +142,7 @@ impl Held {
 pub(crate) struct LockingSession {
     session: ISession,
     note: Option<Arc<ClientNote>>,
+    _turn: OnlyTurn,
 }
 
 impl Deref for LockingSession {
@@ -167,15 +169,15 @@ impl Drop for LockingSession {
 }
 
 impl Manager {
-    /// A session object of its own for each lock.
+    /// A session object to lock a machine with. On servers that have only one, it is waited for.
     pub(crate) async fn locking_session(&self) -> Result<LockingSession, Error> {
         let doing = || "open a session to lock a VM with".to_owned();
         let note = self.client_note().await;
-        let session = self.inner.session.session_object().await.doing(doing)?;
+        let (session, turn) = self.session_object().await.doing(doing)?;
         if let Some(note) = &note {
             note.take(session.object().id());
         }
-        Ok(LockingSession { session, note })
+        Ok(LockingSession { session, note, _turn: turn })
     }
 
     async fn client_note(&self) -> Option<Arc<ClientNote>> {

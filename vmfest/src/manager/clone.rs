@@ -14,6 +14,7 @@ use crate::lock::MachineLock;
 use crate::models::NatRule;
 use crate::ports::{self, PortClaim, SSH_RULE};
 use crate::tag::{self, Role};
+use crate::versions;
 
 /// Copying disks takes its time.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -95,6 +96,7 @@ impl Manager {
         kind: CloneKind,
     ) -> Result<(), Error> {
         let doing = || "set a clone up".to_owned();
+        clone.set_extra_data(tag::ROLE, Role::Instance.value()).await.doing(doing)?;
         let keys = clone.get_extra_data_keys().await.doing(doing)?;
         for key in keys.iter().filter(|key| !COPIED.iter().any(|prefix| key.starts_with(prefix))) {
             clone.set_extra_data(key, "").await.doing(doing)?;
@@ -121,7 +123,7 @@ impl Manager {
         if adapter.get_attachment_type().await.doing(doing)? != NetworkAttachmentType::NAT {
             return Ok(());
         }
-        let engine = adapter.get_nat_engine().await.doing(doing)?;
+        let engine = versions::nat_engine(&adapter).await.doing(doing)?;
         let folder = self.location().ports();
         let redirects = engine.get_redirects().await.doing(doing)?;
         for rule in redirects.iter().filter_map(|text| ports::parse_redirect(text)) {
@@ -142,7 +144,7 @@ impl Manager {
             return Ok(());
         }
         let lock = MachineLock::write(self, &machine.handle, &machine.name).await?;
-        let discarded = lock.machine.discard_saved_state(true).await.doing(doing);
+        let discarded = versions::discard_saved_state(&lock).await.doing(doing);
         lock.release_after(discarded).await
     }
 }

@@ -7,17 +7,14 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{CONCURRENT, Inner, Manager};
 use crate::error::{Doing, Error};
 use crate::location::{Location, Server};
-
-/// The oldest API version that this crate's calls are right for. Of newer ones `vbox-soap` warns
-/// if it does not know them; they have so far been additions.
-const OLDEST: (u16, u16) = (7, 2);
+use crate::networks;
 
 impl Manager {
     /// Logs on to a VirtualBox web service. Nothing is created, neither there nor on disk.
     ///
     /// # Errors
     /// [`Error::VirtualBox`] when the service does not run or refuses the logon, with what to do
-    /// about it; [`Error::UnsupportedVersion`].
+    /// about it, and when it is older than VirtualBox 4.1.
     pub async fn connect(server: &Server, location: Location) -> Result<Self, Error> {
         let location = location.absolute()?;
         let url = &server.url;
@@ -25,27 +22,20 @@ impl Manager {
         let client = vbox_soap::Client::new(url).doing(doing)?;
         let identity = &server.identity;
         let session = client.logon(identity, server.credential.expose()).await.doing(doing)?;
-        let found = session.api_version();
-        if (found.major(), found.minor()) < OLDEST {
-            session.logoff().await.doing(doing)?;
-            return Err(Error::UnsupportedVersion {
-                url: url.clone(),
-                found: found.to_string(),
-                supported: format!("{}.{}", OLDEST.0, OLDEST.1),
-            });
-        }
-        let turns = Semaphore::new(CONCURRENT);
         Ok(Self {
             inner: Arc::new(Inner {
                 client,
                 session,
+                only_session: Arc::default(),
                 location,
-                turns,
+                turns: Semaphore::new(CONCURRENT),
                 unfinished: Arc::default(),
                 os_types: Mutex::default(),
                 limits: OnceCell::new(),
                 note: OnceCell::new(),
                 tidied: OnceCell::new(),
+                held: Mutex::default(),
+                ready_networks: networks::Ready::default(),
             }),
         })
     }

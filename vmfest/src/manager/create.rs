@@ -1,12 +1,14 @@
 //! Creating instances.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use vbox_soap::api::{IMachine, PlatformArchitecture};
+use vbox_soap::api::{IMachine, IMedium, MediumType};
 
 use super::destroy::Disks;
+use super::holder::holder_name;
 use super::unfinished::NameClaim;
 use super::{Machine, Manager, network, settings};
 use crate::console;
@@ -15,8 +17,10 @@ use crate::instance::Instance;
 use crate::location::check_name;
 use crate::lock::MachineLock;
 use crate::models::{HardwareModel, ImageModel, NatRule};
+use crate::networks;
 use crate::ports::{self, PortClaim};
 use crate::tag::{self, MachineId, Role};
+use crate::versions::{self, NewMachine};
 
 impl Manager {
     /// Creates an instance: a VM with a differencing disk of its own over the image. It is not
@@ -96,7 +100,7 @@ impl Manager {
 
     async fn create_claimed(&self, plan: &Plan, claim: &mut NameClaim) -> Result<Machine, Error> {
         let name = &plan.name;
-        let image = self.hold(&plan.image.path).await?;
+        let image = self.held(&plan.image.path).await?;
         let traces = Traces::begin(self, name, claim)?;
         let made = self.make(plan, &image, &traces).await;
         match made {
@@ -129,6 +133,34 @@ impl Manager {
         Ok(())
     }
 
+    /// The image as a medium that instances can share. Of an image that was used before, two calls
+    /// confirm that it still is one.
+    async fn held(&self, image: &Path) -> Result<IMedium, Error> {
+        let known = self.held_media().get(image).cloned();
+        if let Some(held) = known
+            && image.is_file()
+            && self.is_still_held(&held).await
+        {
+            return Ok(held.medium);
+        }
+        let medium = self.hold(image).await?;
+        let id = medium.get_id().await.doing(|| "read an image's id".to_owned())?;
+        let held = HeldImage { medium: medium.clone(), holder: holder_name(&id) };
+        self.held_media().insert(image.to_owned(), held);
+        Ok(medium)
+    }
+
+    /// Whatever the answer is if not this one: it is looked at thoroughly then.
+    async fn is_still_held(&self, held: &HeldImage) -> bool {
+        let kind = held.medium.get_type().unexplained().await;
+        kind.is_ok_and(|kind| kind == MediumType::MultiAttach)
+            && self.vbox().find_machine(&held.holder).unexplained().await.is_ok()
+    }
+
+    fn held_media(&self) -> MutexGuard<'_, BTreeMap<PathBuf, HeldImage>> {
+        self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a machine that VirtualBox cannot read has the name.
     async fn find_inaccessible(&self, name: &str) -> Result<bool, Error> {
         // Its folder is there or VirtualBox at least has its path; asking costs a call per
@@ -139,12 +171,7 @@ impl Manager {
         Ok(self.own_machine(name, Role::Instance).await?.is_some())
     }
 
-    async fn make(
-        &self,
-        plan: &Plan,
-        image: &vbox_soap::api::IMedium,
-        traces: &Traces,
-    ) -> Result<Machine, Error> {
+    async fn make(&self, plan: &Plan, image: &IMedium, traces: &Traces) -> Result<Machine, Error> {
         let name = &plan.name;
         let doing = || format!("create the VM {name}");
         let hardware = &plan.hardware;
@@ -154,6 +181,11 @@ impl Manager {
             0
         };
         let adapters = network::adapters(hardware, ssh_port);
+        let adapters = if hardware.network.is_some() {
+            networks::prepare_verbatim(self, name, adapters).await?
+        } else {
+            networks::prepare(self, name, adapters).await?
+        };
         check_ports_free(name, adapters.iter().flatten().flat_map(|a| &a.nat_rules))?;
 
         let os_type_id = hardware.os_type_id.as_deref().unwrap_or(&plan.image.os_type_id);
@@ -161,21 +193,16 @@ impl Manager {
             .new_machine(name, &traces.id, &traces.folder, Role::Instance, os_type_id)
             .await
             .doing(doing)?;
-        handle.set_extra_data(tag::IMAGE, &plan.image.path.to_string_lossy()).await.doing(doing)?;
-        if let Some(kind) = hardware.session_type {
-            handle.set_extra_data(tag::SESSION_TYPE, kind.front_end()).await.doing(doing)?;
-        }
-        if let Some(slot) = network::ssh_slot(&adapters) {
-            handle.set_extra_data(tag::SSH_SLOT, &slot.to_string()).await.doing(doing)?;
-        }
-        for (key, value) in &plan.extra_data {
-            handle.set_extra_data(key, value).await.doing(doing)?;
-        }
         let console = console::console_file(&traces.folder);
         settings::apply(&handle, hardware, &traces.folder, &console).await.doing(doing)?;
         let controllers = hardware.storage.as_deref().unwrap_or_default();
         settings::controllers(&handle, controllers).await.doing(doing)?;
         network::apply(&handle, &adapters).await.doing(doing)?;
+        // VirtualBox saves all settings with each entry of extra data. So these come last, and
+        // what is saved here need not be saved again when the machine is registered.
+        for (key, value) in marks(plan, network::ssh_slot(&adapters)) {
+            handle.set_extra_data(key, &value).await.doing(doing)?;
+        }
         self.vbox().register_machine(&handle).await.doing(doing)?;
 
         let lock = MachineLock::write(self, &handle, name).await?;
@@ -190,7 +217,8 @@ impl Manager {
         })
     }
 
-    /// Makes a machine with our marks on it. It is not registered.
+    /// Makes a machine in our group, with our mark in its id. It has no extra data yet and is not
+    /// registered.
     pub(super) async fn new_machine(
         &self,
         name: &str,
@@ -200,23 +228,23 @@ impl Manager {
         os_type_id: &str,
     ) -> Result<IMachine, vbox_soap::Error> {
         let file = folder.join(format!("{name}.vbox"));
-        let machine = self
-            .vbox()
-            .create_machine(
-                &file.to_string_lossy(),
-                name,
-                PlatformArchitecture::X86,
-                &[role.group()],
-                os_type_id,
-                &format!("UUID={id}"),
-                "",
-                "",
-                "",
-            )
-            .await?;
-        machine.set_extra_data(tag::ROLE, role.value()).await?;
-        Ok(machine)
+        let new = NewMachine {
+            settings_file: &file.to_string_lossy(),
+            name,
+            group: role.group(),
+            os_type_id,
+            id: id.as_str(),
+        };
+        versions::create(self.vbox(), &new).await
     }
+}
+
+/// An image that was seen to be shareable.
+#[derive(Clone)]
+pub(super) struct HeldImage {
+    medium: IMedium,
+    /// The name of the machine that holds it.
+    holder: String,
 }
 
 /// An instance that shall be.
@@ -235,6 +263,20 @@ impl Plan {
         let (port, slot) = controller.bus.address(mount.position);
         Some((&mount.controller, port, slot))
     }
+}
+
+/// The extra data that an instance begins with.
+fn marks(plan: &Plan, ssh_slot: Option<usize>) -> Vec<(&str, String)> {
+    let mut marks = vec![(tag::ROLE, Role::Instance.value().to_owned())];
+    marks.push((tag::IMAGE, plan.image.path.to_string_lossy().into_owned()));
+    if let Some(kind) = plan.hardware.session_type {
+        marks.push((tag::SESSION_TYPE, kind.front_end().to_owned()));
+    }
+    if let Some(slot) = ssh_slot {
+        marks.push((tag::SSH_SLOT, slot.to_string()));
+    }
+    marks.extend(plan.extra_data.iter().map(|(key, value)| (key.as_str(), value.clone())));
+    marks
 }
 
 /// What a creation leaves on the way, to be erased if it fails.

@@ -11,6 +11,7 @@ use crate::error::{Doing, Error};
 use crate::fault;
 use crate::lock::{MachineLock, locked_by};
 use crate::tag::{self, Role};
+use crate::versions;
 use crate::wait::{PATIENCE, poll};
 
 impl Manager {
@@ -126,7 +127,7 @@ impl Manager {
                 medium.close().await.doing(doing)?;
             }
         }
-        let progress = machine.handle.delete_config(&doomed).await.doing(doing)?;
+        let progress = versions::delete(&machine.handle, &doomed).await.doing(doing)?;
         match progress.wait(PATIENCE).await {
             // It could not delete settings that somebody has deleted; what else there is, we do.
             Err(error) if !machine.settings().exists() && doomed.is_empty() => {

@@ -236,6 +236,7 @@ impl Manager {
         let doing = || format!("make the image {path} shareable");
         let machine =
             self.new_machine(name, id, folder, Role::Holder, "Other").await.doing(doing)?;
+        machine.set_extra_data(tag::ROLE, Role::Holder.value()).await.doing(doing)?;
         machine.set_extra_data(tag::IMAGE, &path).await.doing(doing)?;
         let description = format!("Keeps the image {path} registered. Not to be started.");
         machine.set_description(&description).await.doing(doing)?;
@@ -335,7 +336,7 @@ impl Manager {
 }
 
 /// The holder's name. The medium's id makes it unique.
-fn holder_name(medium_id: &str) -> String {
+pub(super) fn holder_name(medium_id: &str) -> String {
     format!("vmfest-image-{medium_id}")
 }
 

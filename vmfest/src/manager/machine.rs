@@ -9,6 +9,7 @@ use super::Manager;
 use crate::error::{Doing, Error};
 use crate::fault;
 use crate::tag::{self, Role};
+use crate::versions;
 
 /// A machine that is known to be ours.
 #[derive(Clone)]
@@ -76,7 +77,8 @@ impl Manager {
 
     /// Whether VirtualBox has any machine of this name, ours or not.
     pub(crate) async fn name_is_taken(&self, name: &str) -> Result<bool, Error> {
-        match self.vbox().find_machine(name).await {
+        // Usually there is none: then the fault is the answer, and nothing more is to be asked of it.
+        match self.vbox().find_machine(name).unexplained().await {
             Ok(_) => Ok(true),
             Err(e) if fault::is_not_found(&e) => Ok(false),
             Err(e) => Err(e).doing(|| format!("look for the VM {name}")),
@@ -105,7 +107,9 @@ impl Manager {
             return Ok(Some(Machine { handle, id, name, folder, accessible: false }));
         }
         let is_ours = handle.get_extra_data(tag::ROLE).await? == role.value()
-            && handle.get_groups().await?.iter().any(|g| g == role.group());
+            && versions::groups(&handle)
+                .await?
+                .is_none_or(|groups| groups.iter().any(|group| group == role.group()));
         if !is_ours {
             return Ok(None);
         }

@@ -11,6 +11,7 @@ use crate::fault;
 use crate::models::{Attachment, Device, DeviceType, DiskFormat};
 use crate::paths;
 use crate::tag;
+use crate::versions;
 use crate::wait::PATIENCE;
 
 const MEBIBYTE: i64 = 1024 * 1024;
@@ -124,23 +125,15 @@ impl Manager {
             let problem = std::io::Error::other("a file of that name exists already");
             return Err(Error::io("create the disk", file, problem));
         }
-        let disk = self
-            .vbox()
-            .create_medium(
-                device.format.unwrap_or(DiskFormat::Vdi).id(),
-                &path,
-                AccessMode::ReadWrite,
-                api::DeviceType::HardDisk,
-            )
-            .await
-            .doing(doing)?;
+        let format = device.format.unwrap_or(DiskFormat::Vdi).id();
+        let disk = versions::new_disk(self.vbox(), format, &path).await.doing(doing)?;
         let mebibytes = i64::try_from(device.size.unwrap_or(0)).unwrap_or(i64::MAX);
         let mut variants: Vec<_> = device.variants.iter().map(|v| words::variant(*v)).collect();
         if variants.is_empty() {
             variants.push(MediumVariant::Standard);
         }
         let size = mebibytes.saturating_mul(MEBIBYTE);
-        let progress = disk.create_base_storage(size, &variants).await.doing(doing)?;
+        let progress = versions::make_storage(&disk, size, &variants).await.doing(doing)?;
         progress.wait(PATIENCE).await.doing(doing)?;
         Ok(disk)
     }

@@ -8,6 +8,7 @@ mod create;
 mod destroy;
 mod holder;
 mod leftovers;
+mod locking;
 mod machine;
 mod media;
 mod network;
@@ -17,17 +18,20 @@ mod unfinished;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OnceCell, RwLock, Semaphore};
 use vbox_soap::api::IVirtualBox;
 
 use clients::ClientNote;
+use create::HeldImage;
 
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::location::Location;
 use crate::models::{self, HardwareModel, ImageModel, Limits, Models};
+use crate::networks;
 
 pub(crate) use clients::LockingSession;
 pub use clone::CloneKind;
@@ -52,6 +56,8 @@ pub struct Manager {
 struct Inner {
     client: vbox_soap::Client,
     session: vbox_soap::Session,
+    /// The session object of a server that has one only.
+    only_session: locking::OnlySession,
     location: Location,
     turns: Semaphore,
     /// Shared by all work that must come to its end even if nobody waits for it any more.
@@ -63,6 +69,9 @@ struct Inner {
     /// What this client holds, on disk; made before it holds anything.
     note: OnceCell<Arc<ClientNote>>,
     tidied: OnceCell<()>,
+    /// Images that were seen to be shareable, by their files.
+    held: Mutex<BTreeMap<PathBuf, HeldImage>>,
+    ready_networks: networks::Ready,
 }
 
 impl Manager {
@@ -138,6 +147,10 @@ impl Manager {
         let machine = self.own_machine(name, crate::tag::Role::Instance).await?;
         let finished = machine.filter(|machine| !self.unfinished_names().contains(&machine.name));
         Ok(finished.map(|machine| Instance::new(self.clone(), machine)))
+    }
+
+    pub(crate) fn ready_networks(&self) -> &networks::Ready {
+        &self.inner.ready_networks
     }
 
     pub(crate) fn vbox(&self) -> &IVirtualBox {

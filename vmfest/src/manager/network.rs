@@ -8,6 +8,7 @@ use crate::models::{
     Adapter, AdapterType, AttachmentType, HardwareModel, NatProtocol, NatRule, NetworkType,
 };
 use crate::ports::SSH_RULE;
+use crate::versions;
 
 /// Port that the guest's sshd listens on.
 pub(crate) const SSH_PORT: u16 = 22;
@@ -36,10 +37,9 @@ pub(super) fn adapters(hardware: &HardwareModel, ssh_host_port: u16) -> Vec<Opti
     match hardware.network_type.unwrap_or(NetworkType::Nat) {
         NetworkType::Nat => vec![Some(nat())],
         NetworkType::Local => {
-            let interface = hardware.local_interface.as_deref().unwrap_or("vboxnet0");
             let host_only = Adapter {
                 attachment_type: Some(AttachmentType::HostOnly),
-                host_only_interface: Some(interface.to_owned()),
+                host_only_interface: hardware.local_interface.clone(),
                 ..Adapter::default()
             };
             vec![Some(host_only), Some(nat())]
@@ -121,7 +121,7 @@ async fn one_adapter(target: &INetworkAdapter, adapter: &Adapter) -> Result<(), 
     let attachment = adapter.attachment_type.unwrap_or(AttachmentType::Nat);
     target.set_attachment_type(words::attachment_type(attachment)).await?;
     if !adapter.nat_rules.is_empty() {
-        let engine = target.get_nat_engine().await?;
+        let engine = versions::nat_engine(target).await?;
         for rule in &adapter.nat_rules {
             add_rule(&engine, rule).await?;
         }

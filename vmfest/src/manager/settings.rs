@@ -7,6 +7,7 @@ use vbox_soap::api::{self, GraphicsFeature, IMachine};
 
 use super::words;
 use crate::models::{Chipset, HardwareModel, SerialMode, SerialPort, StorageController};
+use crate::versions;
 
 /// VirtualBox's default of 8 MiB is too little for the console resolutions of today's guests.
 const DEFAULT_VRAM: u32 = 16;
@@ -33,9 +34,8 @@ pub(crate) async fn apply(
     }
     for shared in hardware.shared_folders.iter().flatten() {
         let path = shared.host_path.to_string_lossy();
-        machine
-            .create_shared_folder(&shared.name, &path, shared.writable, shared.auto_mount, "")
-            .await?;
+        let (writable, auto_mount) = (shared.writable, shared.auto_mount);
+        versions::share_folder(machine, &shared.name, &path, writable, auto_mount).await?;
     }
     serial_ports(machine, hardware, folder, console).await
 }
@@ -87,7 +87,7 @@ async fn memory_and_processors(
 }
 
 async fn graphics(machine: &IMachine, hardware: &HardwareModel) -> Result<(), SoapError> {
-    let adapter = machine.get_graphics_adapter().await?;
+    let adapter = versions::graphics(machine).await?;
     if let Some(kind) = hardware.graphics_controller {
         adapter.set_graphics_controller_type(words::graphics_controller(kind)).await?;
     }
@@ -110,7 +110,7 @@ async fn platform(machine: &IMachine, hardware: &HardwareModel) -> Result<(), So
     let many_adapters = hardware.network.as_ref().is_some_and(|n| n.len() > ADAPTERS_OF_PIIX3);
     let chipset = hardware.chipset_type.or(many_adapters.then_some(Chipset::Ich9));
     if chipset.is_some() || hardware.utc_time.is_some() || hardware.hpet_enabled.is_some() {
-        let platform = machine.get_platform().await?;
+        let platform = versions::platform(machine).await?;
         if let Some(kind) = chipset {
             platform.set_chipset_type(words::chipset(kind)).await?;
         }
@@ -118,7 +118,7 @@ async fn platform(machine: &IMachine, hardware: &HardwareModel) -> Result<(), So
             platform.set_rtc_use_utc(utc).await?;
         }
         if let Some(enabled) = hardware.hpet_enabled {
-            platform.get_x86().await?.set_hpet_enabled(enabled).await?;
+            platform.set_hpet_enabled(enabled).await?;
         }
     }
     // More than one processor does not work without the I/O APIC, and neither does ICH9.
@@ -127,7 +127,7 @@ async fn platform(machine: &IMachine, hardware: &HardwareModel) -> Result<(), So
     if io_apic.is_none() && hardware.firmware_type.is_none() && hardware.acpi_enabled.is_none() {
         return Ok(());
     }
-    let firmware = machine.get_firmware_settings().await?;
+    let firmware = versions::firmware(machine).await?;
     if let Some(enabled) = io_apic {
         firmware.set_ioapic_enabled(enabled).await?;
     }
@@ -159,8 +159,7 @@ async fn devices(machine: &IMachine, hardware: &HardwareModel) -> Result<(), Soa
         machine.set_guest_property_notification_patterns(patterns).await?;
     }
     // Servers make no sound, and a host without a sound card must not keep a VM from starting.
-    let audio = machine.get_audio_settings().await?.get_adapter().await?;
-    audio.set_enabled(false).await
+    versions::audio(machine).await?.set_enabled(false).await
 }
 
 async fn teleporter(machine: &IMachine, hardware: &HardwareModel) -> Result<(), SoapError> {
@@ -222,7 +221,7 @@ async fn serial_port(
         target.set_uart_type(words::uart(kind)).await?;
     }
     if let Some(address) = port.io_address {
-        target.set_io_address(address).await?;
+        versions::set_io_address(target, address).await?;
     }
     if let Some(irq) = port.irq {
         target.set_irq(irq).await?;

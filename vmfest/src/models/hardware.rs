@@ -108,9 +108,11 @@ pub struct HardwareModel {
     pub network_type: Option<NetworkType>,
     /// Further port forwards of the `:nat` and `:local` layouts.
     pub nat_rules: Option<Vec<NatRule>>,
-    /// Host interface of the `:bridged` layout, by VirtualBox's full name for it.
+    /// Host interface of the `:bridged` layout, by its name in the system or VirtualBox's for it.
+    /// Default: the one that the host itself reaches the world by.
     pub bridged_interface: Option<String>,
-    /// Host-only interface of the `:local` layout.
+    /// Host-only interface of the `:local` layout. Default: `vboxnet0`. It is made if it is
+    /// missing, with its DHCP server.
     pub local_interface: Option<String>,
     /// Explicit adapters by slot, used verbatim; `nil` (in TOML `"none"`) leaves a slot without
     /// one.

@@ -13,7 +13,6 @@ pub(crate) use limits::Limits;
 
 use super::hardware::HardwareModel;
 use super::image::ImageModel;
-use super::network::NetworkType;
 use super::serial::SerialMode;
 use super::settings::Chipset;
 use network::{check_adapters, check_nat_rules};
@@ -182,12 +181,6 @@ impl HardwareModel {
         }
         if self.cpu_count.is_none() {
             return missing("cpu-count");
-        }
-        if self.network_type == Some(NetworkType::Bridged) && self.bridged_interface.is_none() {
-            return Err(Invalid::new(
-                "bridged-interface",
-                "is missing: the bridged network needs the name of a host interface",
-            ));
         }
         let Some(mount) = &self.boot_mount_point else { return missing("boot-mount-point") };
         let controllers = self.storage.as_deref().unwrap_or_default();

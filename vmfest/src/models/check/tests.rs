@@ -101,10 +101,6 @@ fn hardware() {
             ":network and `network-type` exclude each other; give one",
         ),
         (
-            "{:network-type :bridged}",
-            ":bridged-interface is missing: the bridged network needs the name of a host interface",
-        ),
-        (
             "{:nat-rules [{:name \"a\" :host-port 0 :guest-port 1}]}",
             ":nat-rules [0] :host-port 0 is not a port",
         ),
