@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::{Key, Knowledge, ProbeKind};
 use crate::facts::Facts;
+use crate::plan::Values;
 
 /// Whether the engine is about to change the node or only to say what it would change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub struct Preparation<'a> {
     pub facts: &'a Facts,
     /// Values for templates: `node`, `facts`, `settings`, `environment`, `arguments`, `values`,
     /// `nodes`.
-    pub values: &'a Value,
+    pub values: &'a Values,
     /// The folder of the document in which the step stands.
     pub base: &'a Path,
 }

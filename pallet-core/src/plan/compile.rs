@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::value::{fill, has_placeholder, placeholder};
-use super::{Plan, PlanError, Target};
+use super::{Plan, PlanError, Scene, Target, Values};
 use crate::action::{ActionBox, ActionError, Preparation};
 use crate::facts::Facts;
 use crate::spec::{Cycle, Origin, Phase, Step, StepKind, Wishes, order};
@@ -35,7 +35,7 @@ pub struct PlannedAction {
 #[derive(Debug, Clone)]
 pub(crate) struct Open {
     source: ActionBox,
-    values: Arc<Value>,
+    values: Arc<Values>,
 }
 
 impl PlannedAction {
@@ -52,12 +52,12 @@ impl PlannedAction {
         let Some(open) = &self.open else { return Ok(None) };
         let mut missing = Vec::new();
         let source = open.source.filled(|parameters| fill(parameters, known, &mut missing))?;
-        let mut values = Value::clone(&open.values);
-        if let Some(Value::Object(values)) = values.get_mut("values") {
+        let mut values = Values::clone(&open.values);
+        if let Some(Value::Object(values)) = values.own.get_mut("values") {
             // A template that wants one of them says so.
             values.retain(|name, value| known.contains_key(name) || !has_placeholder(value));
         }
-        fill(&mut values, known, &mut Vec::new());
+        values.own.values_mut().for_each(|value| fill(value, known, &mut Vec::new()));
         if let Some(name) = missing.first() {
             return Err(ActionError::new(format!("the value `{name}` was not read"))
                 .help("the action that reads it was left out on this node"));
@@ -74,30 +74,6 @@ pub struct Compiled {
     pub actions: Vec<PlannedAction>,
     /// Settings that plan functions have set on the node.
     pub settings: Map<String, Value>,
-}
-
-/// What phases are compiled against.
-#[derive(Debug, Clone, Copy)]
-pub struct Scene<'a> {
-    /// All nodes of the run, and those that it takes into account.
-    pub nodes: &'a [Target],
-    /// Values that do not depend on a node.
-    pub environment: &'a Map<String, Value>,
-    /// What the phase was called with.
-    pub arguments: Option<&'a Map<String, Value>>,
-}
-
-impl<'a> Scene<'a> {
-    /// Nodes and an environment.
-    pub fn new(nodes: &'a [Target], environment: &'a Map<String, Value>) -> Self {
-        Self { nodes, environment, arguments: None }
-    }
-
-    /// The same for a phase with arguments.
-    #[must_use]
-    pub fn with_arguments(self, arguments: &'a Map<String, Value>) -> Self {
-        Self { arguments: Some(arguments), ..self }
-    }
 }
 
 /// Compiles one phase for one node.
@@ -130,7 +106,7 @@ struct Compiler<'a> {
     /// Settings as they are at this point of the phase.
     settings: Map<String, Value>,
     /// What templates see; made when it is first needed.
-    values: Option<Arc<Value>>,
+    values: Option<Arc<Values>>,
     /// The values that actions of this phase read so far.
     reads: BTreeSet<String>,
     compiled: Compiled,
@@ -212,21 +188,22 @@ impl Compiler<'_> {
     }
 
     /// What templates see at this point of the phase.
-    fn values(&mut self) -> Arc<Value> {
+    fn values(&mut self) -> Arc<Values> {
         if let Some(values) = &self.values {
             return values.clone();
         }
         let mut read: BTreeMap<String, String> = self.target.values.clone();
         read.extend(self.reads.iter().map(|name| (name.clone(), placeholder(name))));
-        let values = Arc::new(json!({
-            "node": self.target,
-            "facts": self.target.facts,
-            "settings": self.settings,
-            "environment": self.scene.environment,
-            "arguments": self.scene.arguments.cloned().unwrap_or_default(),
-            "values": read,
-            "nodes": self.scene.nodes,
-        }));
+        let own = [
+            ("node", json!(self.target)),
+            ("facts", json!(self.target.facts)),
+            ("settings", json!(self.settings)),
+            ("environment", json!(self.scene.environment)),
+            ("arguments", json!(self.scene.arguments.cloned().unwrap_or_default())),
+            ("values", json!(read)),
+        ];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let values = Arc::new(Values::new(own, self.scene.nodes.clone()));
         self.values = Some(values.clone());
         values
     }

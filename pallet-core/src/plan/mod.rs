@@ -2,6 +2,7 @@
 
 mod compile;
 mod error;
+mod scene;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub use compile::{Compiled, PlannedAction, Scene, compile};
+pub use compile::{Compiled, PlannedAction, compile};
 pub use error::PlanError;
+pub use scene::{Nodes, Scene, Values};
 pub use target::{KNOWN_AFTER_CREATE, Target};
 
 use crate::action::Action;

@@ -23,7 +23,9 @@ impl Action for Say {
 
     fn prepare(&self, context: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
         let Some(pointer) = self.0.strip_prefix('@') else { return Ok(None) };
-        let value = context.values.pointer(pointer);
+        let (name, rest) =
+            pointer.split_at(pointer[1..].find('/').map_or(pointer.len(), |at| at + 1));
+        let value = context.values.get(&name[1..]).and_then(|value| value.pointer(rest));
         let value = value.ok_or_else(|| ActionError::new(format!("there is no {pointer}")))?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         Ok(Some(Self(text)))
@@ -45,10 +47,10 @@ fn say(text: &str) -> Step {
 }
 
 fn compiled(phase: &Phase) -> Result<Compiled, PlanError> {
-    let nodes = [
+    let nodes = Nodes::from(vec![
         Target { roles: ["web".to_owned()].into(), ..Target::new("a-1", "a") },
         Target { roles: ["web".to_owned()].into(), ..Target::new("b-1", "b") },
-    ];
+    ]);
     let environment = Map::new();
     let arguments = json!({ "version": "1.2" });
     let scene = Scene::new(&nodes, &environment);

@@ -17,7 +17,7 @@ use super::plan::Shown;
 use super::stages::Stage;
 use crate::action::Mode;
 use crate::engine::{Connector, Control, PhaseRun, run_phase};
-use crate::plan::{Compiled, PlanError, PlannedAction, Scene, compile};
+use crate::plan::{Compiled, Nodes, PlanError, PlannedAction, Scene, compile};
 use crate::report::{ActionReport, Failure, PhaseReport, Report, Status};
 use crate::spec::{GroupName, Phase, Step};
 
@@ -67,7 +67,7 @@ impl Fleet {
 
     /// Runs the pure `settings` phase of every node; what it sets is seen by all afterwards.
     pub(super) fn settle_settings(&self, crew: &mut Crew) {
-        let targets = crew.targets();
+        let targets = Nodes::from(crew.targets());
         for member in &mut crew.members {
             let role = member.role.clone();
             let Some(phase) = role.group.server.phases.get("settings") else { continue };
@@ -151,6 +151,7 @@ impl Fleet {
         let mut targets = crew.targets();
         targets.extend(meant.iter().map(|member| member.target.clone()));
         targets.sort_by(|one, two| one.name.cmp(&two.name));
+        let targets = Nodes::from(targets);
         let name: Arc<str> = stage.call.name.as_str().into();
         let mut compiled: Vec<(Member, Option<Compiled>)> = Vec::new();
         for mut member in meant {
@@ -191,12 +192,7 @@ impl Fleet {
         crew
     }
 
-    fn compile(
-        &self,
-        member: &mut Member,
-        stage: &Stage,
-        targets: &[crate::plan::Target],
-    ) -> Option<Compiled> {
+    fn compile(&self, member: &mut Member, stage: &Stage, targets: &Nodes) -> Option<Compiled> {
         if member.is_failed() {
             return None;
         }

@@ -100,7 +100,7 @@ async fn stopped_nodes_are_started_and_what_never_answers_is_not_left_behind() {
     setting.shelf.broken.lock().unwrap().extend(broken);
     let server = ServerSpec::new().phase("configure", Phase::new().plan(setting.note("on")));
     let web = group("web", server).count(5);
-    let report = setting.converge(&[web.clone()]).await;
+    let report = setting.converge(std::slice::from_ref(&web)).await;
     assert_eq!(report.started, ["web-1"]);
     assert_eq!(report.created, ["web-2", "web-3"]);
     assert_eq!(

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn one_package_in_two_versions_is_a_mistake() {
         use pallet_core::facts::Facts;
-        let values = serde_json::Value::Null;
+        let values = pallet_core::plan::Values::default();
         let base = std::path::Path::new("");
         let context = Preparation { facts: &Facts::default(), values: &values, base };
         let prepare = |names: &[&str]| {

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use handlebars::{Handlebars, RenderErrorReason, TemplateError};
 use pallet_core::action::ActionError;
+use pallet_core::plan::Values;
 use serde_json::{Map, Value};
 
 /// Engines that know one template each, by its name and text.
@@ -23,17 +24,15 @@ const MOST_PARSED: usize = 200;
 pub(super) fn render(
     file: &Path,
     text: &str,
-    known: &Value,
+    known: &Values,
     own: &Map<String, Value>,
 ) -> Result<String, ActionError> {
     let name = file.display().to_string();
     let engine = parse(&name, text)?;
-    let known = known.as_object();
     let mut values: Map<String, Value> = known
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| may_name(text, key))
-        .map(|(key, value)| (key.clone(), value.clone()))
+        .names()
+        .filter(|name| may_name(text, name))
+        .filter_map(|name| Some((name.to_owned(), known.get(name)?.clone())))
         .collect();
     values.extend(own.clone());
     engine.render(&name, &values).map_err(|error| {
@@ -45,7 +44,7 @@ pub(super) fn render(
             RenderErrorReason::MissingVariable(variable) => {
                 let what = variable.as_ref().map_or("it".to_owned(), |name| format!("`{name}`"));
                 let names: BTreeSet<&str> =
-                    known.into_iter().flatten().chain(own).map(|(key, _)| key.as_str()).collect();
+                    known.names().chain(own.keys().map(String::as_str)).collect();
                 let names: Vec<&str> = names.into_iter().collect();
                 ActionError::new(format!("{place}: {what} has no value")).help(format!(
                     "give it in the step's `values`, or use what begins with {}",
@@ -103,6 +102,7 @@ fn syntax_error(name: &str, error: &TemplateError) -> ActionError {
 
 #[cfg(test)]
 mod tests {
+    use pallet_core::plan::Nodes;
     use serde_json::json;
 
     use super::*;
@@ -112,6 +112,7 @@ mod tests {
             "node": { "name": "web-1", "roles": ["a", "b"] },
             "settings": { "nginx": { "port": 80 } },
         });
+        let known = Values::new(known.as_object().unwrap().clone(), Nodes::default());
         let own = json!({ "greeting": "<hi> & \"you\"", "debug": false });
         match render(Path::new("motd.hbs"), text, &known, own.as_object().unwrap()) {
             Ok(text) => text,
@@ -121,7 +122,10 @@ mod tests {
 
     #[test]
     fn what_a_template_reaches_without_naming_it_is_there() {
-        assert_eq!(rendered("{{#each this}}{{@key}} {{/each}}"), "debug greeting node settings ");
+        assert_eq!(
+            rendered("{{#each this}}{{@key}} {{/each}}"),
+            "debug greeting node nodes settings "
+        );
         assert_eq!(rendered("{{@root.node.name}}"), "web-1");
         assert_eq!(rendered("{{lookup this \"greeting\"}}"), "<hi> & \"you\"");
     }
@@ -157,7 +161,7 @@ mod tests {
         let missing = rendered("first\n{{ node.nmae }}\n");
         assert!(missing.starts_with("motd.hbs:2:"), "{missing}");
         assert!(missing.contains("`node.nmae` has no value / give it"), "{missing}");
-        assert!(missing.contains("debug, greeting, node, settings"), "{missing}");
+        assert!(missing.contains("debug, greeting, node, nodes, settings"), "{missing}");
         let syntax = rendered("a\nb {{ x");
         assert!(syntax.starts_with("motd.hbs:2:"), "{syntax}");
         let cases = [

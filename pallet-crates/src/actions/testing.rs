@@ -8,7 +8,7 @@ use pallet_core::action::{Action, ActionError, Certainty, Change, Decision, Frag
 use pallet_core::engine::{Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
-use pallet_core::plan::{Scene, Target, compile};
+use pallet_core::plan::{Nodes, Scene, Target, compile};
 use pallet_core::report::{ActionReport, Status};
 use pallet_core::spec::Phase;
 use pallet_core::transport::LocalTransport;
@@ -106,7 +106,8 @@ pub(super) fn engine(mode: Mode, phase: Phase) -> Vec<String> {
         let mut connection = Connector::default().work_over(here, login).await.unwrap();
         let target = Target::new("here", "test").facts(connection.facts().clone());
         let environment = Map::new();
-        let scene = Scene::new(&[], &environment);
+        let nodes = Nodes::default();
+        let scene = Scene::new(&nodes, &environment);
         let actions = match compile("test", &phase, &target, scene) {
             Ok(compiled) => compiled.actions,
             Err(error) => panic!("{error}"),

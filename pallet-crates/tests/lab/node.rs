@@ -9,7 +9,7 @@ use pallet_core::action::{ActionBox, Mode};
 use pallet_core::engine::{Connection, Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
-use pallet_core::plan::{Scene, Target, compile};
+use pallet_core::plan::{Nodes, Scene, Target, compile};
 use pallet_core::report::{ActionReport, PhaseReport, Status};
 use pallet_core::spec::{Origin, Phase, Step, StepKind};
 use pallet_core::transport::ssh::{SshOptions, SshTransport};
@@ -46,7 +46,8 @@ impl LabNode {
         let phase = steps.into_iter().fold(Phase::new(), Phase::step);
         let target = Target::new("node", "test").facts(self.connection.facts().clone());
         let environment = serde_json::Map::new();
-        let scene = Scene::new(&[], &environment);
+        let nodes = Nodes::default();
+        let scene = Scene::new(&nodes, &environment);
         let actions = compile("test", &phase, &target, scene).unwrap().actions;
         let events = Events::none();
         let (node, phase) = ("node", "test");

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use pallet_core::facts::Facts;
+use pallet_core::plan::{Nodes, Values};
 use serde_json::json;
 
 use super::super::attributes::Ids;
@@ -17,7 +18,10 @@ use crate::probes::{Digest, EntryKind, FileContent, Sha256};
 fn prepared(file: &RemoteFile, base: &Path) -> Result<RemoteFile, ActionError> {
     let context = Preparation {
         facts: &Facts::default(),
-        values: &json!({ "node": { "name": "web-1" } }),
+        values: &Values::new(
+            Map::from_iter([("node".to_owned(), json!({ "name": "web-1" }))]),
+            Nodes::default(),
+        ),
         base,
     };
     Ok(file.prepare(&context)?.unwrap_or_else(|| file.clone()))
