@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use pallet_core::spec::PhaseCall;
 
+use pallet_core::engine::Control;
+
 use crate::commands::Command;
 
 /// Describe your machines in pallet.toml; `converge` makes them exist and be as described.
@@ -54,6 +56,26 @@ pub struct Limits {
     /// How long a TCP connection to a node may take
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub connect_timeout: Duration,
+    /// How long an action may take, unless its step says otherwise with `timeout`
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
+    pub action_timeout: Duration,
+    /// How long a node that another run works on is waited for
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub lock_timeout: Duration,
+    /// Stop all nodes before their next action when one fails
+    #[arg(long)]
+    pub fail_fast: bool,
+}
+
+impl Limits {
+    /// The control of a run with these limits.
+    pub fn control(&self) -> Control {
+        let mut control = Control::new();
+        control.limits.action = self.action_timeout;
+        control.limits.lock = self.lock_timeout;
+        control.fail_fast = self.fail_fast;
+        control
+    }
 }
 
 /// What runs on nodes.

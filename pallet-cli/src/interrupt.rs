@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use pallet_core::engine::Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::commands::Ended;
@@ -34,11 +35,24 @@ impl Interrupts {
             done = work => Some(done),
             () = self.next() => None,
         };
+        self.end_at_the_next();
+        done
+    }
+
+    /// Stops the run at the first signal; the next one ends the process, whatever it does.
+    pub fn stop(mut self, control: Control) {
+        tokio::spawn(async move {
+            self.next().await;
+            control.stop(INTERRUPTED);
+            self.end_at_the_next();
+        });
+    }
+
+    fn end_at_the_next(mut self) {
         tokio::spawn(async move {
             self.next().await;
             std::process::exit(i32::from(Ended::Stopped.code()));
         });
-        done
     }
 
     async fn next(&mut self) {
@@ -46,5 +60,19 @@ impl Interrupts {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Why an interrupted run was stopped.
+pub const INTERRUPTED: &str = "it was interrupted";
+
+/// Does `work`, which touches no node, unless the run is interrupted first.
+pub async fn unless_stopped<T, E: Into<CliError>>(
+    control: &Control,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, CliError> {
+    tokio::select! {
+        done = work => done.map_err(Into::into),
+        () = control.until_stopped() => Err(CliError::interrupted()),
     }
 }

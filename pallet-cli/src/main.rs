@@ -12,6 +12,7 @@ mod plan_file;
 mod plan_text;
 mod progress;
 mod project;
+mod recorded;
 mod registry;
 mod run;
 mod selection;

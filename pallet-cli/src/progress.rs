@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use pallet_core::action::Mode;
+use pallet_core::engine::Control;
 use pallet_core::event::Event;
 use pallet_core::report::{ActionReport, Failure, Status};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -55,9 +56,10 @@ impl Progress {
         }
     }
 
-    /// Tells of events until there are no more; then gives what was still going on.
-    pub async fn follow(mut self, mut events: UnboundedReceiver<Event>) -> Vec<String> {
+    /// Tells of events until there are no more.
+    pub async fn follow(mut self, mut events: UnboundedReceiver<Event>, control: Control) {
         let mut clock = tokio::time::interval(Duration::from_secs(1));
+        let mut is_stopping = false;
         loop {
             let lines = tokio::select! {
                 event = events.recv() => match event {
@@ -65,12 +67,23 @@ impl Progress {
                     None => break,
                 },
                 _ = clock.tick() => self.long_ones(),
+                () = control.until_stopped(), if !is_stopping => {
+                    is_stopping = true;
+                    self.stopping(&control.stopped().unwrap_or_default())
+                }
             };
             if !self.output.is_json() {
                 lines.iter().for_each(|line| self.output.progress(line));
             }
         }
-        self.unfinished()
+    }
+
+    /// Tells that the run stops, and what is finished first.
+    fn stopping(&self, reason: &str) -> Vec<String> {
+        let first = if self.going_on.is_empty() { "" } else { "; this is finished first:" };
+        let mut lines = vec![visible(&format!("stopping, since {reason}{first}")).into_owned()];
+        lines.extend(self.unfinished().into_iter().map(|line| format!("  {line}")));
+        lines
     }
 
     fn unfinished(&self) -> Vec<String> {
@@ -120,6 +133,14 @@ impl Progress {
             Event::HostKeyAccepted { node, fingerprint } => {
                 let what = format!("accepted the host key {fingerprint} on first contact");
                 vec![self.line(&node, CONNECT, &what)]
+            }
+            Event::NodeBusy { node, holder, patience } => {
+                let what = format!("waiting up to {patience} s: another run works on it, {holder}");
+                vec![self.line(&node, "lock", &what)]
+            }
+            Event::NodeNotLocked { node } => {
+                let what = "it has no `flock`: nothing keeps other runs away from it";
+                vec![self.line(&node, "lock", what)]
             }
             Event::PhaseStarted { node, phase, actions } => {
                 let lines = self.begins(&node, &phase, &count(actions, "action"));
@@ -268,6 +289,7 @@ mod tests {
                 output: "done\n".to_owned(),
                 duration: Duration::from_millis(12),
                 ground: None,
+                earlier: false,
             },
         }
     }

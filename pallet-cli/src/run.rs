@@ -13,8 +13,8 @@ use pallet_core::spec::GroupSpec;
 
 use crate::args::Limits;
 use crate::commands::Ended;
-use crate::error::{CliError, Kind};
-use crate::interrupt::Interrupts;
+use crate::error::CliError;
+use crate::interrupt::{INTERRUPTED, Interrupts, unless_stopped};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::project::Project;
@@ -38,13 +38,22 @@ pub struct Job<'a> {
 pub async fn run(
     project: Project,
     job: Job<'_>,
+    control: Control,
     output: &Output,
     work: impl AsyncFnOnce(&Fleet) -> Result<Report, CliError>,
 ) -> Result<Ended, CliError> {
     let begun = Instant::now();
-    let report = with_fleet(project, job, output, work).await?;
+    let can_be_resumed = control.journal.is_some();
+    let report = with_fleet(project, job, control, output, work).await?;
     let outcome = Outcome::new(report, job.mode, begun.elapsed());
     output.result(&outcome, || outcome.text(output.out));
+    if outcome.report.stopped.as_deref() == Some(INTERRUPTED) {
+        if !output.is_json() {
+            let rest = if can_be_resumed { "; `pallet resume` does the rest" } else { "" };
+            output.progress(&format!("interrupted: not everything was done{rest}"));
+        }
+        return Ok(Ended::Stopped);
+    }
     Ok(if outcome.report.failed() { Ended::Failed } else { Ended::Done })
 }
 
@@ -52,33 +61,35 @@ pub async fn run(
 pub async fn with_fleet<T>(
     project: Project,
     job: Job<'_>,
+    control: Control,
     output: &Output,
     work: impl AsyncFnOnce(&Fleet) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let interrupts = Interrupts::new()?;
     let (events, happening) = Events::channel();
-    let progress = tokio::spawn(Progress::new(*output, job.mode).follow(happening));
+    let progress = Progress::new(*output, job.mode).follow(happening, control.clone());
+    let progress = tokio::spawn(progress);
+    Interrupts::new()?.stop(control.clone());
 
-    // Kept outside of the work: what services hold open is ended after an interruption, too.
-    let mut fleet = None;
-    let done = interrupts
-        .race(async {
-            let fleet = fleet.insert(open(project, job, events).await?);
-            work(fleet).await
-        })
-        .await;
-    if done.is_none() {
-        output.progress("interrupted; tidying up (another Ctrl-C ends at once)");
-    }
-    if let Some(fleet) = fleet {
-        fleet.close().await;
-    }
+    let opened = unless_stopped(&control, open(project, job, control.clone(), events)).await;
+    let done = match opened {
+        Ok(fleet) => {
+            let done = work(&fleet).await;
+            fleet.close().await;
+            done
+        }
+        Err(error) => Err(error),
+    };
     // The last sender of events is gone now, or is about to be.
-    let unfinished = progress.await.unwrap_or_default();
-    done.unwrap_or_else(|| Err(interrupted(&unfinished)))
+    let _ = progress.await;
+    done
 }
 
-async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, CliError> {
+async fn open(
+    project: Project,
+    job: Job<'_>,
+    control: Control,
+    events: Events,
+) -> Result<Fleet, CliError> {
     let infrastructure = project.infrastructure;
     let is_worked_on = |group: &GroupSpec| job.groups.iter().any(|it| it.name == group.name);
     let others = infrastructure.groups.into_values().filter(|group| !is_worked_on(group));
@@ -109,7 +120,7 @@ async fn open(project: Project, job: Job<'_>, events: Events) -> Result<Fleet, C
             keep_failed: job.keep_failed,
         },
         events,
-        control: Control::new(),
+        control,
         considered,
         locks: default_lock_folder(),
     })
@@ -124,13 +135,4 @@ fn current_user() -> Result<String, CliError> {
         _ => Err(CliError::input("which account to log in to nodes with is not known")
             .hint("add an [admin-user] table with a `username`")),
     }
-}
-
-fn interrupted(unfinished: &[String]) -> CliError {
-    if unfinished.is_empty() {
-        return CliError::interrupted();
-    }
-    let message = format!("interrupted in the middle of:\n  {}", unfinished.join("\n  "));
-    CliError::new(Kind::Interrupted, message)
-        .hint("what was done stays done, and an action that was begun may go on on its node; the same command does the rest")
 }

@@ -15,6 +15,15 @@ pub struct Wanted {
     count: Option<u32>,
 }
 
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.count {
+            Some(count) => write!(f, "{}={count}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
 impl Wanted {
     /// Reads `web` or `web=2`.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -27,6 +27,9 @@ struct Summary {
     nodes: usize,
     /// Actions that changed something, or would or may in a dry run.
     changed: usize,
+    /// Those of them that were changed before the run broke off and was resumed.
+    #[serde(skip_serializing_if = "is_zero")]
+    earlier: usize,
     unchanged: usize,
     skipped: usize,
     /// Failures: a node that cannot be reached is one, too.
@@ -49,6 +52,7 @@ impl Outcome {
         let summary = Summary {
             nodes: nodes.len(),
             changed: totals.changed,
+            earlier: totals.earlier,
             unchanged: totals.unchanged,
             skipped: totals.skipped,
             failed: failures(&report).count(),
@@ -101,8 +105,13 @@ impl Outcome {
     }
 
     fn last_line(&self, paint: Paint) -> String {
-        let Summary { nodes, changed, unchanged, skipped, failed, millis, dry_run } = self.summary;
-        let verb = if dry_run { "would change" } else { "changed" };
+        let Summary { nodes, changed, earlier, unchanged, skipped, failed, millis, dry_run } =
+            self.summary;
+        let verb = match (dry_run, earlier) {
+            (true, _) => "would change".to_owned(),
+            (false, 0) => "changed".to_owned(),
+            (false, earlier) => format!("changed ({earlier} before it was resumed)"),
+        };
         let mut parts = vec![
             count(nodes, "node"),
             format!("{changed} {verb}"),
@@ -121,6 +130,10 @@ impl Outcome {
         };
         paint.bold(&line) + "\n"
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// All failures, those of nodes first.

@@ -62,6 +62,20 @@ pub enum Event {
         /// The key's fingerprint.
         fingerprint: String,
     },
+    /// Another run works on a node, and is waited for.
+    NodeBusy {
+        /// The node.
+        node: String,
+        /// Which run, of whom, since when.
+        holder: String,
+        /// How many seconds it is waited for.
+        patience: u64,
+    },
+    /// A node has no `flock`, so that nothing keeps other runs away from it.
+    NodeNotLocked {
+        /// The node.
+        node: String,
+    },
     /// A phase begins on a node.
     PhaseStarted {
         /// The node.

@@ -9,6 +9,7 @@ pub mod document;
 pub mod engine;
 pub mod event;
 pub mod facts;
+pub mod journal;
 pub mod login;
 pub mod plan;
 pub mod registry;

@@ -22,7 +22,8 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Failures that belong to no node's phase: creating, destroying.
     pub failures: Vec<Failure>,
-    /// Why the run was stopped before it was done, if it was.
+    /// Why the run was stopped before its end, if it was: then some phases are missing, and
+    /// actions that were not begun are skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
 }
@@ -40,6 +41,7 @@ impl Report {
         let mut totals = Totals::default();
         let phases = self.nodes.iter().flat_map(|node| &node.phases);
         for action in phases.flat_map(|phase| &phase.actions) {
+            totals.earlier += usize::from(action.earlier);
             match action.status {
                 Status::Unchanged => totals.unchanged += 1,
                 Status::Changed | Status::WillChange | Status::MayChange { .. } => {
@@ -59,6 +61,8 @@ impl Report {
 pub struct Totals {
     /// Changed, or would or may change in check mode.
     pub changed: usize,
+    /// Those of them that were changed before the run broke off and was resumed.
+    pub earlier: usize,
     /// As described already.
     pub unchanged: usize,
     /// Failed.
@@ -129,6 +133,9 @@ pub struct ActionReport {
     /// Check mode: what the prediction is grounded on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground: Option<Ground>,
+    /// Whether it was done before the run broke off and was resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub earlier: bool,
 }
 
 /// What a prediction is grounded on, as digests: if all of them are the same later on, the

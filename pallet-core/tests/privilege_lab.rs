@@ -82,6 +82,7 @@ async fn every_way_that_sudo_can_answer() {
     assert_eq!(output(&mut root, None, "id -un; echo $HOME").await, "root\n/root");
     assert_eq!(output(&mut root, Some("pwsudo"), "id -un").await, "pwsudo");
     assert_eq!(root.facts().os, "debian");
+    root.close().await;
 
     let itself = Login { no_sudo: true, ..login(&node, "nosudo") };
     let mut itself = connect(&node, &itself).await.unwrap();

@@ -23,8 +23,8 @@ use pallet_core::registry::Registry;
 
 pub use actions::{
     AuthorizedKey, Cron, Directory, ExecScript, File, Git, Group, LineInFile, Mount, Package,
-    PackageManager, PackageSource, Packages, ReadValue, RemoteDirectory, RemoteFile, Service,
-    Sudoers, SymbolicLink, Sysctl, User, WaitFor,
+    PackageManager, PackageSource, Packages, ReadValue, Reboot, RebootWhen, RemoteDirectory,
+    RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
 };
 
 /// Everything in this crate.
@@ -44,6 +44,7 @@ pub fn all() -> Registry {
         .action::<PackageSource>()
         .action::<Packages>()
         .action::<ReadValue>()
+        .action::<Reboot>()
         .action::<RemoteDirectory>()
         .action::<RemoteFile>()
         .action::<Service>()

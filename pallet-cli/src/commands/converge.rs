@@ -8,9 +8,11 @@ use super::Ended;
 use crate::args::{Global, Limits, Work};
 use crate::confirm;
 use crate::error::CliError;
+use crate::interrupt::unless_stopped;
 use crate::output::Output;
 use crate::plan_file;
 use crate::project::Project;
+use crate::recorded::{Recorded, Verb};
 use crate::run::{self, Job};
 use crate::selection::{self, Wanted};
 
@@ -69,10 +71,17 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let groups = selection::select(&wanted, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
     let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: args.keep_failed };
-    run::run(project, job, output, async |fleet| {
-        let preview = fleet.preview(&groups, &args.work.phases).await?;
+    let asked = Recorded::new(Verb::Converge, &wanted, &args.work.phases);
+    let asked = Recorded { keep_failed: args.keep_failed, ..asked };
+    let control = match mode {
+        Mode::Apply => asked.begin(&project, &args.limits)?,
+        Mode::Check => args.limits.control(),
+    };
+    run::run(project, job, control, output, async |fleet| {
+        let phases = &args.work.phases;
+        let preview = unless_stopped(&fleet.control, fleet.preview(&groups, phases)).await?;
         if mode == Mode::Apply && !args.yes {
-            confirm::destroy(&preview).await?;
+            unless_stopped(&fleet.control, confirm::destroy(&preview)).await?;
         }
         Ok(fleet.carry_out(preview).await)
     })
@@ -99,8 +108,10 @@ async fn carry_out(
         mode: Mode::Apply,
         keep_failed: args.keep_failed,
     };
-    run::run(project, job, output, async |fleet| {
-        let preview = fleet.recheck(&plan.plan, &groups).await?;
+    let control = Recorded::new::<String>(Verb::Plan, &[], &[]).begin(&project, &args.limits)?;
+    run::run(project, job, control, output, async |fleet| {
+        let rechecked = fleet.recheck(&plan.plan, &groups);
+        let preview = unless_stopped(&fleet.control, rechecked).await?;
         Ok(fleet.carry_out(preview).await)
     })
     .await

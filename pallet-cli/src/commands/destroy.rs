@@ -6,6 +6,7 @@ use super::Ended;
 use crate::args::{Global, Limits};
 use crate::confirm;
 use crate::error::CliError;
+use crate::interrupt::unless_stopped;
 use crate::output::Output;
 use crate::project::Project;
 use crate::run::{self, Job};
@@ -44,10 +45,10 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
         group.count = Some(0);
     }
     let job = Job { groups: &groups, limits: args.limits, mode: Mode::Apply, keep_failed: false };
-    run::run(project, job, output, async |fleet| {
-        let preview = fleet.preview(&groups, &[]).await?;
+    run::run(project, job, args.limits.control(), output, async |fleet| {
+        let preview = unless_stopped(&fleet.control, fleet.preview(&groups, &[])).await?;
         if !args.yes {
-            confirm::destroy(&preview).await?;
+            unless_stopped(&fleet.control, confirm::destroy(&preview)).await?;
         }
         Ok(fleet.carry_out(preview).await)
     })

@@ -7,6 +7,7 @@ use crate::args::{Global, Limits, Work};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::project::Project;
+use crate::recorded::{Recorded, Verb};
 use crate::run::{self, Job};
 use crate::selection::{self, Wanted};
 
@@ -28,6 +29,15 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let groups = selection::select(&args.groups, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
     let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: false };
-    run::run(project, job, output, async |fleet| Ok(fleet.lift(&groups, &args.work.phases).await?))
-        .await
+    let control = match mode {
+        Mode::Apply => {
+            let asked = Recorded::new(Verb::Lift, &args.groups, &args.work.phases);
+            asked.begin(&project, &args.limits)?
+        }
+        Mode::Check => args.limits.control(),
+    };
+    run::run(project, job, control, output, async |fleet| {
+        Ok(fleet.lift(&groups, &args.work.phases).await?)
+    })
+    .await
 }

@@ -5,6 +5,7 @@ mod destroy;
 mod lift;
 mod nodes;
 mod plan;
+mod resume;
 
 use clap::Subcommand;
 
@@ -35,6 +36,13 @@ pub enum Command {
     /// Runs `settings`, `install`, `configure` and the phases asked for on the running nodes of
     /// groups. Creates, starts and destroys nothing.
     Lift(lift::Args),
+    /// Finish a run that broke off
+    ///
+    /// Goes on with the latest `converge` or `lift` of this file that was interrupted, killed, or
+    /// failed. What looks at the node first is looked at again; scripts that were finished are left
+    /// out; steps that wait for a change that was made before it broke off are carried out. Stops
+    /// at a script that was begun and is not known to have been finished, unless --again is given.
+    Resume(resume::Args),
     /// List the nodes of all services
     ///
     /// Lists nodes of all groups, stopped ones included, also of groups that the file does not
@@ -53,6 +61,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Ended, CliError> {
         Command::Plan(args) => plan::run(&cli.global, args, output).await,
         Command::Converge(args) => converge::run(&cli.global, args, output).await,
         Command::Lift(args) => lift::run(&cli.global, args, output).await,
+        Command::Resume(args) => resume::run(&cli.global, args, output).await,
         Command::Nodes(args) => nodes::run(&cli.global, args, output).await,
         Command::Destroy(args) => destroy::run(&cli.global, args, output).await,
     }

@@ -8,6 +8,7 @@ use pallet_core::spec::PhaseCall;
 use super::Ended;
 use crate::args::{Global, Limits};
 use crate::error::CliError;
+use crate::interrupt::unless_stopped;
 use crate::output::Output;
 use crate::plan_file::{self, PlanFile};
 use crate::plan_text;
@@ -42,8 +43,9 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let groups = selection::select(&args.groups, &project)?;
     let file = project.file.clone();
     let job = Job { groups: &groups, limits: args.limits, mode: Mode::Check, keep_failed: false };
-    let plan = run::with_fleet(project, job, output, async |fleet| {
-        Ok(fleet.plan(&groups, &args.phases).await?)
+    let control = args.limits.control();
+    let plan = run::with_fleet(project, job, control, output, async |fleet| {
+        unless_stopped(&fleet.control, fleet.plan(&groups, &args.phases)).await
     })
     .await?;
     let plan = PlanFile::new(&file, plan)?;

@@ -36,6 +36,11 @@ fn lift() {
 }
 
 #[test]
+fn resume() {
+    check("resume.txt", &["resume", "--help"]);
+}
+
+#[test]
 fn nodes() {
     check("nodes.txt", &["nodes", "--help"]);
 }

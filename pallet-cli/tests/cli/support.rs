@@ -61,6 +61,7 @@ impl Folder {
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         // Nothing of the user's, and nothing that tests share.
         command.env("PALLET_HOME", self.path(".pallet"));
+        command.env("PALLET_STATE_DIR", self.path("state"));
         command
     }
 
@@ -79,6 +80,7 @@ impl Folder {
             .current_dir(self.0.path())
             .env("TERM", "xterm")
             .env("PALLET_HOME", self.path(".pallet"))
+            .env("PALLET_STATE_DIR", self.path("state"))
             .env("NO_COLOR", no_color)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

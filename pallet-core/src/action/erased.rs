@@ -108,6 +108,11 @@ impl ActionBox {
         self.0.value(view)
     }
 
+    /// See [`Action::is_repeatable`].
+    pub fn is_repeatable(&self) -> bool {
+        self.0.is_repeatable()
+    }
+
     /// See [`Action::probe`].
     pub fn probe(&self, view: &View<'_>) -> ProbeSet {
         let mut wanted = ProbeSet::new();
@@ -146,6 +151,7 @@ trait Erased: Send + Sync {
     fn with_parameters(&self, parameters: Value) -> Result<ActionBox, ActionError>;
     fn value_name(&self) -> Option<&str>;
     fn value(&self, view: &View<'_>) -> Result<String, ActionError>;
+    fn is_repeatable(&self) -> bool;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -188,6 +194,10 @@ impl<A: Action> Erased for A {
 
     fn value(&self, view: &View<'_>) -> Result<String, ActionError> {
         Action::value(self, view)
+    }
+
+    fn is_repeatable(&self) -> bool {
+        Action::is_repeatable(self)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -13,6 +13,7 @@ mod fragment;
 mod key;
 mod knowledge;
 mod probe;
+mod upload;
 
 pub use context::{ActionError, Mode, Preparation, View};
 pub use decision::{Certainty, Change, Decision, Effects};
@@ -22,6 +23,8 @@ pub use fragment::Fragment;
 pub use key::Key;
 pub use knowledge::Knowledge;
 pub use probe::{ProbeKind, ProbeSet, Seen};
+pub use upload::Upload;
+pub(crate) use upload::UploadSource;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -77,5 +80,12 @@ pub trait Action:
     /// [`ActionError`] when there is none.
     fn value(&self, _view: &View<'_>) -> Result<String, ActionError> {
         Err(ActionError::new("the action offers no value").help("this is a mistake in the action"))
+    }
+
+    /// Whether carrying it out again does no harm, because it looks first and only repairs what
+    /// differs. A resumed run does not repeat other actions: those that were finished are left
+    /// out, and those whose end is not known stop it until it is told to go on. Default: true.
+    fn is_repeatable(&self) -> bool {
+        true
     }
 }

@@ -1,6 +1,7 @@
 //! Steps of phases.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use toml::Spanned;
 
@@ -11,7 +12,8 @@ use crate::registry::Registry;
 use crate::spec::{OnlyOn, Origin, Step, StepKind};
 
 /// The keys of a step beside its action.
-const RESERVED: [&str; 6] = ["id", "when-changed", "before", "after", "only-on", "as-user"];
+const RESERVED: [&str; 7] =
+    ["id", "when-changed", "before", "after", "only-on", "as-user", "timeout"];
 
 /// The key of a step that runs a plan function in place of an action.
 const PLAN_FN: &str = "plan-fn";
@@ -31,6 +33,7 @@ pub(super) struct StepDraft {
     pub(super) after: Vec<Spanned<String>>,
     only_on: Option<OnlyOn>,
     as_user: Option<String>,
+    timeout: Option<Duration>,
     /// Where it stands.
     pub(super) origin: Origin,
 }
@@ -47,6 +50,7 @@ impl StepDraft {
             after: names(&self.after),
             only_on: self.only_on.clone(),
             as_user: self.as_user.clone(),
+            timeout: self.timeout,
             origin: self.origin.clone(),
         })
     }
@@ -86,6 +90,18 @@ pub(super) fn read_step(
         }
         user.into_inner()
     });
+    let timeout = table.string("timeout").and_then(|text| {
+        let limit = seconds(text.get_ref());
+        if limit.is_none() {
+            let message = format!("`{text}` is no length of time");
+            reader.note(
+                Mistake::new(text.span(), message)
+                    .label("no time")
+                    .help("write a number and one of s, m and h, such as \"90s\" or \"15m\""),
+            );
+        }
+        limit
+    });
     let kind = read_kind(reader, registry, &table);
     Some(StepDraft {
         kind,
@@ -95,6 +111,7 @@ pub(super) fn read_step(
         after,
         only_on,
         as_user,
+        timeout,
         origin: reader.origin(&value.span()),
     })
 }
@@ -103,6 +120,16 @@ pub(super) fn read_step(
 fn is_id(id: &str) -> bool {
     let allowed = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
     !id.is_empty() && id.chars().all(allowed)
+}
+
+/// `90s`, `15m`, `2h`; nothing else, and not nothing.
+fn seconds(text: &str) -> Option<Duration> {
+    let (number, factor) = [("s", 1), ("m", 60), ("h", 60 * 60)]
+        .into_iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let count = number.parse::<u32>().ok().filter(|count| is_number && *count > 0)?;
+    Some(Duration::from_secs(u64::from(count) * factor))
 }
 
 fn is_user(name: &str) -> bool {

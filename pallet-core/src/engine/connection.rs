@@ -4,7 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::deeds::Deeds;
 use super::wave::Foresight;
+use crate::action::Upload;
 use crate::facts::{Facts, PackageManager};
 use crate::login::Login;
 use crate::session::{Session, SessionError};
@@ -61,7 +66,13 @@ impl Connector {
         };
         let (transport, accepted) = self.transport(endpoint, login, &reach.host_keys).await?;
         let connection = self.work_over(transport, login.clone()).await?;
-        Ok(Connection { accepted_host_key: accepted, ..connection })
+        let way_back: Arc<dyn WayBack> = Arc::new(Route {
+            connector: self.clone(),
+            endpoint: endpoint.clone(),
+            login: login.clone(),
+            host_keys: reach.host_keys.clone(),
+        });
+        Ok(Connection { accepted_host_key: accepted, way_back: Some(way_back), ..connection })
     }
 
     /// Works over a transport that is there already.
@@ -83,6 +94,10 @@ impl Connector {
             session_timeout: timeout,
             accepted_host_key: None,
             foresight: Foresight::default(),
+            uploaders: HashMap::new(),
+            way_back: None,
+            is_taken: false,
+            deeds: Deeds::default(),
         })
     }
 
@@ -121,6 +136,55 @@ pub struct Connection {
     accepted_host_key: Option<String>,
     /// Check mode: what the phases that were looked at so far would do.
     pub(super) foresight: Foresight,
+    /// Channels for long contents, per user.
+    uploaders: HashMap<Option<String>, Session>,
+    /// How the node is reached when it has started anew.
+    way_back: Option<Arc<dyn WayBack>>,
+    /// Whether the node's lock is this run's.
+    pub(super) is_taken: bool,
+    /// What an earlier part of this run has done on the node.
+    pub(super) deeds: Deeds,
+}
+
+/// A way to a node that has started anew.
+#[async_trait]
+pub trait WayBack: Send + Sync {
+    /// Connects to the node once more.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] while the node is not there.
+    async fn transport(&self) -> Result<Arc<dyn Transport>, ConnectionError>;
+}
+
+/// The way that a connection was made.
+struct Route {
+    connector: Connector,
+    endpoint: Endpoint,
+    login: Login,
+    host_keys: HostKeys,
+}
+
+#[async_trait]
+impl WayBack for Route {
+    async fn transport(&self) -> Result<Arc<dyn Transport>, ConnectionError> {
+        let made = self.connector.transport(&self.endpoint, &self.login, &self.host_keys).await?;
+        Ok(made.0)
+    }
+}
+
+/// Starts sessions on a node beside those of its connection.
+#[derive(Clone)]
+pub(super) struct Opener {
+    transport: Arc<dyn Transport>,
+    login: Login,
+    session_timeout: Duration,
+}
+
+impl Opener {
+    /// Starts a session as root, or as `user`.
+    pub async fn open(&self, user: Option<&str>) -> Result<Session, SessionError> {
+        Session::open(self.transport.as_ref(), &self.login, user, self.session_timeout).await
+    }
 }
 
 /// Why a node could not be connected to.
@@ -167,6 +231,11 @@ impl Connection {
         self.accepted_host_key.as_deref()
     }
 
+    /// What tells this start of the node from others; empty where that cannot be known.
+    pub(super) fn boot(&self) -> &str {
+        self.sessions.get(&None).map(Session::boot).unwrap_or_default()
+    }
+
     /// The account that is logged in.
     pub fn username(&self) -> &str {
         &self.login.username
@@ -188,9 +257,85 @@ impl Connection {
         }
     }
 
+    /// Starts sessions beside those that are kept.
+    pub(super) fn opener(&self) -> Opener {
+        Opener {
+            transport: self.transport.clone(),
+            login: self.login.clone(),
+            session_timeout: self.session_timeout,
+        }
+    }
+
+    /// Puts a content on the node for a user's programs; returns its folder.
+    pub(super) async fn put(
+        &mut self,
+        user: Option<&str>,
+        upload: &Upload,
+        folder: Option<&str>,
+    ) -> Result<String, SessionError> {
+        let mut uploader = match self.uploaders.remove(&user.map(str::to_owned)) {
+            Some(there) => there,
+            None => self.opener().open(user).await?,
+        };
+        // A session that has failed is not kept.
+        let folder = uploader.put(upload, folder).await?;
+        self.uploaders.insert(user.map(str::to_owned), uploader);
+        Ok(folder)
+    }
+
+    /// Says how the node is reached once more after it has started anew. Connections that
+    /// [`Connector::connect`] made over a network know that by themselves.
+    #[must_use]
+    pub fn way_back(mut self, way_back: Arc<dyn WayBack>) -> Self {
+        self.way_back = Some(way_back);
+        self
+    }
+
+    /// Waits until the node has started anew, and connects to it.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when it does not within `patience`, or there is no way back.
+    pub(super) async fn come_back(
+        &mut self,
+        boot: &str,
+        patience: Duration,
+    ) -> Result<(), ConnectionError> {
+        let late = || SessionError::Overdue { what: "starting anew", after: patience };
+        let way_back = self.way_back.clone().ok_or_else(|| SessionError::NotStarted {
+            reason: "this connection cannot be made a second time".to_owned(),
+        })?;
+        self.sessions.clear();
+        self.uploaders.clear();
+        self.is_taken = false;
+        self.transport.close().await;
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let attempt = timeout(left, async {
+                let transport = way_back.transport().await?;
+                let timeout = self.session_timeout;
+                let session = Session::open(transport.as_ref(), &self.login, None, timeout).await?;
+                Ok::<_, ConnectionError>((transport, session))
+            });
+            match attempt.await {
+                Ok(Ok((transport, session))) if session.boot() != boot => {
+                    self.facts = session.facts().clone();
+                    self.transport = transport;
+                    self.sessions.insert(None, session);
+                    return Ok(());
+                }
+                // It is on its way down, or still the node that it was.
+                Ok(Ok((transport, _))) => transport.close().await,
+                Ok(Err(error)) => tracing::debug!(%error, "the node is not back yet"),
+                Err(_) => return Err(late().into()),
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Ends the connection.
     pub async fn close(self) {
-        drop(self.sessions);
+        drop((self.sessions, self.uploaders));
         self.transport.close().await;
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::run_id::RunId;
+use crate::journal::Journal;
 
 /// What all nodes of a run share. Clones belong to the same run: stopping one stops all.
 ///
@@ -20,7 +21,8 @@ use super::run_id::RunId;
 pub struct Control {
     /// The run's name in run logs and journals. Default: a new one.
     pub run: RunId,
-    /// Who runs it, for people whose runs have to wait for this one. Default: `user@host`.
+    /// Who runs it, for people whose runs have to wait for this one. Default:
+    /// `user@host (process 123)`; it has to be another one for each process.
     pub holder: String,
     /// How long things may take.
     pub limits: TimeLimits,
@@ -31,6 +33,11 @@ pub struct Control {
     /// for root and `~/.local/state/pallet` for other users, unless the node's environment has
     /// `PALLET_STATE_DIR`.
     pub node_folder: Option<String>,
+    /// Where what happens is written down. Default: nowhere.
+    pub journal: Option<Arc<Journal>>,
+    /// Whether a resumed run repeats actions of which nobody knows whether they were finished.
+    /// Default: false.
+    pub again: bool,
     stop: Arc<watch::Sender<Option<String>>>,
 }
 
@@ -70,8 +77,24 @@ impl Control {
             limits: TimeLimits::default(),
             fail_fast: false,
             node_folder: None,
+            journal: None,
+            again: false,
             stop: Arc::new(watch::Sender::new(None)),
         }
+    }
+
+    /// A run that goes on where a broken one has stopped: probes again what looks first, leaves
+    /// out scripts that were finished, and stops at one of which nobody knows that, unless
+    /// [`again`](Self::again) is set.
+    ///
+    /// Run the same phases on the same groups with it.
+    pub fn resuming(run: RunId, journal: Journal) -> Self {
+        Self { run, journal: Some(Arc::new(journal)), ..Self::new() }
+    }
+
+    /// Whether this is a run that was resumed.
+    pub fn resumes(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.before().is_some())
     }
 
     /// Stops the run: what nodes are doing is finished, and nothing more is begun. The first
@@ -97,12 +120,13 @@ impl Control {
     }
 }
 
-/// `user@host`, as far as they are known.
+/// `user@host (process 123)`, as far as they are known.
 fn holder() -> String {
     let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::fs::read_to_string("/etc/hostname"))
         .unwrap_or_default();
     let known = |text: &str| if text.is_empty() { "?".to_owned() } else { text.to_owned() };
-    format!("{}@{}", known(user.unwrap_or_default().trim()), known(host.trim()))
+    let user = user.unwrap_or_default();
+    format!("{}@{} (process {})", known(user.trim()), known(host.trim()), std::process::id())
 }

@@ -5,15 +5,20 @@
 //! earlier one of the same wave has done, and that could not be predicted, the wave ends before
 //! it, and the next one looks again.
 
+mod apply;
 mod connection;
 mod control;
+mod deeds;
+mod exchange;
 mod output;
 mod phase;
 mod run_id;
+mod telling;
 mod values;
 mod wave;
 
-pub use connection::{Connection, ConnectionError, Connector, Reach};
+pub use connection::{Connection, ConnectionError, Connector, Reach, WayBack};
 pub use control::{Control, TimeLimits};
+pub(crate) use deeds::{DeedState, Deeds};
 pub use phase::{PhaseRun, run_phase};
 pub use run_id::RunId;

@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::control::Control;
+use super::deeds::{self, Deed, Deeds};
+use super::exchange::{Halt, Pace, Told, exchange};
 use super::output::shorten;
-use super::wave::{Outcome, Pending, Waves};
+use super::wave::Waves;
 use crate::action::{Knowledge, Mode, ProbeSet};
 use crate::event::{Event, Events};
 use crate::plan::PlannedAction;
-use crate::report::{ActionReport, Failure, PhaseReport, Status};
-use crate::session::{Program, Progress, SessionError};
+use crate::report::PhaseReport;
+use crate::session::{LockRequest, Program, SessionError};
 
 /// What is to be carried out, and who is told.
 #[derive(Debug, Clone, Copy)]
@@ -37,48 +39,67 @@ pub async fn run_phase(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseR
         run,
         waves: Waves::new(run.actions, &facts, run.mode, std::mem::take(&mut connection.foresight)),
         work: run.actions.iter().map(|_| Work::default()).collect(),
+        ids: Vec::new(),
+        deeds: Vec::new(),
     };
     run.events.send(Event::PhaseStarted {
         node: run.node.to_owned(),
         phase: run.phase.to_owned(),
         actions: run.actions.len(),
     });
-    let failure = runner.run(connection).await.err().map(|stop| runner.failure(stop));
+    let stop = runner.run(connection).await.err();
     connection.foresight = runner.waves.foresight(run.phase);
-    let report = runner.report(failure, started.elapsed());
+    let report = runner.report(stop, started.elapsed());
     if let Some(failure) = &report.failure {
         run.events.send(Event::Failed { failure: failure.clone() });
+        if run.control.fail_fast {
+            run.control.stop(format!("{} failed", run.node));
+        }
     }
     run.events
         .send(Event::PhaseFinished { node: run.node.to_owned(), phase: run.phase.to_owned() });
     report
 }
 
-struct Runner<'a> {
-    run: PhaseRun<'a>,
-    waves: Waves<'a>,
+pub(super) struct Runner<'a> {
+    pub run: PhaseRun<'a>,
+    pub waves: Waves<'a>,
     /// What each action did on the node.
-    work: Vec<Work>,
+    pub work: Vec<Work>,
+    /// The actions' names in the run log and the journal, once one is needed.
+    pub ids: Vec<String>,
+    /// What the broken part of a resumed run has done of each action; empty for other runs.
+    pub deeds: Vec<Option<Deed>>,
 }
 
 #[derive(Default, Clone)]
-struct Work {
-    output: String,
-    duration: Duration,
-    is_told: bool,
+pub(super) struct Work {
+    pub output: String,
+    pub duration: Duration,
+    pub is_told: bool,
 }
 
 /// Why a phase stopped.
-struct Stop {
-    position: Option<usize>,
-    message: String,
-    help: Option<String>,
-    output: String,
+pub(super) enum Stop {
+    /// Something failed.
+    Failed { position: Option<usize>, message: String, help: Option<String>, output: String },
+    /// The run is to stop: nobody failed.
+    Asked,
+}
+
+impl Stop {
+    /// Says which action failed, unless that is known.
+    pub fn at(mut self, failed: Option<usize>) -> Self {
+        if let Self::Failed { position, .. } = &mut self {
+            *position = position.or(failed);
+        }
+        self
+    }
 }
 
 impl From<SessionError> for Stop {
     fn from(error: SessionError) -> Self {
-        Self {
+        Self::Failed {
             position: None,
             help: error.help(),
             message: error.to_string(),
@@ -87,18 +108,34 @@ impl From<SessionError> for Stop {
     }
 }
 
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Session(error) => error.into(),
+            Halt::Stopped => Self::Asked,
+        }
+    }
+}
+
 impl Runner<'_> {
     async fn run(&mut self, connection: &mut Connection) -> Result<(), Stop> {
+        if connection.is_taken {
+            self.remember(&connection.deeds);
+        }
         while !self.waves.is_done() {
+            if self.run.control.stopped().is_some() {
+                return Err(Stop::Asked);
+            }
             let wanted = self.waves.wanted();
             let open_before = self.waves.open();
             let looks = !wanted.is_empty();
+            self.take_node(connection, looks).await?;
             if looks {
                 let seen = self.probe(connection, &wanted).await?;
                 self.waves.learn(seen);
             }
             let user = self.waves.user().map(str::to_owned);
-            let changes = self.waves.decide().map_err(|(position, error)| Stop {
+            let changes = self.waves.decide().map_err(|(position, error)| Stop::Failed {
                 position: Some(position),
                 message: error.message,
                 help: error.help,
@@ -121,7 +158,7 @@ impl Runner<'_> {
 
     /// An action that never gets the answers it asks for would go on asking for ever.
     fn stuck(&self) -> Stop {
-        Stop {
+        Stop::Failed {
             position: self.waves.outcomes().iter().position(Option::is_none),
             message: "the action asks for something that its probes never answer".to_owned(),
             help: Some("this is a mistake in the action".to_owned()),
@@ -129,22 +166,76 @@ impl Runner<'_> {
         }
     }
 
+    /// Asks for the node's lock, unless it is this run's. The question goes ahead of the first
+    /// probes, and costs no exchange of its own where there are some.
+    pub(super) async fn take_node(
+        &mut self,
+        connection: &mut Connection,
+        looks: bool,
+    ) -> Result<(), Stop> {
+        if self.run.mode == Mode::Check || connection.is_taken {
+            return Ok(());
+        }
+        connection.is_taken = true;
+        let control = self.run.control;
+        let session = connection.session(None).await?;
+        session.send_lock(LockRequest {
+            wait: control.limits.lock.as_secs(),
+            run: &control.run,
+            resumes: control.resumes(),
+            holder: &control.holder,
+            folder: control.node_folder.as_deref(),
+        });
+        if !looks || self.waves.user().is_some() {
+            self.say(connection, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes lines to the node's run log.
+    pub(super) async fn say(
+        &mut self,
+        connection: &mut Connection,
+        notes: &[String],
+    ) -> Result<(), Stop> {
+        let opener = connection.opener();
+        let session = connection.session(None).await?;
+        notes.iter().for_each(|note| session.send_note(note));
+        session.send(&Program::default());
+        let mut log = None;
+        let pace = Pace::Look(self.run.control.limits.look);
+        exchange(session, (&opener, None), &self.run, pace, |told| {
+            if let Told::Locked(lines) = told {
+                log = Some(lines);
+            }
+        })
+        .await?;
+        self.take_in(connection, log);
+        Ok(())
+    }
+
     async fn probe(
-        &self,
+        &mut self,
         connection: &mut Connection,
         wanted: &ProbeSet,
     ) -> Result<Knowledge, Stop> {
-        let session = connection.session(self.waves.user()).await?;
+        let opener = connection.opener();
+        let user = self.waves.user();
+        let session = connection.session(user).await?;
         let mut answers: Vec<Option<(u32, Vec<u8>)>> = wanted.batches().map(|_| None).collect();
-        session
-            .run(&Program::probes(wanted), |progress| {
-                if let Progress::Ended { section, status, output } = progress
-                    && let Some(answer) = answers.get_mut(section)
-                {
+        let mut log = None;
+        session.send(&Program::probes(wanted));
+        let pace = Pace::Look(self.run.control.limits.look);
+        exchange(session, (&opener, user), &self.run, pace, |told| match told {
+            Told::Ended { section, status, output, .. } => {
+                if let Some(answer) = answers.get_mut(section) {
                     *answer = Some((status, output));
                 }
-            })
-            .await?;
+            }
+            Told::Locked(lines) => log = Some(lines),
+            Told::Began(_) => {}
+        })
+        .await?;
         let mut seen = Knowledge::new();
         for (batch, answer) in wanted.batches().zip(answers) {
             let learned = match answer {
@@ -154,139 +245,46 @@ impl Runner<'_> {
                 }
                 None => Err("no answer".to_owned()),
             };
-            learned.map_err(|reason| Stop {
+            learned.map_err(|reason| Stop::Failed {
                 position: None,
                 message: format!("the node could not be looked at ({}): {reason}", batch.name()),
                 help: None,
                 output: session.last_words(),
             })?;
         }
+        self.take_in(connection, log);
         Ok(seen)
     }
 
-    async fn apply(
-        &mut self,
-        connection: &mut Connection,
-        user: Option<&str>,
-        changes: Vec<Pending>,
-    ) -> Result<(), Stop> {
-        let session = connection.session(user).await?;
-        let program = Program::fragments(changes.iter().map(|change| &change.fragment));
-        let mut begun = Instant::now();
-        let mut current = None;
-        let mut failed = None;
-        let ran = session
-            .run(&program, |progress| match progress {
-                Progress::Began(section) => {
-                    begun = Instant::now();
-                    current = changes.get(section).map(|change| change.position);
-                    self.tell_started(current);
-                }
-                Progress::Ended { section, status, output } => {
-                    let Some(change) = changes.get(section) else { return };
-                    let output = shorten(&output);
-                    if let Some(work) = self.work.get_mut(change.position) {
-                        work.duration = begun.elapsed();
-                        work.output.clone_from(&output);
-                    }
-                    current = None;
-                    if status == 0 {
-                        self.waves.applied(change);
-                        self.tell_settled();
-                    } else {
-                        failed = Some(Stop {
-                            position: Some(change.position),
-                            message: format!("it ended with exit status {status}"),
-                            help: None,
-                            output,
-                        });
-                    }
-                }
-            })
-            .await;
-        // What an action said of its own failure explains more than how the session ended then;
-        // a session that breaks while an action runs is that action's failure.
-        match failed {
-            Some(stop) => Err(stop),
-            None => ran.map_err(|error| Stop { position: current, ..Stop::from(error) }),
+    /// Takes in what the node's log says of an earlier part of this run.
+    fn take_in(&mut self, connection: &mut Connection, log: Option<String>) {
+        let Some(log) = log else { return };
+        let control = self.run.control;
+        let boot = connection.boot().to_owned();
+        let mut deeds = Deeds::parse(&log, &boot);
+        if let Some(journal) = control.journal.as_deref().filter(|_| control.resumes()) {
+            journal.complete(self.run.node, &mut deeds);
+        }
+        connection.deeds = deeds;
+        self.remember(&connection.deeds);
+    }
+
+    fn remember(&mut self, deeds: &Deeds) {
+        if self.run.control.resumes() {
+            self.name_actions();
+            self.deeds = self.ids.iter().map(|id| deeds.get(id)).collect();
+            self.waves.remember(self.deeds.clone(), self.run.control.again);
         }
     }
 
-    fn tell_started(&self, position: Option<usize>) {
-        if let Some(planned) = position.and_then(|at| self.run.actions.get(at)) {
-            self.run.events.send(Event::ActionStarted {
-                node: self.run.node.to_owned(),
-                phase: self.run.phase.to_owned(),
-                action: planned.action.name().to_owned(),
-                subject: planned.action.subject(),
-            });
+    /// Names the actions; that is put off until a name is needed, since mostly none is.
+    pub(super) fn name_actions(&mut self) {
+        if self.ids.is_empty() {
+            self.ids = deeds::ids(self.run.phase, self.run.actions);
         }
     }
 
-    /// Tells of every action that has been settled since the last time.
-    fn tell_settled(&mut self) {
-        for (position, outcome) in self.waves.outcomes().iter().enumerate() {
-            let (Some(outcome), Some(planned), Some(work)) =
-                (outcome, self.run.actions.get(position), self.work.get_mut(position))
-            else {
-                continue;
-            };
-            if !std::mem::replace(&mut work.is_told, true) {
-                self.run.events.send(Event::ActionFinished {
-                    node: self.run.node.to_owned(),
-                    phase: self.run.phase.to_owned(),
-                    report: action_report(planned, outcome.clone(), work.clone()),
-                });
-            }
-        }
-    }
-
-    fn failure(&self, stop: Stop) -> Failure {
-        let planned = stop.position.and_then(|at| self.run.actions.get(at));
-        Failure {
-            node: Some(self.run.node.to_owned()),
-            phase: self.run.phase.to_owned(),
-            action: planned.map(|p| format!("{} {}", p.action.name(), p.action.subject())),
-            origin: planned.map(|p| p.origin.clone()),
-            message: stop.message,
-            help: stop.help,
-            output: stop.output,
-        }
-    }
-
-    fn report(self, failure: Option<Failure>, duration: Duration) -> PhaseReport {
-        // The first open action is the one that failed; with a failure outside of any action it
-        // was not tried either.
-        let mut is_failed_here = failure.as_ref().is_some_and(|failure| failure.action.is_some());
-        let mut actions = Vec::new();
-        let values = self.waves.values().clone();
-        for ((planned, outcome), work) in
-            self.run.actions.iter().zip(self.waves.outcomes()).zip(self.work)
-        {
-            let outcome = outcome.clone().unwrap_or_else(|| {
-                let reason = "the node failed before".to_owned();
-                let status = match std::mem::take(&mut is_failed_here) {
-                    true => Status::Failed,
-                    false => Status::Skipped { reason },
-                };
-                Outcome::bare(status)
-            });
-            actions.push(action_report(planned, outcome, work));
-        }
-        PhaseReport { phase: self.run.phase.to_owned(), actions, duration, failure, values }
-    }
-}
-
-fn action_report(planned: &PlannedAction, outcome: Outcome, work: Work) -> ActionReport {
-    ActionReport {
-        action: planned.action.name().to_owned(),
-        subject: planned.action.subject(),
-        origin: planned.origin.clone(),
-        status: outcome.status,
-        details: outcome.details,
-        diff: outcome.diff,
-        ground: outcome.ground,
-        output: work.output,
-        duration: work.duration,
+    pub(super) fn id(&self, position: usize) -> &str {
+        self.ids.get(position).map(String::as_str).unwrap_or_default()
     }
 }

@@ -1,7 +1,9 @@
 //! Deciding: the pure half of a wave.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
+use super::deeds::{Deed, Verdict, verdict};
 use super::values::Values;
 use crate::action::{
     ActionBox, ActionError, Certainty, Change, Decision, Fragment, Key, Knowledge, Mode, ProbeSet,
@@ -26,6 +28,10 @@ pub(super) struct Waves<'a> {
     values: Values,
     /// Whether any action may wait for such values.
     has_open: bool,
+    /// What the broken part of a resumed run has done of each action; empty for other runs.
+    deeds: Vec<Option<Deed>>,
+    /// Whether actions may be repeated of which nobody knows whether they were finished.
+    again: bool,
 }
 
 /// What became of an action.
@@ -51,7 +57,8 @@ pub(super) struct Pending {
 struct Ahead {
     predicted: Knowledge,
     written: Vec<Key>,
-    positions: Vec<usize>,
+    /// Which actions do it, each with where its keys begin in `written`.
+    steps: Vec<(usize, usize)>,
     /// Who does it, where it is none of this phase's actions.
     before: Option<String>,
 }
@@ -69,8 +76,25 @@ impl Ahead {
         // A later write makes an earlier prediction worthless, unless it predicts anew.
         self.predicted.forget(&writes);
         self.predicted.merge(predicted);
+        self.steps.push((position, self.written.len()));
         self.written.extend(writes);
-        self.positions.push(position);
+    }
+
+    /// Whether an action is one of those that are ahead.
+    fn does(&self, position: usize) -> bool {
+        self.steps.iter().any(|(step, _)| *step == position)
+    }
+
+    /// The last action that writes something of `keys`; the last of all if none does so.
+    fn latest(&self, keys: &[Key]) -> Option<usize> {
+        let ends = self.steps.iter().skip(1).map(|(_, begin)| *begin).chain([self.written.len()]);
+        let steps: Vec<_> = self.steps.iter().zip(ends).collect();
+        let writes = |((_, begin), end): &&(&(usize, usize), usize)| {
+            let written = self.written.get(*begin..*end).unwrap_or_default();
+            written.iter().any(|write| keys.iter().any(|key| write.overlaps(key)))
+        };
+        let found = steps.iter().rev().find(writes).or(steps.last());
+        found.map(|((position, _), _)| *position)
     }
 }
 
@@ -89,10 +113,17 @@ impl<'a> Waves<'a> {
             mode,
             outcomes: actions.iter().map(|_| None).collect(),
             known: HashMap::new(),
-            ahead: Ahead { predicted, written, positions: Vec::new(), before },
+            ahead: Ahead { predicted, written, steps: Vec::new(), before },
             values: Values::new(actions.len()),
             has_open: actions.iter().any(|planned| planned.open.is_some()),
+            deeds: Vec::new(),
+            again: false,
         }
+    }
+
+    /// Takes in what the broken part of a resumed run has done of each action.
+    pub fn remember(&mut self, deeds: Vec<Option<Deed>>, again: bool) {
+        (self.deeds, self.again) = (deeds, again);
     }
 
     /// What later phases have to reckon with, once this one, called `phase`, has been looked at.
@@ -153,18 +184,176 @@ impl<'a> Waves<'a> {
     /// Decides as far as that is possible before something is applied. What needs no change is
     /// settled; what does is returned, in order. In check mode changes are settled, too.
     ///
+    /// Without applying anything, what an earlier change will have done to a later action's part
+    /// of the node is sometimes unknown. Then the action is decided as if that change did nothing
+    /// to it, and reported as one that may change. With applying, it waits for the next wave.
+    ///
     /// # Errors
     /// The first action that cannot be carried out, when nothing has to be applied before it.
     pub fn decide(&mut self) -> Result<Vec<Pending>, (usize, ActionError)> {
         let user = self.user();
         let known = self.known.remove(&user).unwrap_or_default();
-        let decided = match self.mode {
-            Mode::Apply => self.decide_to_apply(&known),
-            Mode::Check => self.decide_to_show(&known).map(|()| Vec::new()),
-        };
+        let mut pending = Vec::new();
+        let mut decided = Ok(());
+        for position in self.segment() {
+            match self.decide_one(position, &known, &mut pending) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                // What comes before it is carried out first; then it is decided again.
+                Err(_) if !pending.is_empty() => break,
+                Err(error) => {
+                    decided = Err((position, error));
+                    break;
+                }
+            }
+        }
         self.known.insert(user, known);
         self.complete();
-        decided
+        decided.map(|()| pending)
+    }
+
+    /// Settles one action, or adds it to those that are to be applied. Breaks where the following
+    /// actions have to wait.
+    fn decide_one(
+        &mut self,
+        position: usize,
+        known: &Knowledge,
+        pending: &mut Vec<Pending>,
+    ) -> Result<ControlFlow<()>, ActionError> {
+        let Some(planned) = self.planned(position) else { return Ok(ControlFlow::Break(())) };
+        if let Some(skipped) = self.condition(position, planned)? {
+            self.settle(position, skipped);
+            return Ok(ControlFlow::Continue(()));
+        }
+        let shows = self.mode == Mode::Check;
+        let has_guessed = shows && planned.open.is_some() && self.values.are_doubtful();
+        let action = match self.action(position) {
+            Some(Ok(action)) => action.clone(),
+            Some(Err(error)) if has_guessed => {
+                let reason = format!("{}, and as it is now: {error}", self.doubt(&[]));
+                self.settle(position, Outcome::bare(Status::MayChange { reason }));
+                self.ahead.foresee(position, vec![Key::Everything], Knowledge::new());
+                return Ok(ControlFlow::Continue(()));
+            }
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Ok(ControlFlow::Break(())),
+        };
+
+        let ahead = std::mem::take(&mut self.ahead);
+        let view = self.view(known, &ahead.predicted, &ahead.written);
+        let asked = action.probe(&view);
+        let is_answered = asked.is_answered(known, &ahead.predicted, &ahead.written);
+        let is_clear = is_answered && !has_guessed;
+        let decided = if is_clear || shows {
+            let written = if is_clear { ahead.written.as_slice() } else { &[] };
+            let view = self.view(known, &ahead.predicted, written);
+            Some(action.decide(&view).and_then(|decision| {
+                if matches!(decision, Decision::Unchanged) {
+                    self.note_value(&action, &view, !is_clear)?;
+                }
+                Ok(decision)
+            }))
+        } else {
+            None
+        };
+        self.ahead = ahead;
+        let Some(decision) = decided else { return Ok(ControlFlow::Break(())) };
+        if shows {
+            let looked = Looked { action: &action, asked: &asked, known, is_clear };
+            self.show(position, planned, looked, decision)?;
+            return Ok(ControlFlow::Continue(()));
+        }
+        match decision? {
+            Decision::Unchanged => self.settle(position, Outcome::bare(Status::Unchanged)),
+            Decision::Change(change) => {
+                let Change { details, diff, fragment, effects, .. } = change;
+                if !planned.may_change {
+                    return Err(not_planned(&details));
+                }
+                let restarts = fragment.restart().is_some();
+                let outcome = Outcome { details, diff, ..Outcome::bare(Status::Changed) };
+                pending.push(Pending { position, fragment, outcome });
+                self.ahead.foresee(position, effects.writes, effects.predicted);
+                if restarts {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Check mode: settles an action as what would become of it.
+    fn show(
+        &mut self,
+        position: usize,
+        planned: &PlannedAction,
+        looked: Looked<'_>,
+        decision: Result<Decision, ActionError>,
+    ) -> Result<(), ActionError> {
+        let Looked { action, asked, known, is_clear } = looked;
+        let mut ground = ground(action, asked, known);
+        let may_change = |reason| Outcome::bare(Status::MayChange { reason });
+        let outcome = match decision {
+            Ok(Decision::Change(change)) => {
+                let Change { certainty, details, diff, effects, fragment } = change;
+                ground.change = Some(fragment.digest());
+                let doubt = match is_clear {
+                    true => self.doubtful_condition(planned),
+                    false => Some(self.doubt(&asked.keys())),
+                };
+                let status = match (doubt, certainty) {
+                    (Some(reason), _) | (None, Certainty::May(reason)) => {
+                        Status::MayChange { reason }
+                    }
+                    (None, Certainty::Will) => Status::WillChange,
+                };
+                self.ahead.foresee(position, effects.writes, effects.predicted);
+                Outcome { details, diff, ..Outcome::bare(status) }
+            }
+            Ok(Decision::Unchanged) if is_clear => Outcome::bare(Status::Unchanged),
+            Err(error) if is_clear => return Err(error),
+            // If it changes anything, it is what it looks at. An earlier change may also be what
+            // makes it possible at all.
+            unsure => {
+                let mut reason = self.doubt(&asked.keys());
+                if let Err(error) = unsure {
+                    reason = format!("{reason}, and as it is now: {error}");
+                    self.values.note_missing(action);
+                }
+                self.ahead.foresee(position, asked.keys(), Knowledge::new());
+                may_change(reason)
+            }
+        };
+        self.settle(position, Outcome { ground: Some(ground), ..outcome });
+        Ok(())
+    }
+
+    /// `Some` if the action is not to run: nothing that it waits for has changed, or it was done
+    /// before the run broke off and was resumed.
+    fn condition(
+        &self,
+        position: usize,
+        planned: &PlannedAction,
+    ) -> Result<Option<Outcome>, ActionError> {
+        let has_changed = |position: &usize| {
+            self.ahead.does(*position)
+                || matches!(
+                    self.outcomes.get(*position),
+                    Some(Some(Outcome {
+                        status: Status::Changed | Status::WillChange | Status::MayChange { .. },
+                        ..
+                    }))
+                )
+        };
+        let is_triggered = planned.when_changed.iter().flatten().any(has_changed);
+        let skipped = |reason: &str| Outcome::bare(Status::Skipped { reason: reason.to_owned() });
+        Ok(match verdict(&self.deeds, position, planned, is_triggered, self.again)? {
+            Verdict::Done => Some(skipped("it was done before the run was resumed")),
+            Verdict::Anew if planned.when_changed.is_some() && !is_triggered => {
+                Some(skipped("nothing that it waits for has changed"))
+            }
+            Verdict::Anew | Verdict::Owed => None,
+        })
     }
 
     /// Completes actions that have waited for values which are settled by now.
@@ -214,161 +403,6 @@ impl<'a> Waves<'a> {
         self.known.values_mut().for_each(|known| known.forget(&ahead.written));
     }
 
-    fn decide_to_apply(&mut self, known: &Knowledge) -> Result<Vec<Pending>, (usize, ActionError)> {
-        let mut pending = Vec::new();
-        for position in self.segment() {
-            let Some(planned) = self.planned(position) else { break };
-            if let Some(skipped) = self.condition(planned) {
-                self.settle(position, skipped);
-                continue;
-            }
-            let action = match self.action(position) {
-                Some(Ok(action)) => action.clone(),
-                Some(Err(_)) if !pending.is_empty() => break,
-                Some(Err(error)) => return Err((position, error.clone())),
-                None => break,
-            };
-            let ahead = std::mem::take(&mut self.ahead);
-            let view = self.view(known, &ahead.predicted, &ahead.written);
-            let is_answered =
-                action.probe(&view).is_answered(known, &ahead.predicted, &ahead.written);
-            let decided = is_answered.then(|| {
-                let decision = action.decide(&view)?;
-                if matches!(decision, Decision::Unchanged) {
-                    self.note_value(&action, &view, false)?;
-                }
-                Ok::<_, ActionError>(decision)
-            });
-            self.ahead = ahead;
-            match decided {
-                None => break,
-                Some(Ok(Decision::Unchanged)) => {
-                    self.settle(position, Outcome::bare(Status::Unchanged));
-                }
-                Some(Ok(Decision::Change(change))) => {
-                    let Change { details, diff, fragment, effects, .. } = change;
-                    if !planned.may_change {
-                        if !pending.is_empty() {
-                            break;
-                        }
-                        return Err((position, not_planned(&details)));
-                    }
-                    let outcome = Outcome { details, diff, ..Outcome::bare(Status::Changed) };
-                    pending.push(Pending { position, fragment, outcome });
-                    self.ahead.foresee(position, effects.writes, effects.predicted);
-                }
-                // What comes before it is carried out first; then it is decided again.
-                Some(Err(_)) if !pending.is_empty() => break,
-                Some(Err(error)) => return Err((position, error)),
-            }
-        }
-        Ok(pending)
-    }
-
-    /// Without applying anything, what an earlier change will have done to a later action's part
-    /// of the node is sometimes unknown. Then the action is decided as if that change did nothing
-    /// to it, and reported as one that may change.
-    fn decide_to_show(&mut self, known: &Knowledge) -> Result<(), (usize, ActionError)> {
-        for position in self.segment() {
-            let Some(planned) = self.planned(position) else { break };
-            if let Some(skipped) = self.condition(planned) {
-                self.settle(position, skipped);
-                continue;
-            }
-            let is_doubtful = planned.open.is_some() && self.values.are_doubtful();
-            let action = match self.action(position) {
-                Some(Ok(action)) => action.clone(),
-                Some(Err(error)) if is_doubtful => {
-                    let reason = format!("{}, and as it is now: {error}", self.doubt());
-                    self.settle(position, Outcome::bare(Status::MayChange { reason }));
-                    self.ahead.foresee(position, vec![Key::Everything], Knowledge::new());
-                    continue;
-                }
-                Some(Err(error)) => return Err((position, error.clone())),
-                None => break,
-            };
-            let ahead = std::mem::take(&mut self.ahead);
-            let view = self.view(known, &ahead.predicted, &ahead.written);
-            let asked = action.probe(&view);
-            let is_clear =
-                !is_doubtful && asked.is_answered(known, &ahead.predicted, &ahead.written);
-            let view = if is_clear { view } else { self.view(known, &ahead.predicted, &[]) };
-            let decided = action.decide(&view).and_then(|decision| {
-                if matches!(decision, Decision::Unchanged) {
-                    self.note_value(&action, &view, !is_clear)?;
-                }
-                Ok(decision)
-            });
-            self.ahead = ahead;
-            let doubt =
-                if is_clear { self.doubtful_condition(planned) } else { Some(self.doubt()) };
-            let mut ground = ground(&action, &asked, known);
-            match decided {
-                Ok(Decision::Unchanged) => {
-                    let status = doubt
-                        .filter(|_| !is_clear)
-                        .map_or(Status::Unchanged, |reason| Status::MayChange { reason });
-                    let is_unsure = status != Status::Unchanged;
-                    self.settle(
-                        position,
-                        Outcome { ground: Some(ground), ..Outcome::bare(status) },
-                    );
-                    if is_unsure {
-                        // If it changes anything, it is what it looks at.
-                        self.ahead.foresee(position, asked.keys(), Knowledge::new());
-                    }
-                }
-                Ok(Decision::Change(change)) => {
-                    let Change { certainty, details, diff, effects, fragment } = change;
-                    ground.change = Some(fragment.digest());
-                    let status = match (doubt, certainty) {
-                        (Some(reason), _) | (None, Certainty::May(reason)) => {
-                            Status::MayChange { reason }
-                        }
-                        (None, Certainty::Will) => Status::WillChange,
-                    };
-                    self.settle(position, Outcome { status, details, diff, ground: Some(ground) });
-                    self.ahead.foresee(position, effects.writes, effects.predicted);
-                }
-                // An earlier change may well be what makes this possible.
-                Err(error) if !is_clear => {
-                    let reason = format!("{}, and as it is now: {error}", self.doubt());
-                    self.values.note_missing(&action);
-                    self.settle(
-                        position,
-                        Outcome {
-                            ground: Some(ground),
-                            ..Outcome::bare(Status::MayChange { reason })
-                        },
-                    );
-                    self.ahead.foresee(position, asked.keys(), Knowledge::new());
-                }
-                Err(error) => return Err((position, error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// `Some` if the action is not to run, since nothing that it waits for has changed.
-    fn condition(&self, planned: &PlannedAction) -> Option<Outcome> {
-        let positions = planned.when_changed.as_ref()?;
-        let has_changed = |position: &usize| {
-            self.ahead.positions.contains(position)
-                || matches!(
-                    self.outcomes.get(*position),
-                    Some(Some(Outcome {
-                        status: Status::Changed | Status::WillChange | Status::MayChange { .. },
-                        ..
-                    }))
-                )
-        };
-        if positions.iter().any(has_changed) {
-            return None;
-        }
-        let reason = "nothing that it waits for has changed".to_owned();
-        Some(Outcome::bare(Status::Skipped { reason }))
-    }
-
     /// Check mode: a condition on something that itself only may change.
     fn doubtful_condition(&self, planned: &PlannedAction) -> Option<String> {
         let positions = planned.when_changed.as_ref()?;
@@ -381,10 +415,9 @@ impl<'a> Waves<'a> {
         (!positions.iter().any(will_change)).then(|| "what it waits for may change".to_owned())
     }
 
-    /// Check mode: which earlier changes make the present state unsure.
-    fn doubt(&self) -> String {
-        let last = self.ahead.positions.last().and_then(|position| self.planned(*position));
-        match last {
+    /// Check mode: which earlier change makes the present state of `keys` unsure.
+    fn doubt(&self, keys: &[Key]) -> String {
+        match self.ahead.latest(keys).and_then(|position| self.planned(position)) {
             Some(planned) => format!(
                 "an earlier step ({} {}) may change what it looks at",
                 planned.action.name(),
@@ -453,6 +486,15 @@ impl Outcome {
     pub fn bare(status: Status) -> Self {
         Self { status, details: Vec::new(), diff: None, ground: None }
     }
+}
+
+/// What a decision that is only shown was made from.
+struct Looked<'a> {
+    action: &'a ActionBox,
+    asked: &'a ProbeSet,
+    known: &'a Knowledge,
+    /// Whether all of it is sure.
+    is_clear: bool,
 }
 
 /// What is known before a decision.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -23,6 +24,8 @@ pub struct PlannedAction {
     pub when_changed: Option<Vec<usize>>,
     /// The user it runs as, in place of root.
     pub as_user: Option<String>,
+    /// How long it may take. Default: the run's limit.
+    pub timeout: Option<Duration>,
     /// Where the step was written.
     pub origin: Origin,
     /// Whether it may change anything. A plan that shows it as unchanged forbids that.
@@ -180,6 +183,7 @@ impl Compiler<'_> {
             ids: step.id.iter().chain(callers).cloned().collect(),
             when_changed,
             as_user: step.as_user.clone(),
+            timeout: step.timeout,
             origin: step.origin.clone(),
             may_change: true,
             open: is_open.then(|| Open { source: action.clone(), values }),
@@ -257,6 +261,7 @@ fn ordered(phase: &str, steps: &[Step]) -> Result<Vec<usize>, PlanError> {
 /// Steps of a plan function run under the conditions of the step that called it.
 fn inherit(mut inner: Step, outer: &Step) -> Step {
     inner.as_user = inner.as_user.or_else(|| outer.as_user.clone());
+    inner.timeout = inner.timeout.or(outer.timeout);
     if inner.when_changed.is_empty() {
         inner.when_changed.clone_from(&outer.when_changed);
     }

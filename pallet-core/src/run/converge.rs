@@ -54,7 +54,7 @@ impl Fleet {
             shown: preview.shown.as_ref(),
         };
         finish(self.work(crew, &course).await, &mut report).await;
-        report.stopped = self.control.stopped();
+        self.end(&mut report);
         drop(preview.locks);
         report
     }
@@ -116,6 +116,14 @@ impl Fleet {
             member
         })
         .await
+    }
+
+    /// Notes how the run has ended.
+    pub(super) fn end(&self, report: &mut Report) {
+        report.stopped = self.control.stopped();
+        if let Some(journal) = &self.control.journal {
+            journal.end(report);
+        }
     }
 
     pub(super) fn fail(&self, report: &mut Report, phase: &str, node: &str, error: ComputeError) {

@@ -44,7 +44,7 @@ impl Fleet {
         let crew = Crew::new(self.ready(members).await, self.others().await);
         let course = Course { stages: &stages, new_groups: &BTreeSet::new(), shown: None };
         finish(self.work(crew, &course).await, &mut report).await;
-        report.stopped = self.control.stopped();
+        self.end(&mut report);
         Ok(report)
     }
 }

@@ -57,7 +57,10 @@ impl Fleet {
                     let image_user =
                         member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
                     let login = image_user.as_ref().unwrap_or(&admin);
-                    member.connect(login, &fleet.connector, &fleet.events).await;
+                    tokio::select! {
+                        () = member.connect(login, &fleet.connector, &fleet.events) => {}
+                        () = fleet.control.until_stopped() => {}
+                    }
                     member
                 }
             })
@@ -136,6 +139,7 @@ impl Fleet {
         is_meant: impl Fn(&Member) -> bool,
         shown: Option<&Shown>,
     ) -> Crew {
+        self.heed_failures(&crew.members);
         if self.control.stopped().is_some() {
             return crew;
         }
@@ -190,6 +194,14 @@ impl Fleet {
         crew.members.extend(worked);
         crew.sort();
         crew
+    }
+
+    /// With fail-fast, a node that has failed outside of any phase stops the run, too.
+    fn heed_failures(&self, members: &[Member]) {
+        let failed = members.iter().find(|member| member.is_failed());
+        if let Some(member) = failed.filter(|_| self.control.fail_fast) {
+            self.control.stop(format!("{} failed", member.node.name));
+        }
     }
 
     fn compile(&self, member: &mut Member, stage: &Stage, targets: &Nodes) -> Option<Compiled> {
@@ -311,6 +323,7 @@ fn expected_phase(phase: &str, actions: &[PlannedAction]) -> PhaseReport {
         output: String::new(),
         duration: Duration::ZERO,
         ground: None,
+        earlier: false,
     };
     phase_report(phase, actions.iter().map(told).collect())
 }
@@ -332,6 +345,7 @@ fn unknown_phase(name: &str, phase: &Phase, error: &PlanError) -> PhaseReport {
             output: String::new(),
             duration: Duration::ZERO,
             ground: None,
+            earlier: false,
         }],
     )
 }

@@ -1,22 +1,35 @@
 //! Sessions: one bash on a node, as one user, that runs program after program.
 
+mod error;
 mod facts;
 mod frame;
+mod lock;
 mod privilege;
 mod program;
+mod progress;
+mod tail;
+mod upload;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
+pub use self::error::SessionError;
 use self::frame::{Frame, Frames};
+pub use self::lock::Holder;
+pub(crate) use self::lock::LockRequest;
 use self::privilege::Invocation;
-pub(crate) use self::program::Program;
+pub(crate) use self::program::{Program, Task};
+pub(crate) use self::progress::Progress;
+use self::tail::Tail;
 use crate::facts::Facts;
 use crate::login::Login;
-use crate::transport::{Output, Process, Transport, TransportError};
+use crate::transport::{Output, Process, Transport};
 
 const RUNTIME: &str = include_str!("runtime.sh");
+/// Ends what another session's program runs.
+const END: &str = include_str!("end.sh");
 
 /// A running session.
 pub struct Session {
@@ -24,72 +37,12 @@ pub struct Session {
     frames: Frames,
     stderr: Tail,
     facts: Facts,
-}
-
-/// What a program did, told while it runs.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// A section begins.
-    Began(usize),
-    /// A section ended with this exit status, having written this.
-    Ended { section: usize, status: u32, output: Vec<u8> },
-}
-
-/// Why a session could not be opened or used.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SessionError {
-    /// The connection failed.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// sudo did not let us in.
-    #[error("sudo refused {username} on the node: {reason}")]
-    SudoRefused {
-        /// The login.
-        username: String,
-        /// What sudo said.
-        reason: String,
-    },
-    /// The node's bash did not start.
-    #[error("no session could be started on the node: {reason}")]
-    NotStarted {
-        /// What the node said.
-        reason: String,
-    },
-    /// The session took too long to start.
-    #[error("the node did not start a session within {} s", after.as_secs())]
-    TimedOut {
-        /// How long was waited.
-        after: Duration,
-    },
-    /// The session ended in the middle of a program.
-    #[error("the session ended unexpectedly: {reason}")]
-    Ended {
-        /// Exit status and last words.
-        reason: String,
-    },
-    /// The node answered something that makes no sense.
-    #[error("the node's answer was not understood: {reason}")]
-    Protocol {
-        /// What was odd.
-        reason: String,
-    },
-}
-
-impl SessionError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::Transport(error) => error.help(),
-            Self::SudoRefused { username, .. } => Some(format!(
-                "give {username} the right to use sudo without a password (sudoers: `{username} ALL=(ALL) NOPASSWD: ALL`), \
-                 set `sudo-password` of the admin user, or set `no-sudo = true`"
-            )),
-            Self::NotStarted { .. } => {
-                Some("the node needs bash 3.2 or newer, coreutils and sudo".to_owned())
-            }
-            Self::TimedOut { .. } | Self::Ended { .. } | Self::Protocol { .. } => None,
-        }
-    }
+    /// The session's process on the node.
+    process_id: u32,
+    /// What tells one start of the node from another; empty where it cannot be known.
+    boot: String,
+    /// What is still to be sent.
+    outgoing: VecDeque<u8>,
 }
 
 impl Session {
@@ -123,6 +76,9 @@ impl Session {
             frames: Frames::new(&token),
             stderr: Tail::default(),
             facts: Facts::default(),
+            process_id: 0,
+            boot: String::new(),
+            outgoing: VecDeque::new(),
         };
         session
             .greet(&invocation, &token)
@@ -151,7 +107,13 @@ impl Session {
         self.write(format!("{token}\n").as_bytes()).await?;
         self.expect("facts").await?;
         let listing = self.expect("done").await?;
-        self.facts = facts::parse(&String::from_utf8_lossy(&listing.data));
+        let listing = String::from_utf8_lossy(&listing.data).into_owned();
+        self.facts = facts::parse(&listing);
+        let value = |name: &str| {
+            listing.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+        };
+        self.process_id = value("PALLET_PID").and_then(|text| text.parse().ok()).unwrap_or(0);
+        self.boot = value("PALLET_BOOT").unwrap_or_default().to_owned();
         Ok(())
     }
 
@@ -178,53 +140,102 @@ impl Session {
         self.stderr.text()
     }
 
-    /// Runs a program, telling what its sections do.
-    pub(crate) async fn run(
-        &mut self,
-        program: &Program,
-        mut tell: impl FnMut(Progress),
-    ) -> Result<(), SessionError> {
-        // Writing and reading go on together: a node that writes much while it is sent much
-        // would otherwise stall.
-        let bytes = program.encode();
-        let mut sent = 0;
+    /// What tells one start of the node from another; empty where that cannot be known.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// The session's process on the node.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process_id
+    }
+
+    /// Sends a program. What comes of it is told by [`progress`](Self::progress).
+    pub(crate) fn send(&mut self, program: &Program) {
+        self.outgoing.extend(program.encode());
+    }
+
+    /// Asks for the node. Sent before a program, that waits until the node is this run's.
+    pub(crate) fn send_lock(&mut self, request: LockRequest<'_>) {
+        self.outgoing.extend(request.encode());
+    }
+
+    /// Writes a line to the run log.
+    pub(crate) fn send_note(&mut self, words: &str) {
+        self.outgoing.extend(format!("note {words}\n").into_bytes());
+    }
+
+    /// Says that no further section of the running program is to begin.
+    pub(crate) fn send_stop(&mut self) {
+        self.outgoing.extend(b"stop\n");
+    }
+
+    /// Announces a content of `size` bytes; those that [`Progress::Has`] does not name are to be
+    /// [fed](Self::feed).
+    pub(crate) fn send_put(&mut self, sha256: &str, size: u64, folder: Option<&str>) {
+        let folder = folder.unwrap_or_default();
+        self.outgoing.extend(format!("put {sha256} {size}\n{folder}\n").into_bytes());
+    }
+
+    /// Sends a piece of a content; returns when it is on its way, or when the node says something.
+    pub(crate) async fn feed(&mut self, piece: &[u8]) -> Result<Option<Progress>, SessionError> {
+        self.outgoing.extend(piece);
         loop {
-            while let Some(frame) = self.frames.next() {
-                match parse_mark(&frame.mark)? {
-                    Mark::Begin(section) => tell(Progress::Began(section)),
-                    Mark::End(section, status) => {
-                        tell(Progress::Ended { section, status, output: frame.data });
-                    }
-                    Mark::Done(0) => return Ok(()),
-                    Mark::Done(status) => {
-                        return Err(SessionError::Protocol {
-                            reason: format!(
-                                "a program could not be run (status {status}): {}",
-                                self.stderr.text()
-                            ),
-                        });
-                    }
-                }
+            if let Some(progress) = self.told()? {
+                return Ok(Some(progress));
             }
-            let unsent = bytes.get(sent..).unwrap_or_default();
-            if unsent.is_empty() {
-                self.receive().await?;
-                continue;
+            if self.outgoing.is_empty() {
+                return Ok(None);
             }
-            tokio::select! {
-                written = self.process.stdin.write(unsent) => {
-                    let length = written.map_err(|error| self.ended(&error.to_string()))?;
-                    if length == 0 {
-                        return Err(self.ended("the node reads no more"));
-                    }
-                    sent += length;
-                    if sent == bytes.len() {
-                        self.process.stdin.flush().await.map_err(|error| self.ended(&error.to_string()))?;
-                    }
-                }
-                output = self.process.output.recv() => self.take(output)?,
-            }
+            self.exchange().await?;
         }
+    }
+
+    /// Waits for the next thing that the session does. May be given up and called again.
+    pub(crate) async fn progress(&mut self) -> Result<Progress, SessionError> {
+        loop {
+            if let Some(progress) = self.told()? {
+                return Ok(progress);
+            }
+            self.exchange().await?;
+        }
+    }
+
+    /// What the session has told already.
+    fn told(&mut self) -> Result<Option<Progress>, SessionError> {
+        let Some(Frame { data, mark }) = self.frames.next() else { return Ok(None) };
+        progress::parse(&mark, data, &|| self.stderr.text()).map(Some)
+    }
+
+    /// Sends or receives something. Writing and reading go on together: a node that writes much
+    /// while it is sent much would otherwise stall.
+    async fn exchange(&mut self) -> Result<(), SessionError> {
+        let (unsent, _) = self.outgoing.as_slices();
+        if unsent.is_empty() {
+            return self.receive().await;
+        }
+        tokio::select! {
+            written = self.process.stdin.write(unsent) => match written {
+                Ok(length) if length > 0 => {
+                    self.outgoing.drain(..length);
+                    if self.outgoing.is_empty() {
+                        // An error shows when more is sent, or as the end of the session.
+                        let _ = self.process.stdin.flush().await;
+                    }
+                }
+                // What the node said before it closed its end explains more than a broken pipe.
+                _ => self.outgoing.clear(),
+            },
+            output = self.process.output.recv() => self.take(output)?,
+        }
+        Ok(())
+    }
+
+    /// Ends what the program of another session runs, the program itself not.
+    pub(crate) async fn end_work_of(&mut self, process_id: u32) -> Result<(), SessionError> {
+        self.send(&Program::code(&format!("SESSION={process_id}\n{END}")));
+        while self.progress().await? != Progress::Done {}
+        Ok(())
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
@@ -287,25 +298,6 @@ impl std::fmt::Debug for Session {
     }
 }
 
-enum Mark {
-    Begin(usize),
-    End(usize, u32),
-    Done(u32),
-}
-
-fn parse_mark(mark: &str) -> Result<Mark, SessionError> {
-    let odd = || SessionError::Protocol { reason: format!("the mark `{mark}`") };
-    let words: Vec<&str> = mark.split(' ').collect();
-    match words.as_slice() {
-        ["begin", section] => Ok(Mark::Begin(section.parse().map_err(|_| odd())?)),
-        ["end", section, status] => {
-            Ok(Mark::End(section.parse().map_err(|_| odd())?, status.parse().map_err(|_| odd())?))
-        }
-        ["done", status] => Ok(Mark::Done(status.parse().map_err(|_| odd())?)),
-        _ => Err(odd()),
-    }
-}
-
 fn random_token() -> Result<String, SessionError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| SessionError::NotStarted {
@@ -316,31 +308,4 @@ fn random_token() -> Result<String, SessionError> {
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
-}
-
-/// The end of what a session writes to standard error, for explanations.
-#[derive(Debug, Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    const LIMIT: usize = 8 * 1024;
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        let surplus = self.0.len().saturating_sub(Self::LIMIT);
-        self.0.drain(..surplus);
-    }
-
-    /// Removes `prompt` if it is there, so that a second one is noticed.
-    fn take_prompt(&mut self, prompt: &str) -> bool {
-        let found = self.0.windows(prompt.len()).position(|window| window == prompt.as_bytes());
-        if let Some(at) = found {
-            self.0.drain(at..at + prompt.len());
-        }
-        found.is_some()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).trim().to_owned()
-    }
 }

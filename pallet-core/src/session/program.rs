@@ -1,6 +1,7 @@
 //! Programs: what is sent to a session in one go.
 
-use crate::action::{Fragment, ProbeSet};
+use crate::action::{Fragment, ProbeSet, Upload};
+use crate::shell;
 
 /// A program for a node: code, and the payloads that it takes.
 #[derive(Debug, Default)]
@@ -16,23 +17,43 @@ impl Program {
         for (section, batch) in wanted.batches().enumerate() {
             let script = batch.script();
             program.code.push_str(&format!(
-                "pallet_mark begin {section}\n(\nexport LC_ALL=C\n{script}\n)\npallet_mark end {section} $?\n"
+                "pallet_mark begin {section}\n(\nexport LC_ALL=C\n{script}\n) 3<&- 9>&-\npallet_mark end {section} $?\n"
             ));
         }
         program
     }
 
+    /// A program of a single piece of code.
+    pub(crate) fn code(code: &str) -> Self {
+        Self { code: format!("(\n{code}\n) 3<&- 9>&-\n"), payload: Vec::new() }
+    }
+
     /// A program that runs fragments in order and stops at the first that fails.
-    pub(crate) fn fragments<'a>(fragments: impl IntoIterator<Item = &'a Fragment>) -> Self {
+    ///
+    /// `uploads` is the node's folder in which their long contents are already; those are removed
+    /// when all fragments have run.
+    pub(crate) fn fragments<'a>(
+        tasks: impl IntoIterator<Item = Task<'a>>,
+        uploads: Option<&str>,
+    ) -> Self {
         let mut program = Self::default();
-        for (section, fragment) in fragments.into_iter().enumerate() {
+        let mut used = Vec::new();
+        if let Some(folder) = uploads {
+            program.code.push_str(&format!("pallet_uploads={}\n", shell::quote(folder)));
+        }
+        for (section, Task { fragment, id, ends_session }) in tasks.into_iter().enumerate() {
             let code = fragment.code();
             // A service that it starts need not hold the payloads of others open.
             let close = if fragment.payloads().is_empty() { " 4<&-" } else { "" };
+            let word = if ends_session { "restart" } else { "begun" };
             program.code.push_str(&format!(
-                "pallet_mark begin {section}\n(\nset -e\n{code}) 2>&1{close}\npallet_end {section} $?\n"
+                "pallet_begin {section} {word} {id}\n(\nset -e\n{code}) 2>&1 3<&- 9>&-{close}\npallet_end {section} $? {id}\n"
             ));
             fragment.payloads().iter().for_each(|bytes| program.payload.extend_from_slice(bytes));
+            used.extend(fragment.uploads().iter().map(Upload::sha256));
+        }
+        for name in used {
+            program.code.push_str(&format!("rm -f -- \"$pallet_uploads/{name}\"\n"));
         }
         program
     }
@@ -45,4 +66,15 @@ impl Program {
         bytes.extend_from_slice(&self.payload);
         bytes
     }
+}
+
+/// A fragment that a program runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Task<'a> {
+    /// What is run.
+    pub fragment: &'a Fragment,
+    /// What it is called in the node's run log: letters and digits.
+    pub id: &'a str,
+    /// Whether the session may end with it, as it does when the node starts anew.
+    pub ends_session: bool,
 }

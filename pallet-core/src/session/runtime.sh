@@ -1,11 +1,20 @@
 # The node's side of a session. It reads programs from standard input and runs them, one after the
-# other, each in a subshell. Nothing is installed, nothing stays.
+# other, each in a subshell. Nothing is installed; what stays is the run log.
 #
-# From us:   a token line, then for each program a line "CODE-BYTES PAYLOAD-BYTES", code, payload.
+# From us:   a token line, then lines that say what to do:
+#              "CODE-BYTES PAYLOAD-BYTES", then code and payload: run a program
+#              "lock WAIT RUN RESUMES", then a line with who asks and one with the folder (or
+#              nothing): take the node for this run, and log from now on what it does
+#              "note WORDS…": write a line to the run log
+#              "put SHA256 SIZE", then a line with the folder, then those bytes that are missing
+#              "stop": begin no further action of the program that runs
 # To us:     lines "TOKEN words…", each after a newline of its own, around the programs' output.
 #
 # Code comes as one compound command, so that a program cut short by a lost connection is a syntax
 # error and not half a program. Payloads are complete before the code runs, for the same reason.
+#
+# Descriptors: 3 is what comes from us, 4 a program's payload, 9 the run log, whose lock is the
+# node's. Actions get none of them, since they may leave processes behind.
 exec 3<&0 0</dev/null
 umask 022
 case :$PATH: in *:/usr/sbin:*) ;; *) PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH ;; esac
@@ -15,7 +24,26 @@ IFS= read -r pallet_token <&3 || exit 0
 
 pallet_mark() { printf '\n%s %s\n' "$pallet_token" "$*"; }
 pallet_payload() { head -c "$1" <&4; }
-pallet_end() { pallet_mark end "$1" "$2"; [ "$2" -eq 0 ] || exit 0; }
+pallet_uploaded() { cat -- "$pallet_uploads/$1"; }
+# SECTION WORD ID: an action begins, unless there is something to read: then whoever sent the
+# program wants it to stop, or is gone.
+pallet_begin() {
+  if read -r -t 0 -u 3 2>/dev/null; then pallet_mark stopped; exit 0; fi
+  pallet_mark begin "$1"
+  if [ -n "$pallet_log" ] && ! printf '%s %s\n' "$2" "$3" 2>&1 >&9; then
+    printf 'it was not begun, since %s cannot be written\n' "$pallet_log"
+    pallet_mark end "$1" 1
+    exit 0
+  fi
+}
+# SECTION STATUS ID
+pallet_end() {
+  local word=done
+  [ "$2" -eq 0 ] || word=failed
+  [ -z "$pallet_log" ] || printf '%s %s\n' "$word" "$3" >&9
+  pallet_mark end "$1" "$2"
+  [ "$2" -eq 0 ] || exit 0
+}
 pallet_stage() {
   local file
   file=$(umask 077 && mktemp "${TMPDIR:-/tmp}/.pallet.XXXXXXXX") || return 1
@@ -26,7 +54,115 @@ pallet_stage() {
   return "$rc"
 }
 
+
+# FOLDER: where this user keeps what outlives a session.
+pallet_find_state() {
+  pallet_state=${1:-${PALLET_STATE_DIR:-}}
+  if [ -n "$pallet_state" ]; then :
+  elif [ "$EUID" -eq 0 ]; then pallet_state=/var/lib/pallet
+  else pallet_state=${XDG_STATE_HOME:-${HOME:-}/.local/state}/pallet
+  fi
+  [ -d "$pallet_state" ] || (umask 077 && mkdir -p -- "$pallet_state")
+}
+
+# The last run that took the node.
+pallet_holder() {
+  local word rest holder=
+  while IFS=' ' read -r word rest; do [ "$word" != run ] || holder=$rest; done <"$pallet_log"
+  printf '%s' "$holder"
+}
+
+# WAIT RUN, and who asks in `holder`: waits until the node is this run's.
+pallet_take() {
+  local other told=
+  SECONDS=0
+  until flock -n 9; do
+    other=$(pallet_holder)
+    # A machine may be in the same run under two names. A run that was resumed is another process.
+    if [ "${other%% *}" = "$2" ] && [ "${other#* * * }" = "$holder" ]; then return; fi
+    # Whoever has taken it in this moment has not said so yet.
+    if [ "$SECONDS" -ge 1 ] && [ -z "$told" ]; then pallet_mark lock busy "$other"; told=yes; fi
+    if [ "$SECONDS" -ge "$1" ]; then pallet_mark lock refused "$other"; return 1; fi
+    sleep 1
+  done
+}
+
+# WAIT RUN RESUMES
+pallet_lock() {
+  local holder folder word rest current=
+  IFS= read -r holder <&3 && IFS= read -r folder <&3 || exit 0
+  if ! pallet_find_state "$folder"; then pallet_mark lock failed; exit 0; fi
+  pallet_log=$pallet_state/run.log
+  umask 077
+  if ! { exec 9>>"$pallet_log"; }; then pallet_mark lock failed; exit 0; fi
+  umask 022
+  if type -P flock >/dev/null; then pallet_take "$@" || exit 0; else pallet_mark lock missing; fi
+  # The log is kept from growing for ever; looking each time would cost a process.
+  if [ $((RANDOM % 16)) -eq 0 ] && [ "$(wc -c <"$pallet_log")" -gt 262144 ]; then
+    rest=$(tail -c 131072 -- "$pallet_log")
+    printf '%s\n' "${rest#*$'\n'}" >"$pallet_log"
+  fi
+  if [ "$3" = yes ]; then
+    while IFS=' ' read -r word rest; do
+      [ "$word" != run ] || current=${rest%% *}
+      [ "$current" != "$2" ] || printf '%s %s\n' "$word" "$rest"
+    done <"$pallet_log"
+  fi
+  printf 'run %s %s %s %s\n' "$2" "$$" "${pallet_boot:--}" "$holder" >&9 || { pallet_mark lock failed; exit 0; }
+  pallet_mark lock held
+}
+
+# FOLDER: makes a folder that nobody else can write to or look into.
+pallet_private() { (umask 077 && mkdir -p -- "$1") && [ -O "$1" ] && [ ! -L "$1" ]; }
+
+# SHA256 SIZE: takes what is missing of a content.
+pallet_put() {
+  local folder file have=0
+  IFS= read -r folder <&3 || exit 0
+  if pallet_find_state "$folder" 2>/dev/null && pallet_private "$pallet_state/uploads" 2>/dev/null; then
+    folder=$pallet_state/uploads
+  else
+    folder=${TMPDIR:-/tmp}/.pallet-$EUID
+    pallet_private "$folder" || { pallet_mark put failed; exit 0; }
+  fi
+  # Of contents that did not come to an end only this one can still be wanted.
+  for file in "$folder"/*.part; do
+    [ "$file" = "$folder/$1.part" ] || rm -f -- "$file"
+  done
+  file=$folder/$1
+  if [ -f "$file" ]; then have=$2
+  elif [ -f "$file.part" ]; then
+    have=$(wc -c <"$file.part")
+    [ "$have" -le "$2" ] || { have=0; rm -f -- "$file.part"; }
+  fi
+  pallet_mark put have "$((have))"
+  if [ ! -f "$file" ]; then
+    umask 077
+    head -c "$(($2 - have))" <&3 >>"$file.part" || { pallet_mark put failed; exit 0; }
+    umask 022
+    [ "$(wc -c <"$file.part")" -eq "$2" ] || exit 0
+    if [ "$(sha256sum <"$file.part")" != "$1  -" ]; then
+      rm -f -- "$file.part"
+      pallet_mark put wrong
+      return
+    fi
+    mv -f -- "$file.part" "$file" || { pallet_mark put failed; exit 0; }
+  fi
+  printf '%s' "$folder"
+  pallet_mark put done
+}
+
+pallet_log=
+pallet_boot=
+# A container has its machine's boot id, but its first process starts anew.
+if [ -r /proc/sys/kernel/random/boot_id ]; then read -r pallet_boot </proc/sys/kernel/random/boot_id; fi
+if read -r pallet_file 2>/dev/null </proc/1/stat; then
+  set -- ${pallet_file##*) }
+  pallet_boot=$pallet_boot:${20}
+fi
+
 pallet_mark facts
+printf 'PALLET_PID=%s\nPALLET_BOOT=%s\n' "$$" "$pallet_boot"
 for pallet_file in /etc/os-release /usr/lib/os-release; do
   if [ -r "$pallet_file" ]; then printf '%s\n' "$(<"$pallet_file")"; break; fi
 done
@@ -44,9 +180,15 @@ fi
 pallet_mark done 0
 
 while IFS=' ' read -r pallet_code pallet_bytes <&3; do
+  case $pallet_code in
+    lock) pallet_lock $pallet_bytes; continue ;;
+    note) printf '%s\n' "$pallet_bytes" >&9 && pallet_mark noted; continue ;;
+    put) pallet_put $pallet_bytes; continue ;;
+    stop) continue ;;
+  esac
   pallet_code=$(head -c "$pallet_code" <&3; printf x)
   exec 4</dev/null
   if [ "$pallet_bytes" -gt 0 ] && ! pallet_stage "$pallet_bytes"; then pallet_mark done 1; exit 1; fi
-  (exec 3<&-; eval "${pallet_code%x}")
+  (eval "${pallet_code%x}")
   pallet_mark done "$?"
 done

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -154,6 +155,8 @@ pub struct Step {
     pub only_on: Option<OnlyOn>,
     /// Runs as this user in place of root.
     pub as_user: Option<String>,
+    /// How long each of its actions may take on a node. Default: the run's limit.
+    pub timeout: Option<Duration>,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -199,6 +202,7 @@ impl Step {
             after: Vec::new(),
             only_on: None,
             as_user: None,
+            timeout: None,
             origin,
         }
     }
@@ -247,6 +251,13 @@ impl Step {
     #[must_use]
     pub fn as_user(mut self, user: impl Into<String>) -> Self {
         self.as_user = Some(user.into());
+        self
+    }
+
+    /// Ends each of its actions that takes longer.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
         self
     }
 

@@ -9,8 +9,13 @@
 )]
 
 mod actions;
+mod cut;
+mod limits;
+mod lock;
 mod planned;
+mod resume;
 mod script;
+mod upload;
 mod waves;
 mod wire;
 
@@ -43,8 +48,9 @@ async fn run_told(
     mode: Mode,
     events: &Events,
 ) -> PhaseReport {
+    let folder = tempfile::tempdir().unwrap();
+    let control = control(folder.path());
     let actions = planned(connection.facts(), phase);
-    let control = Control::new();
     let run = PhaseRun {
         node: "here",
         phase: "test",
@@ -52,6 +58,20 @@ async fn run_told(
         mode,
         events,
         control: &control,
+    };
+    run_phase(connection, run).await
+}
+
+/// Carries out a phase as a part of a run.
+pub async fn run_of(control: &Control, connection: &mut Connection, phase: &Phase) -> PhaseReport {
+    let (actions, events) = (planned(connection.facts(), phase), Events::none());
+    let run = PhaseRun {
+        node: "here",
+        phase: "test",
+        actions: &actions,
+        mode: Mode::Apply,
+        events: &events,
+        control,
     };
     run_phase(connection, run).await
 }
@@ -68,6 +88,13 @@ pub fn statuses(report: &PhaseReport) -> Vec<String> {
         Skipped { .. } => "skipped",
     };
     report.actions.iter().map(|action| word(&action.status).to_owned()).collect()
+}
+
+/// A run that keeps lock and log in `folder`, so that tests do not wait for each other.
+pub fn control(folder: &Path) -> Control {
+    let mut control = Control::new();
+    control.node_folder = Some(path(folder, "node"));
+    control
 }
 
 pub fn path(folder: &Path, name: &str) -> String {

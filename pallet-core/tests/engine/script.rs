@@ -25,6 +25,10 @@ impl Action for Run {
         self.script.chars().take(20).collect()
     }
 
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     fn probe(&self, _view: &View<'_>, _wanted: &mut ProbeSet) {}
 
     fn decide(&self, _view: &View<'_>) -> Result<Decision, ActionError> {

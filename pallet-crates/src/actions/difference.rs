@@ -19,7 +19,7 @@ pub(super) enum Difference {
 }
 
 /// Compares what was seen at `path` with what will be there.
-pub(super) fn difference(path: &str, before: &Seen, after: &[u8]) -> Difference {
+pub(super) fn difference(path: &str, before: &Seen, after: &Seen) -> Difference {
     let before = match before {
         Seen::Nothing => "",
         Seen::Binary => return Difference::Hidden("binary"),
@@ -29,12 +29,12 @@ pub(super) fn difference(path: &str, before: &Seen, after: &[u8]) -> Difference 
             Err(_) => return Difference::Hidden("not UTF-8"),
         },
     };
-    let after = match Seen::of(after) {
+    let after = match after {
         Seen::Large => return Difference::Hidden("too large to show"),
         Seen::Text(text) => text,
         Seen::Binary | Seen::Nothing => return Difference::Hidden("binary"),
     };
-    let Ok(after) = std::str::from_utf8(&after) else { return Difference::Hidden("not UTF-8") };
+    let Ok(after) = std::str::from_utf8(after) else { return Difference::Hidden("not UTF-8") };
     // Thousands of lines without one in common would take seconds to compare perfectly.
     let diff = TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(before, after);
     let unified = diff.unified_diff().context_radius(3).header(path, path).to_string();
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn shown(before: &Seen, after: &[u8]) -> String {
-        match difference("/etc/motd", before, after) {
+        match difference("/etc/motd", before, &Seen::of(after)) {
             Difference::Unified(diff) => diff,
             Difference::Hidden(reason) => format!("hidden: {reason}"),
         }

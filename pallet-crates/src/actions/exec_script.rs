@@ -262,6 +262,11 @@ impl Action for ExecScript {
         check_interpreter(&self.script).map(|()| None)
     }
 
+    /// Its conditions say whether it is needed, not whether it came to its end.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
         if let Some(path) = &self.creates {
             wanted.ask::<Stat>(path.clone());

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::apt::require_apt;
 use super::drop_in::DropIn;
-use super::whole_file::append;
 use crate::probes::{Digest, Sha256};
 use crate::values::{DropInName, Ensure, RemotePath};
 
@@ -303,7 +302,7 @@ impl Action for PackageSource {
         }
         for (what, file) in self.files(codename) {
             if let Some(change) = file.decide(view)? {
-                append(&mut fragment, &change.fragment);
+                fragment.append(&change.fragment);
                 details.extend(change.details.iter().map(|detail| format!("{what}: {detail}")));
             }
         }

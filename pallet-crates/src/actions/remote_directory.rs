@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, Ids};
-use super::whole_file::{Found, WholeFile, append, check_parent};
+use super::whole_file::{Found, WholeFile, check_parent};
 use crate::probes::{Entry, EntryKind, Stat};
 use crate::values::{AccountName, FileMode, RemotePath};
 
@@ -263,7 +263,7 @@ impl Action for RemoteDirectory {
                 }
             };
             let Some(change) = change else { continue };
-            append(&mut fragment, &change.fragment);
+            fragment.append(&change.fragment);
             let name = self.called(item);
             details.extend(change.details.iter().map(|detail| format!("{name}: {detail}")));
             diffs.push_str(change.diff.as_deref().unwrap_or_default());

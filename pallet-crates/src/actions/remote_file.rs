@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pallet_core::action::{Action, ActionError, Decision, Mode, Preparation, ProbeSet, View};
+use pallet_core::action::{
+    Action, ActionError, Decision, Mode, Preparation, ProbeSet, Upload, View,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::attributes::Attributes;
 use super::template;
-use super::whole_file::{Found, WholeFile, check_verify, remove};
+use super::whole_file::{Content, Found, WholeFile, check_verify, remove};
 use crate::probes::Stat;
 use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 
@@ -74,10 +76,29 @@ pub struct RemoteFile {
     /// Whether the file shall be there. Default: present.
     #[serde(default)]
     ensure: Ensure,
-    /// The bytes, once they are known.
+    /// What it shall hold, once that is known.
     #[serde(skip)]
-    bytes: Option<Arc<[u8]>>,
+    loaded: Option<Loaded>,
 }
+
+/// What a file shall hold.
+#[derive(Debug, Clone)]
+enum Loaded {
+    Bytes(Arc<[u8]>),
+    Long(Upload),
+}
+
+impl Loaded {
+    fn content(&self) -> Content<'_> {
+        match self {
+            Self::Bytes(bytes) => Content::Bytes(bytes),
+            Self::Long(upload) => Content::Long(upload),
+        }
+    }
+}
+
+/// Longer files of this machine are not read into memory.
+const LONG: u64 = 1024 * 1024;
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
@@ -101,7 +122,7 @@ impl RemoteFile {
             verify: None,
             backups: 0,
             ensure: Ensure::Present,
-            bytes: None,
+            loaded: None,
         })
     }
 
@@ -229,7 +250,7 @@ impl RemoteFile {
         self.verify.as_deref().map_or(Ok(()), check_verify)
     }
 
-    fn load(&self, context: &Preparation<'_>) -> Result<Arc<[u8]>, ActionError> {
+    fn load(&self, context: &Preparation<'_>) -> Result<Loaded, ActionError> {
         if let Some(path) = &self.template {
             let file = context.local_path(path);
             let text = String::from_utf8(context.read(path)?).map_err(|_| {
@@ -237,12 +258,18 @@ impl RemoteFile {
                     .help("use local-file for a file that is copied as it is")
             })?;
             let rendered = template::render(&file, &text, context.values, &self.values)?;
-            return Ok(rendered.into_bytes().into());
+            return Ok(Loaded::Bytes(rendered.into_bytes().into()));
         }
         if let Some(path) = &self.local_file {
-            return Ok(context.read(path)?.into());
+            let file = context.local_path(path);
+            if std::fs::metadata(&file).is_ok_and(|it| it.is_file() && it.len() > LONG) {
+                let unreadable =
+                    |error| ActionError::new(format!("cannot read {}: {error}", file.display()));
+                return Upload::file(&file).map(Loaded::Long).map_err(unreadable);
+            }
+            return Ok(Loaded::Bytes(context.read(path)?.into()));
         }
-        Ok(self.content.clone().unwrap_or_default().into_bytes().into())
+        Ok(Loaded::Bytes(self.content.clone().unwrap_or_default().into_bytes().into()))
     }
 
     fn decide_from(&self, found: &Found<'_>, mode: Mode) -> Result<Decision, ActionError> {
@@ -254,20 +281,21 @@ impl RemoteFile {
     }
 
     fn write(&self, found: &Found<'_>, mode: Mode) -> Result<Decision, ActionError> {
-        let Some(bytes) = &self.bytes else {
+        let Some(loaded) = &self.loaded else {
             return Err(ActionError::new("the content was not prepared")
                 .help("this is a mistake in the engine: `prepare` must come before `decide`"));
         };
-        let change = self.whole(bytes).decide_from(found, mode)?;
+        let change = self.whole(loaded.content()).decide_from(found, mode)?;
         Ok(change.map_or(Decision::Unchanged, Decision::Change))
     }
 
-    fn whole<'a>(&'a self, bytes: &'a [u8]) -> WholeFile<'a> {
+    fn whole<'a>(&'a self, content: Content<'a>) -> WholeFile<'a> {
         WholeFile {
+            content,
             attributes: self.attributes(),
             verify: self.verify.as_deref(),
             backups: self.backups,
-            ..WholeFile::new(&self.path, bytes)
+            ..WholeFile::new(&self.path, &[])
         }
     }
 }
@@ -287,15 +315,15 @@ impl Action for RemoteFile {
         if self.ensure == Ensure::Absent {
             return Ok(None);
         }
-        let bytes = self.load(context)?;
-        // The rendered bytes stand for all of these from now on.
-        Ok(Some(Self { bytes: Some(bytes), ..self.clone() }))
+        let loaded = self.load(context)?;
+        // What was rendered stands for all of these from now on.
+        Ok(Some(Self { loaded: Some(loaded), ..self.clone() }))
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
         match self.ensure {
             Ensure::Absent => wanted.ask::<Stat>(self.path.clone()),
-            Ensure::Present => self.whole(&[]).probe(view, wanted),
+            Ensure::Present => self.whole(Content::Bytes(&[])).probe(view, wanted),
         }
     }
 
@@ -304,7 +332,7 @@ impl Action for RemoteFile {
             Ensure::Absent => {
                 Found { entry: view.get::<Stat>(&self.path)?.as_ref(), ..Found::default() }
             }
-            Ensure::Present => self.whole(&[]).look(view)?,
+            Ensure::Present => self.whole(Content::Bytes(&[])).look(view)?,
         };
         self.decide_from(&found, view.mode())
     }

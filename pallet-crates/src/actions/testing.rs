@@ -114,7 +114,10 @@ pub(super) fn engine(mode: Mode, phase: Phase) -> Vec<String> {
         };
         let events = Events::none();
         let (node, phase) = ("here", "test");
-        let control = Control::new();
+        // Tests would wait for each other's runs on this machine.
+        let folder = tempfile::tempdir().unwrap();
+        let mut control = Control::new();
+        control.node_folder = Some(folder.path().to_string_lossy().into_owned());
         let run =
             PhaseRun { node, phase, actions: &actions, mode, events: &events, control: &control };
         run_phase(&mut connection, run).await

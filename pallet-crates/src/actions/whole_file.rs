@@ -1,6 +1,6 @@
 //! Files that are written as a whole: what several actions share.
 
-use pallet_core::action::{ActionError, Change, Fragment, Key, Mode, ProbeSet, View};
+use pallet_core::action::{ActionError, Change, Fragment, Key, Mode, ProbeSet, Upload, View};
 use pallet_core::shell;
 
 use super::attributes::{Attributes, Ids};
@@ -14,10 +14,37 @@ pub(super) const NEW_MODE: FileMode = FileMode::from_bits(0o644);
 /// Where earlier contents are kept.
 const BACKUPS: &str = "/var/lib/pallet/backups";
 
-/// A file that shall hold these bytes.
+/// What a file shall hold.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A long file of this machine, which is never in memory as a whole.
+    Long(&'a Upload),
+}
+
+impl Content<'_> {
+    fn digest(self) -> Result<Digest, ActionError> {
+        match self {
+            Self::Bytes(bytes) => Ok(Digest::of(bytes)),
+            Self::Long(upload) => {
+                upload.sha256().parse().map_err(|error: String| ActionError::new(error))
+            }
+        }
+    }
+
+    fn seen(self) -> Seen {
+        match self {
+            Self::Bytes(bytes) => Seen::of(bytes),
+            Self::Long(_) => Seen::Large,
+        }
+    }
+}
+
+/// A file that shall hold something.
 pub(super) struct WholeFile<'a> {
     pub path: &'a RemotePath,
-    pub bytes: &'a [u8],
+    pub content: Content<'a>,
     pub attributes: Attributes<'a>,
     /// A command that looks at the new content, `%s`, before it is put in place.
     pub verify: Option<&'a str>,
@@ -42,7 +69,8 @@ impl<'a> WholeFile<'a> {
     /// A file with the owner, group and mode that it has, or that new files get.
     pub fn new(path: &'a RemotePath, bytes: &'a [u8]) -> Self {
         let attributes = Attributes { owner: None, group: None, mode: None };
-        Self { path, bytes, attributes, verify: None, backups: 0, also: Vec::new() }
+        let content = Content::Bytes(bytes);
+        Self { path, content, attributes, verify: None, backups: 0, also: Vec::new() }
     }
 
     pub fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
@@ -86,7 +114,7 @@ impl<'a> WholeFile<'a> {
     ) -> Result<Option<Change>, ActionError> {
         check_parent(self.path, found.parent)?;
         check_kind(self.path, found.entry)?;
-        let digest = Digest::of(self.bytes);
+        let digest = self.content.digest()?;
         let differs = found.digest != Some(&digest);
         let mut details = match (found.entry, found.digest) {
             (None, _) => {
@@ -125,7 +153,7 @@ impl<'a> WholeFile<'a> {
         let writes = self.also.iter().cloned().chain([self.path.key()]);
         let mut change = details.into_iter().fold(Change::new(fragment, writes), Change::detail);
         if let Some(seen) = seen {
-            match difference(self.path.as_str(), seen, self.bytes) {
+            match difference(self.path.as_str(), seen, &self.content.seen()) {
                 Difference::Unified(diff) => change.diff = Some(diff),
                 Difference::Hidden(reason) => {
                     change = change.detail(format!("no difference shown: {reason}"));
@@ -135,8 +163,8 @@ impl<'a> WholeFile<'a> {
         let entry = self.attributes.entry(EntryKind::File, NEW_MODE, ids, before);
         change
             .predict::<Stat>(self.path.clone(), Some(entry))
-            .predict::<Sha256>(self.path.clone(), Some(Digest::of(self.bytes)))
-            .predict::<FileContent>(self.path.clone(), Seen::of(self.bytes))
+            .predict::<Sha256>(self.path.clone(), self.content.digest().ok())
+            .predict::<FileContent>(self.path.clone(), self.content.seen())
     }
 
     /// Writes a file beside the target and renames it. The new file is private until it has its
@@ -152,9 +180,13 @@ impl<'a> WholeFile<'a> {
         fragment.line("set -C; : > \"$temporary\"; set +C");
         fragment.line("trap 'rm -f -- \"$temporary\"' EXIT");
         // An empty file is there already.
-        if !self.bytes.is_empty() {
-            let payload = fragment.payload(self.bytes);
-            fragment.line(&format!("{payload} > \"$temporary\""));
+        let source = match self.content {
+            Content::Bytes([]) => None,
+            Content::Bytes(bytes) => Some(fragment.payload(bytes)),
+            Content::Long(upload) => Some(fragment.upload(upload.clone())),
+        };
+        if let Some(source) = source {
+            fragment.line(&format!("{source} > \"$temporary\""));
         }
         let is_given = self.attributes.owner.is_some() && self.attributes.group.is_some();
         if exists && !is_given {
@@ -268,13 +300,4 @@ pub(super) fn remove(path: &RemotePath, entry: &Entry) -> Result<Change, ActionE
         .predict::<Stat>(path.clone(), None)
         .predict::<Sha256>(path.clone(), None)
         .predict::<FileContent>(path.clone(), Seen::Nothing))
-}
-
-/// Adds what another fragment does.
-pub(super) fn append(fragment: &mut Fragment, other: &Fragment) {
-    fragment.line(other.code().trim_end());
-    for payload in other.payloads() {
-        // The code takes it already.
-        let _ = fragment.payload(payload.clone());
-    }
 }

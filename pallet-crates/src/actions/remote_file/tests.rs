@@ -9,7 +9,7 @@ use pallet_core::plan::{Nodes, Values};
 use serde_json::json;
 
 use super::super::attributes::Ids;
-use super::super::testing::{change, entry, outcome, run};
+use super::super::testing::{apply, change, check, entry, outcome, run};
 use super::*;
 use crate::probes::testing::{Scratch, ask};
 use crate::probes::{Digest, EntryKind, FileContent, Sha256};
@@ -248,9 +248,9 @@ fn templates_and_local_files_are_relative_to_the_document() {
     let new = || RemoteFile::new("/etc/motd").unwrap();
 
     let file = prepared(&new().template("motd.hbs").value("greeting", "Hi"), base).unwrap();
-    assert_eq!(file.bytes.as_deref(), Some(b"Hi from web-1\n".as_slice()));
+    assert_eq!(held(&file), b"Hi from web-1\n");
     let file = prepared(&new().local_file("raw"), base).unwrap();
-    assert_eq!(file.bytes.as_deref(), Some(b"\xff\0{{".as_slice()));
+    assert_eq!(held(&file), b"\xff\0{{");
 
     let error = |file| prepared(&file, base).unwrap_err().to_string();
     let missing = error(new().template("motd.hbs"));
@@ -275,4 +275,27 @@ fn parameters_that_do_not_fit_together() {
     for (file, expected) in cases {
         assert_eq!(prepared(&file, Path::new("")).unwrap_err().to_string(), expected);
     }
+}
+
+/// What a prepared file shall hold.
+fn held(file: &RemoteFile) -> &[u8] {
+    match &file.loaded {
+        Some(Loaded::Bytes(bytes)) => bytes,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_long_file_is_written_without_being_read_into_memory() {
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at * 7 / 3) as u8).collect();
+    let source = scratch.path("source");
+    fs::write(source.as_str(), &bytes).unwrap();
+    let target = scratch.path("target");
+    let file = RemoteFile::new(target.as_str()).unwrap().local_file(source.as_str());
+    let file = file.mode("0600").unwrap();
+    assert_eq!(apply(&file), "created with mode 0600");
+    assert!(fs::read(target.as_str()).unwrap() == bytes);
+    assert_eq!(apply(&file), "unchanged");
+    assert!(check(&file.mode("0644").unwrap()).contains("mode 0600"));
 }

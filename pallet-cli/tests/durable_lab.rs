@@ -1,0 +1,233 @@
+//! Runs that break off, on real sshd nodes: the client is killed, or the node's side is, at moments
+//! that a fixed seed chooses. No managed file is ever half written, `resume` does the rest, and
+//! the report of both parts is that of one run.
+//!
+//! `PALLET_TEST_ROUNDS` says how often that is tried; `cargo xtask soak durable` does it often.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use xtask::lab::{ClaimedNode, NodeKind, State};
+
+/// Steps of the phase that are files.
+const FILES: usize = 16;
+/// The length of a line of a file, and how many lines it has.
+const LINES: usize = 2_000;
+
+/// Numbers that look random and are always the same.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}
+
+fn rounds() -> usize {
+    std::env::var("PALLET_TEST_ROUNDS").ok().map_or(3, |text| text.parse().unwrap())
+}
+
+/// What file `number` holds: each line tells which it is of, so that halves and mixtures show.
+fn content(number: usize) -> String {
+    (0..LINES).map(|line| format!("file {number} line {line} of {LINES}\n")).collect()
+}
+
+/// Files, after each fourth a script, and handlers of the first file and of a script.
+fn project(nodes: &[ClaimedNode]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("[service.rack]\nprovider = \"node-list\"\nnodes = [\n");
+    for node in nodes {
+        writeln!(
+            text,
+            "  {{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{}' }},",
+            node.name, node.address, node.port, node.host_key
+        )
+        .unwrap();
+    }
+    let (user, key) = (&nodes[0].user, nodes[0].key.display());
+    writeln!(text, "]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n").unwrap();
+    text += "[group-spec.web.phases]\nconfigure = [\n  { directory = '/srv/it' },\n";
+    for number in 0..FILES {
+        fs::write(folder.path().join(format!("file-{number}")), content(number)).unwrap();
+        writeln!(
+            text,
+            "  {{ remote-file = {{ path = '/srv/it/{number}', local-file = 'file-{number}' }}, id = 'file-{number}' }},"
+        )
+        .unwrap();
+        if number % 4 == 3 {
+            writeln!(
+                text,
+                "  {{ exec-script = {{ script = 'sleep 0.1; echo script-{number} >> /srv/log', affects = ['/srv/log'] }}, id = 'script-{number}' }},"
+            )
+            .unwrap();
+        }
+    }
+    text += "  { exec-script = { script = 'echo handler-of-file >> /srv/log', affects = ['/srv/log'] }, when-changed = 'file-0' },\n";
+    text += "  { exec-script = { script = 'echo handler-of-script >> /srv/log', affects = ['/srv/log'] }, when-changed = 'script-3' },\n]\n";
+    fs::write(folder.path().join("pallet.toml"), text).unwrap();
+    folder
+}
+
+/// How many actions the phase has, each of which changes a pristine node once.
+const ACTIONS: usize = 1 + FILES + FILES / 4 + 2;
+
+fn pallet(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pallet"));
+    command.args(arguments).args(["--output", "json"]).current_dir(folder);
+    command.env("PALLET_STATE_DIR", folder.join("state"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn report(child: Child) -> (i32, Value) {
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}{stderr}", String::from_utf8_lossy(&output.stdout))
+    });
+    (output.status.code().unwrap(), report)
+}
+
+fn sh(node: &ClaimedNode, script: &str) -> String {
+    node.run(&["sh", "-c", script]).unwrap()
+}
+
+/// Each managed file is whole or not there, and nothing temporary is left where it would matter.
+fn check_files(nodes: &[ClaimedNode], folder: &Path, what: &str) {
+    let sums: String = (0..FILES)
+        .map(|number| {
+            let path = folder.join(format!("file-{number}"));
+            let output = Command::new("sha256sum").stdin(fs::File::open(path).unwrap()).output();
+            let sum = String::from_utf8(output.unwrap().stdout).unwrap();
+            format!("{}  /srv/it/{number}\n", sum.split(' ').next().unwrap())
+        })
+        .collect();
+    for node in nodes {
+        let script = format!(
+            "cd /; printf '%s' '{sums}' | sha256sum -c --ignore-missing --quiet 2>&1; ls /srv/it 2>/dev/null"
+        );
+        let output = node.run(&["sh", "-c", &script]).unwrap();
+        let odd: Vec<&str> = output
+            .lines()
+            .filter(|line| line.parse::<usize>().is_err() && !line.contains("no file was verified"))
+            .collect();
+        assert!(odd.is_empty(), "{what}: {}: {odd:?}", node.name);
+    }
+}
+
+/// Resumes until everything is done; returns the last report, and which nodes had to be told to
+/// repeat a script.
+fn resume(folder: &Path) -> (Value, bool) {
+    let (code, report_of) = report(pallet(folder, &["resume"]).spawn().unwrap());
+    if code == 0 {
+        return (report_of, false);
+    }
+    // Only a script of which nobody knows the end may hold it up.
+    let text = report_of.to_string();
+    assert!(text.contains("whether it came to its end is not known"), "{report_of:#}");
+    let (code, report_of) = report(pallet(folder, &["resume", "--again"]).spawn().unwrap());
+    assert_eq!(code, 0, "{report_of:#}");
+    (report_of, true)
+}
+
+/// The report of all parts together tells each change once; the node has each script's line once.
+fn check_whole(nodes: &[ClaimedNode], report: &Value, repeated: bool, what: &str) {
+    for node in nodes {
+        let of_nodes = report["nodes"].as_array().unwrap();
+        let found = of_nodes.iter().find(|it| it["node"] == node.name.as_str()).unwrap();
+        let phases = found["phases"].as_array().unwrap();
+        let actions: Vec<&Value> =
+            phases.iter().flat_map(|phase| phase["actions"].as_array().unwrap()).collect();
+        assert_eq!(actions.len(), ACTIONS, "{what}: {}", node.name);
+        for action in actions {
+            assert_eq!(action["status"], "changed", "{what}: {}: {action:#}", node.name);
+        }
+        let log = sh(node, "sort /srv/log");
+        let mut lines: Vec<&str> = log.lines().collect();
+        let count = lines.len();
+        lines.dedup();
+        assert_eq!(lines.len(), FILES / 4 + 2, "{what}: {}: {log}", node.name);
+        assert!(count == lines.len() || repeated, "{what}: {}: {log}", node.name);
+    }
+}
+
+fn forget(nodes: &[ClaimedNode]) {
+    for node in nodes {
+        sh(node, "rm -rf /srv/it /srv/log");
+    }
+}
+
+/// Breaks runs off with `kill`, some time after their beginning.
+fn broken_off(seed: u64, count: usize, mut kill: impl FnMut(&mut Child, &[ClaimedNode])) {
+    let lab = State::load().unwrap();
+    let nodes = lab.claim(NodeKind::Plain, count).unwrap();
+    let folder = project(&nodes);
+    // How long a run takes that nobody breaks off.
+    let begun = Instant::now();
+    let (code, whole) = report(pallet(folder.path(), &["lift"]).spawn().unwrap());
+    let took = begun.elapsed();
+    assert_eq!(code, 0, "{whole:#}");
+    check_whole(&nodes, &whole, false, "not broken off");
+
+    let (mut dice, mut broken) = (Dice(seed), 0);
+    for round in 0..rounds() {
+        forget(&nodes);
+        let after = Duration::from_millis(dice.roll(took.as_millis() as u64));
+        let what = format!("seed {seed}, round {round}, after {after:?} of {took:?}");
+        println!("{what}");
+        let mut child = pallet(folder.path(), &["lift"]).spawn().unwrap();
+        std::thread::sleep(after);
+        kill(&mut child, &nodes);
+        child.wait().unwrap();
+        check_files(&nodes, folder.path(), &what);
+        let journals = fs::read_dir(folder.path().join("state/runs")).map_or(0, Iterator::count);
+        // What was killed before it had a name, or was over, has nothing to be resumed.
+        let nothing = pallet(folder.path(), &["resume"]).output().unwrap();
+        let said = String::from_utf8_lossy(&nothing.stderr);
+        if nothing.status.code() == Some(2) && said.contains("nothing to resume") {
+            assert!(journals > 0);
+            continue;
+        }
+        broken += 1;
+        let (last, repeated) = match nothing.status.code() {
+            Some(0) => (serde_json::from_slice(&nothing.stdout).unwrap(), false),
+            _ => resume(folder.path()),
+        };
+        check_files(&nodes, folder.path(), &what);
+        check_whole(&nodes, &last, repeated, &what);
+    }
+    assert!(broken > 0, "no run was broken off: {took:?}");
+}
+
+#[test]
+fn the_client_is_killed() {
+    broken_off(20_261_121, 10, |child, _| child.kill().unwrap());
+}
+
+#[test]
+fn the_nodes_side_is_killed() {
+    // All processes of the session: sshd's, sudo's, the shell's and what it runs.
+    let script = "for file in /proc/[0-9]*/cmdline; do \
+        if tr '\\0' ' ' <$file 2>/dev/null | grep -q 'sshd: pallet-admin\\|pallet_mark'; then \
+        pid=${file#/proc/}; [ ${pid%/*} = $$ ] || kill -9 ${pid%/*}; fi; done; true";
+    broken_off(20_261_122, 3, |_, nodes| {
+        for node in nodes {
+            sh(node, script);
+        }
+    });
+}

@@ -1,0 +1,126 @@
+//! What a phase tells while it runs, and when it is over.
+
+use std::time::Duration;
+
+use super::deeds::DeedState;
+use super::phase::{Runner, Stop, Work};
+use super::wave::Outcome;
+use crate::event::Event;
+use crate::plan::PlannedAction;
+use crate::report::{ActionReport, Failure, PhaseReport, Status};
+
+impl Runner<'_> {
+    pub(super) fn tell_started(&self, position: Option<usize>) {
+        let Some(position) = position else { return };
+        let Some(planned) = self.run.actions.get(position) else { return };
+        let (action, subject) = (planned.action.name(), planned.action.subject());
+        if let Some(journal) = &self.run.control.journal {
+            journal.begun(self.run.node, self.run.phase, self.id(position), action, &subject);
+        }
+        self.run.events.send(Event::ActionStarted {
+            node: self.run.node.to_owned(),
+            phase: self.run.phase.to_owned(),
+            action: action.to_owned(),
+            subject,
+        });
+    }
+
+    /// Tells of every action that has been settled since the last time.
+    pub(super) fn tell_settled(&mut self) {
+        for (position, planned) in self.run.actions.iter().enumerate() {
+            let Some(Some(outcome)) = self.waves.outcomes().get(position) else { continue };
+            let Some(work) = self.work.get_mut(position) else { continue };
+            if std::mem::replace(&mut work.is_told, true) {
+                continue;
+            }
+            let (outcome, work) = (outcome.clone(), work.clone());
+            let report = self.action_report(position, planned, outcome, work);
+            if let Some(journal) = &self.run.control.journal
+                && report.status == Status::Changed
+                && !report.earlier
+            {
+                journal.done(self.run.node, self.run.phase, self.id(position), &report);
+            }
+            self.run.events.send(Event::ActionFinished {
+                node: self.run.node.to_owned(),
+                phase: self.run.phase.to_owned(),
+                report,
+            });
+        }
+    }
+
+    /// The phase's report. What stopped it, and the actions that were not begun, are in it.
+    pub(super) fn report(self, stop: Option<Stop>, duration: Duration) -> PhaseReport {
+        let stopped = self.run.control.stopped();
+        let (failure, reason) = match stop {
+            Some(Stop::Asked) => {
+                (None, format!("the run was stopped: {}", stopped.unwrap_or_default()))
+            }
+            Some(Stop::Failed { position, message, help, output }) => {
+                let planned = position.and_then(|at| self.run.actions.get(at));
+                let failure = Failure {
+                    node: Some(self.run.node.to_owned()),
+                    phase: self.run.phase.to_owned(),
+                    action: planned.map(|p| format!("{} {}", p.action.name(), p.action.subject())),
+                    origin: planned.map(|p| p.origin.clone()),
+                    message,
+                    help,
+                    output,
+                };
+                (Some(failure), "the node failed before".to_owned())
+            }
+            None => (None, String::new()),
+        };
+        // The first open action is the one that failed; with a failure outside of any action it
+        // was not tried either.
+        let mut is_failed_here = failure.as_ref().is_some_and(|failure| failure.action.is_some());
+        let mut actions = Vec::new();
+        for (position, (planned, work)) in self.run.actions.iter().zip(&self.work).enumerate() {
+            let outcome = self.waves.outcomes().get(position).cloned().flatten();
+            let outcome = outcome.unwrap_or_else(|| {
+                Outcome::bare(match std::mem::take(&mut is_failed_here) {
+                    true => Status::Failed,
+                    false => Status::Skipped { reason: reason.clone() },
+                })
+            });
+            actions.push(self.action_report(position, planned, outcome, work.clone()));
+        }
+        let values = self.waves.values().clone();
+        PhaseReport { phase: self.run.phase.to_owned(), actions, duration, failure, values }
+    }
+
+    fn action_report(
+        &self,
+        position: usize,
+        planned: &PlannedAction,
+        outcome: Outcome,
+        work: Work,
+    ) -> ActionReport {
+        let report = ActionReport {
+            action: planned.action.name().to_owned(),
+            subject: planned.action.subject(),
+            origin: planned.origin.clone(),
+            status: outcome.status,
+            details: outcome.details,
+            diff: outcome.diff,
+            ground: outcome.ground,
+            output: work.output,
+            duration: work.duration,
+            earlier: false,
+        };
+        // What the broken part of the run has changed is unchanged now, and was a change of the run.
+        let is_quiet = matches!(report.status, Status::Unchanged | Status::Skipped { .. });
+        let deed = self.deeds.get(position).copied().flatten();
+        if !is_quiet || !deed.is_some_and(|deed| deed.state != DeedState::Failed) {
+            return report;
+        }
+        let journal = self.run.control.journal.as_deref();
+        let known = journal.and_then(|journal| journal.report(self.run.node, self.id(position)));
+        let known = known.unwrap_or(ActionReport { status: Status::Changed, ..report.clone() });
+        match report.status {
+            // It was begun, failed to be told of, and is still to be done.
+            Status::Skipped { .. } if deed.is_some_and(|it| it.state == DeedState::Begun) => report,
+            _ => ActionReport { earlier: true, origin: report.origin, ..known },
+        }
+    }
+}
