@@ -24,7 +24,7 @@
 //!
 //! `image` names a model (`image-id`), says what it shall be (`os-family`, `os-version`,
 //! `os-64-bit`, `os-version-matches`, `image-id-matches`, `image-name-matches`,
-//! `image-description-matches`; of several that fit the newest version is taken, then one of 64
+//! `image-description-matches`, `os-arch-matches`; of several that fit the newest version is taken, then one of 64
 //! bits, then the first by name), or is given with all its keys (`image-model`).
 //!
 //! `network` is `"nat"`, `"local"` or `"bridged"`; a table with the keys `network-type`,
@@ -40,10 +40,13 @@
 //! 5. the node-spec's `hardware.hardware-model`;
 //! 6. the node-spec's `hardware.network-type`, `bridged-interface`, `local-interface` and
 //!    `nat-rules`, and `image.session-type`;
-//! 7. the node-spec's `network`.
+//! 7. the node-spec's `network`;
+//! 8. the node-spec's `provider.virtualbox`, a table of hardware keys.
 //!
 //! So an image may ask for the controller that its system needs, and who writes a node-spec has
-//! the last word. `min-ram` and `min-cores` raise what comes out of all that, where it is less.
+//! the last word. `min-ram` and `min-cores` raise what comes out of all that, where it is less;
+//! with `prefer` and without `hardware-id` they choose among the hardware models. What VirtualBox
+//! has nothing for (`location`, `qos`, `min-disk`, other architectures) is refused.
 //!
 //! # What is noted with a VM
 //!

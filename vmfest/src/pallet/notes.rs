@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use pallet_core::facts::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::models::ImageModel;
+use crate::models::{HardwareModel, ImageModel};
 
 /// The group that a node belongs to. A VM without it is no node.
 pub(super) const GROUP: &str = "pallet/group";
@@ -84,6 +85,22 @@ pub(super) fn properties(image_name: String, image: &ImageModel) -> BTreeMap<Str
     given.collect()
 }
 
+/// What nodes of this image and hardware will be.
+pub(super) fn facts(image: &ImageModel, hardware: &HardwareModel) -> Facts {
+    let known = properties(String::new(), image);
+    let of = |key: &str| known.get(key).cloned().unwrap_or_default();
+    let hardware = image.effective_hardware(hardware);
+    Facts {
+        os: of("os-family"),
+        os_families: known.get("os-family").cloned().into_iter().collect(),
+        os_version: of("os-version"),
+        arch: if of("os-64-bit") == "false" { "i686" } else { "x86_64" }.to_owned(),
+        cpus: hardware.cpu_count.unwrap_or_default(),
+        memory_mib: hardware.memory_size.unwrap_or_default().into(),
+        ..Facts::default()
+    }
+}
+
 /// The family that VirtualBox's name of a system tells of.
 fn family_of(os_type_id: &str) -> Option<&'static str> {
     const FAMILIES: [(&str, &str); 8] = [
@@ -121,6 +138,9 @@ mod tests {
         let shown = properties("ubu".to_owned(), &again);
         assert_eq!(shown["os-family"], "ubuntu", "VirtualBox's name of the system tells it");
         assert_eq!(shown["os-64-bit"], "true");
+        let facts = facts(&again, &HardwareModel::default());
+        assert_eq!((facts.os.as_str(), facts.arch.as_str()), ("ubuntu", "x86_64"));
+        assert_eq!((facts.cpus, facts.memory_mib), (1, 512));
         let unknown = properties("x".to_owned(), &ImageModel::new("/x.vdi", "Other"));
         assert_eq!(unknown.get("os-family"), None, "nothing is made up");
     }

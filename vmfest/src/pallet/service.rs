@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pallet_core::compute::{ComputeError, ComputeService, CreateNode, Node, NodeState};
+use pallet_core::facts::Facts;
 use pallet_core::login::Login;
 use pallet_core::secret::Secret;
 use pallet_core::spec::NodeSpec;
@@ -98,6 +99,12 @@ impl ComputeService for VirtualBoxService {
         let choice = self.choose(&models, spec)?;
         let checked = self.manager.check(&choice.image, &choice.hardware).await;
         checked.map_err(|error| failed(&choice.locate(&models, error)))
+    }
+
+    async fn expected_facts(&self, spec: &NodeSpec) -> Facts {
+        let choice = self.models().and_then(|models| self.choose(&models, spec));
+        // What is wrong with the node-spec is told by `check`.
+        choice.map(|choice| notes::facts(&choice.image, &choice.hardware)).unwrap_or_default()
     }
 
     async fn create(&self, requests: Vec<CreateNode>) -> Vec<Result<Node, ComputeError>> {

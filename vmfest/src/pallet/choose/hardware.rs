@@ -1,14 +1,84 @@
 //! Which hardware, and which network.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
-use pallet_core::compute::ComputeError;
-use pallet_core::spec::{HardwareSpec, NodeSpec};
+use pallet_core::compute::{ComputeError, Provider};
+use pallet_core::spec::{HardwareSpec, NodeSpec, Preference};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::models::{Adapter, HardwareModel, ImageModel, NatRule, NetworkType, Slots};
+use crate::models::{Adapter, HardwareModel, ImageModel, Models, NatRule, NetworkType, Slots};
+use crate::pallet::VirtualBox;
 use crate::pallet::words::read;
+
+/// The hardware model of nodes whose spec names none.
+const DEFAULT: &str = "micro";
+
+/// The architecture of all VMs.
+const ARCHITECTURE: &str = "x86_64";
+
+/// Refuses what VirtualBox has nothing for, so that nobody believes to have got it.
+pub(super) fn refuse_what_cannot_be(spec: &NodeSpec) -> Result<(), ComputeError> {
+    let is_given =
+        |table: &Option<Map<String, Value>>| table.as_ref().is_some_and(|t| !t.is_empty());
+    let architecture = spec.hardware.architecture.as_deref();
+    for (is_asked_for, problem) in [
+        (
+            is_given(&spec.location),
+            "location: VirtualBox has one place, the machine that it runs on; choose a service",
+        ),
+        (is_given(&spec.qos), "qos: VirtualBox has no kinds of service; leave it out"),
+        (
+            spec.hardware.min_disk.is_some(),
+            "hardware.min-disk: a node's disk is as large as its image's; add further disks with \
+             `storage` in hardware.hardware-model",
+        ),
+        (
+            architecture.is_some_and(|wanted| wanted != ARCHITECTURE),
+            "hardware.architecture: this service makes x86_64 nodes",
+        ),
+    ] {
+        if is_asked_for {
+            return Err(ComputeError::input(format!("in the node-spec, {problem}")));
+        }
+    }
+    Ok(())
+}
+
+/// The name of the hardware model that is asked for: by its name, or as the preferred one of those
+/// that have enough.
+pub(super) fn choose<'a>(
+    models: &'a Models,
+    spec: &'a HardwareSpec,
+) -> Result<&'a str, ComputeError> {
+    if let Some(id) = &spec.hardware_id {
+        return Ok(id);
+    }
+    let Some(preference) = spec.prefer else { return Ok(DEFAULT) };
+    let size = |model: &HardwareModel| {
+        let all = HardwareModel::base().overlaid_with(model);
+        (all.memory_size.unwrap_or(0), all.cpu_count.unwrap_or(0))
+    };
+    let (memory, processors) = (spec.min_ram.unwrap_or(0), spec.min_cores.unwrap_or(0));
+    let fitting = models.hardware().iter().map(|(name, model)| (size(model), name.as_str()));
+    let fitting = fitting.filter(|((has_memory, has_processors), _)| {
+        u64::from(*has_memory) >= memory && *has_processors >= processors
+    });
+    let best = match preference {
+        Preference::Smallest => fitting.min(),
+        Preference::Biggest => fitting.max_by_key(|(size, name)| (*size, Reverse(*name))),
+        Preference::Fastest => {
+            fitting.max_by_key(|((memory, cpus), name)| (*cpus, *memory, Reverse(*name)))
+        }
+    };
+    best.map(|(_, name)| name).ok_or_else(|| {
+        ComputeError::input(format!(
+            "no hardware model has {memory} MiB and {processors} processors at least"
+        ))
+        .help("leave `prefer` out, and the model `micro` is raised to that")
+    })
+}
 
 /// All hardware keys that the node-spec itself gives, the stronger ones over the weaker ones.
 pub(super) fn asked(spec: &NodeSpec, base: &Path) -> Result<HardwareModel, ComputeError> {
@@ -21,10 +91,17 @@ pub(super) fn asked(spec: &NodeSpec, base: &Path) -> Result<HardwareModel, Compu
     if let Some(kind) = &spec.image.session_type {
         asked.session_type = Some(read(kind.as_str().into(), &["image", "session-type"])?);
     }
-    match &spec.network {
-        Some(network) => Ok(asked.overlaid_with(&explicit_network(network.clone())?)),
-        None => Ok(asked),
+    if let Some(network) = &spec.network {
+        asked = asked.overlaid_with(&explicit_network(network.clone())?);
     }
+    for name in std::iter::once(&VirtualBox::NAME).chain(VirtualBox::ALIASES) {
+        if let Some(keys) = spec.provider.get(*name) {
+            let mut own: HardwareModel = read(Value::Object(keys.clone()), &["provider", name])?;
+            own.resolve_paths(base);
+            asked = asked.overlaid_with(&own);
+        }
+    }
+    Ok(asked)
 }
 
 fn network_of_hardware(spec: &HardwareSpec) -> Result<HardwareModel, ComputeError> {

@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use pallet_core::compute::ComputeError;
-use pallet_core::spec::ImageSpec;
-use regex::Regex;
+use pallet_core::spec::{ImageSpec, TextPattern};
 use serde_json::{Map, Value};
 
 use crate::models::{ImageModel, Models};
@@ -18,13 +17,26 @@ pub(super) fn choose(
     base: &Path,
     spec: &ImageSpec,
 ) -> Result<(String, ImageModel), ComputeError> {
-    let wishes = wishes(spec)?;
+    let wishes = wishes(spec);
+    let (name, mut image) = choose_or_make(models, base, spec, &wishes)?;
+    if let Some(user) = &spec.override_login_user {
+        image.username = Some(user.clone());
+    }
+    Ok((name, image))
+}
+
+fn choose_or_make(
+    models: &Models,
+    base: &Path,
+    spec: &ImageSpec,
+    wishes: &[Wish],
+) -> Result<(String, ImageModel), ComputeError> {
     let Some(keys) = &spec.image_model else {
-        return choose_known(models, spec, &wishes)
+        return choose_known(models, spec, wishes)
             .map(|(name, image)| (name.to_owned(), image.clone()));
     };
     let known = if spec.image_id.is_some() || !wishes.is_empty() {
-        Some(choose_known(models, spec, &wishes)?)
+        Some(choose_known(models, spec, wishes)?)
     } else {
         None
     };
@@ -107,8 +119,7 @@ struct Wish {
 
 enum Wanted {
     Text(String),
-    /// The whole text matches.
-    Pattern(String, Regex),
+    Pattern(TextPattern),
 }
 
 impl Wish {
@@ -117,7 +128,7 @@ impl Wish {
         let has = (self.has)(name, image);
         let is_met = has.as_deref().is_some_and(|has| match &self.wanted {
             Wanted::Text(text) => has == text,
-            Wanted::Pattern(_, regex) => regex.is_match(has),
+            Wanted::Pattern(pattern) => pattern.fits(has),
         });
         let key = self.key.trim_end_matches("-matches");
         (!is_met).then(|| match has {
@@ -131,7 +142,7 @@ fn unmet(wishes: &[Wish], name: &str, image: &ImageModel) -> Vec<String> {
     wishes.iter().filter_map(|wish| wish.unmet_by(name, image)).collect()
 }
 
-fn wishes(spec: &ImageSpec) -> Result<Vec<Wish>, ComputeError> {
+fn wishes(spec: &ImageSpec) -> Vec<Wish> {
     type Has = fn(&str, &ImageModel) -> Option<String>;
     let exact: [(&str, Option<String>, Has); 3] = [
         ("os-family", spec.os_family.clone(), |_, image| image.os_family.clone()),
@@ -140,33 +151,29 @@ fn wishes(spec: &ImageSpec) -> Result<Vec<Wish>, ComputeError> {
             image.os_64_bit.map(|is| is.to_string())
         }),
     ];
-    let pattern = |key: &Option<_>| key.as_ref().map(ToString::to_string);
-    let patterns: [(&str, Option<String>, Has); 4] = [
-        ("os-version-matches", pattern(&spec.os_version_matches), |_, image| {
-            image.os_version.clone()
+    let patterns: [(&str, &Option<TextPattern>, Has); 9] = [
+        ("os-version-matches", &spec.os_version_matches, |_, image| image.os_version.clone()),
+        ("os-arch-matches", &spec.os_arch_matches, |_, image| {
+            image.os_64_bit.map(|wide| if wide { "x86_64" } else { "i686" }.to_owned())
         }),
-        ("image-name-matches", pattern(&spec.image_name_matches), |_, image| {
-            image.image_name.clone()
-        }),
-        ("image-id-matches", pattern(&spec.image_id_matches), |name, _| Some(name.to_owned())),
-        ("image-description-matches", pattern(&spec.image_description_matches), |_, image| {
+        ("image-name-matches", &spec.image_name_matches, |_, image| image.image_name.clone()),
+        ("image-id-matches", &spec.image_id_matches, |name, _| Some(name.to_owned())),
+        ("image-description-matches", &spec.image_description_matches, |_, image| {
             image.description.clone()
         }),
+        ("hypervisor-matches", &spec.hypervisor_matches, |_, _| Some("virtualbox".to_owned())),
+        // Models do not say these.
+        ("os-name-matches", &spec.os_name_matches, |_, _| None),
+        ("os-description-matches", &spec.os_description_matches, |_, _| None),
+        ("image-version-matches", &spec.image_version_matches, |_, _| None),
     ];
-    let mut wishes = Vec::new();
-    for (key, wanted, has) in exact {
-        wishes.extend(wanted.map(|text| Wish { key, wanted: Wanted::Text(text), has }));
-    }
-    for (key, wanted, has) in patterns {
-        let Some(text) = wanted else { continue };
-        let regex = Regex::new(&format!("^(?:{text})$")).map_err(|error| {
-            let message =
-                format!("in the node-spec, image.{key}: {text:?} is no regular expression");
-            ComputeError::input(message).help(error.to_string())
-        })?;
-        wishes.push(Wish { key, wanted: Wanted::Pattern(text, regex), has });
-    }
-    Ok(wishes)
+    let exact = exact.into_iter().filter_map(|(key, wanted, has)| {
+        wanted.map(|text| Wish { key, wanted: Wanted::Text(text), has })
+    });
+    let patterns = patterns.into_iter().filter_map(|(key, wanted, has)| {
+        wanted.clone().map(|pattern| Wish { key, wanted: Wanted::Pattern(pattern), has })
+    });
+    exact.chain(patterns).collect()
 }
 
 /// Says what was wished for, and of each image why it is not the one.
@@ -176,7 +183,8 @@ fn no_image(models: &Models, wishes: &[Wish]) -> ComputeError {
             .help("describe an image in a .meta or .toml file in the service's model-path");
     }
     let wished = wishes.iter().map(|wish| match &wish.wanted {
-        Wanted::Text(text) | Wanted::Pattern(text, _) => format!("{} {text}", wish.key),
+        Wanted::Text(text) => format!("{} {text}", wish.key),
+        Wanted::Pattern(pattern) => format!("{} {pattern}", wish.key),
     });
     let reasons = models
         .images()

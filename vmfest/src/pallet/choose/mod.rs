@@ -15,9 +15,6 @@ use super::words::in_toml;
 use crate::error::Error;
 use crate::models::{HardwareModel, ImageModel, Models};
 
-/// The hardware model of nodes whose spec names none.
-const DEFAULT_HARDWARE: &str = "micro";
-
 /// What a node will be made of.
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
@@ -47,7 +44,8 @@ pub(super) fn choose(
     spec: &NodeSpec,
 ) -> Result<Choice, ComputeError> {
     let (image_name, mut image) = image::choose(models, base, &spec.image)?;
-    let hardware_name = spec.hardware.hardware_id.as_deref().unwrap_or(DEFAULT_HARDWARE);
+    hardware::refuse_what_cannot_be(spec)?;
+    let hardware_name = hardware::choose(models, &spec.hardware)?;
     let named = models.hardware_model(hardware_name).map_err(|e| failed(&e))?;
     let hardware = defaults.clone().overlaid_with(named);
 

@@ -58,7 +58,8 @@ fn images() {
         (json!({"image-name-matches": "ubuntu .*"}), Ok("ubu")),
         (json!({}), Err("names no image, and there are several")),
         (json!({"os-version-matches": "9"}), Err("no image model has os-version-matches 9")),
-        (json!({"os-version-matches": "("}), Err("image.os-version-matches: \"(\" is no regular")),
+        (json!({"os-arch-matches": "i.86", "hypervisor-matches": "virtualbox"}), Ok("deb-12-old")),
+        (json!({"os-name-matches": ".*"}), Err("no image model has os-name-matches .*")),
         (json!({"os-family": "centos"}), Err("no image model has os-family centos")),
         (json!({"image-id": "ubuu"}), Err("did you mean ubu?")),
         (
@@ -105,6 +106,10 @@ fn an_image_that_only_the_node_spec_has() {
     assert_eq!(choice.image.os_version.as_deref(), Some("12.04"), "the model's other keys stay");
     assert_eq!(choice.image.path, file);
 
+    let other = json!({"image": {"image-id": "ubu", "override-login-user": "root"}});
+    let choice = setting.choose(other).expect("can be made");
+    assert_eq!(choice.image.username.as_deref(), Some("root"));
+
     for (keys, part) in [
         (json!({"path": "x.vdi"}), "image.image-model: the key `os-type-id` is missing"),
         (json!({"pth": "x.vdi"}), "image.image-model: unknown key `pth`; did you mean `path`?"),
@@ -136,6 +141,57 @@ fn sizes() {
         let (memory, processors) = expected;
         let found = size(json!({ "hardware": hardware })).expect("can be made");
         assert_eq!(found, (Some(memory), Some(processors)), "{hardware}");
+    }
+}
+
+#[test]
+fn a_hardware_model_by_what_it_has_at_least() {
+    let setting = setting();
+    let size = |hardware: Value| {
+        let made = setting.hardware(json!({ "hardware": hardware }));
+        made.map(|hardware| (hardware.memory_size.unwrap_or(0), hardware.cpu_count.unwrap_or(0)))
+    };
+    for (hardware, expected) in [
+        (json!({"prefer": "smallest"}), (512, 1)),
+        (json!({"prefer": "smallest", "min-ram": 1500}), (2048, 2)),
+        (json!({"prefer": "smallest", "min-cores": 3}), (4096, 4)),
+        (json!({"prefer": "biggest"}), (4096, 4)),
+        (json!({"prefer": "fastest", "architecture": "x86_64"}), (4096, 4)),
+        // An id leaves nothing to choose.
+        (json!({"hardware-id": "small", "prefer": "biggest"}), (1024, 1)),
+    ] {
+        assert_eq!(size(hardware.clone()).expect("can be made"), expected, "{hardware}");
+    }
+    for (hardware, part) in [
+        (json!({"prefer": "smallest", "min-ram": 5000}), "no hardware model has 5000 MiB"),
+        (json!({"architecture": "aarch64"}), "hardware.architecture: this service makes x86_64"),
+        (json!({"min-disk": 20}), "hardware.min-disk: a node's disk is as large as its image's"),
+    ] {
+        let error = size(hardware).expect_err(part);
+        assert!(error.is_input && error.message.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn keys_of_the_provider_alone() {
+    let setting = setting();
+    let spec = json!({
+        "hardware": {"hardware-model": {"memory-size": 300, "vram-size": 20}},
+        "provider": {"vmfest": {"vram-size": 30}, "incus": {"anything": true}},
+        "location": {}, "qos": {},
+    });
+    let made = setting.hardware(spec).expect("can be made");
+    assert_eq!((made.memory_size, made.vram_size), (Some(300), Some(30)));
+    for (spec, part) in [
+        (
+            json!({"provider": {"virtualbox": {"vram": 1}}}),
+            "in the node-spec, provider.virtualbox: unknown key `vram`",
+        ),
+        (json!({"location": {"zone": "a"}}), "location: VirtualBox has one place"),
+        (json!({"qos": {"spot": true}}), "qos: VirtualBox has no kinds of service"),
+    ] {
+        let error = setting.hardware(spec).expect_err(part);
+        assert!(error.is_input && error.message.contains(part), "{error}");
     }
 }
 
