@@ -118,6 +118,19 @@ pub(crate) fn is_free(protocol: NatProtocol, address: &str, port: u16) -> bool {
     !tried.is_err_and(|e| e.kind() == ErrorKind::AddrInUse)
 }
 
+/// What VirtualBox logs when it cannot listen on a forward's port, and starts the VM regardless.
+const FORWARD_FAILED: &str = "failed to set up redirection of ";
+
+/// Whether VirtualBox has logged that it could not listen for some forward.
+pub(crate) fn any_forward_failed(log: &str) -> bool {
+    log.contains(FORWARD_FAILED)
+}
+
+/// Whether VirtualBox has logged that it could not listen on this port.
+pub(crate) fn forward_failed(log: &str, port: u16) -> bool {
+    log.contains(&format!("{FORWARD_FAILED}{port} to "))
+}
+
 /// Reads a forward as VirtualBox tells it: `name,protocol,host address,host port,guest address,
 /// guest port`.
 pub(crate) fn parse_redirect(text: &str) -> Option<NatRule> {
@@ -167,6 +180,17 @@ mod tests {
         drop(listener);
         assert!(is_free(NatProtocol::Tcp, "127.0.0.1", port));
         assert!(is_free(NatProtocol::Tcp, "192.0.2.1", port), "not an address of this host");
+    }
+
+    #[test]
+    fn the_log_tells_which_forward_failed() {
+        let log = "00:00:00.865273 VMSetError: NAT#0: configuration error: failed to set up redirection of 57445 to \
+                   22. Probably a conflict with existing services or other rules\n";
+        assert!(any_forward_failed(log) && forward_failed(log, 57_445));
+        assert!(
+            !forward_failed(log, 5_744) && !forward_failed(log, 7_445) && !forward_failed(log, 22)
+        );
+        assert!(!any_forward_failed("NAT: DNS settings changed, triggering update\n"));
     }
 
     #[test]

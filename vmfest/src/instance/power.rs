@@ -48,8 +48,8 @@ impl Instance {
             }
             self.launch(kind).await
         })
-        .await
-        .map(drop)
+        .await?;
+        self.mend_forwards().await
     }
 
     async fn launch(&self, kind: SessionType) -> Result<(), Error> {

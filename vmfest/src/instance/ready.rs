@@ -21,8 +21,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 const ATTEMPT: Duration = Duration::from_secs(15);
 /// How many lines of the console a diagnosis shows.
 const SHOWN_LINES: usize = 8;
-/// What VirtualBox logs when it cannot listen on a forward's port, and starts the VM regardless.
-const FORWARD_FAILED: &str = "VERR_NAT_REDIR_SETUP";
 
 /// A guest whose sshd answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +120,7 @@ impl Instance {
     /// VirtualBox starts a VM even if the port of its forward was taken at the last moment; its
     /// log tells.
     fn check_forward(&self, address: SocketAddr) -> Result<(), Error> {
-        let log = self.folder().join("Logs").join("VBox.log");
-        let log = std::fs::read(&log).unwrap_or_default();
-        if !String::from_utf8_lossy(&log).contains(FORWARD_FAILED) {
+        if !crate::ports::forward_failed(&self.log(), address.port()) {
             return Ok(());
         }
         Err(Error::PortTaken {

@@ -6,12 +6,14 @@ use vbox_soap::api::INATEngine;
 
 use super::Instance;
 use crate::error::{Doing, Error};
-use crate::lock::MachineLock;
 use crate::manager::{SSH_PORT, add_rule};
 use crate::models::NatRule;
 use crate::ports::{self, PortClaim, SSH_RULE};
 use crate::tag;
 use crate::versions;
+
+/// How often another port is chosen for a VM that has just been started.
+const REPLACEMENTS: usize = 3;
 
 impl Instance {
     /// Where the guest's sshd can be reached from this host: 127.0.0.1 and the forwarded port, or
@@ -53,8 +55,7 @@ impl Instance {
             if ports::is_free(rule.protocol, &rule.host_ip, rule.host_port) {
                 continue;
             }
-            let folder = self.manager.location().ports();
-            if rule.name != SSH_RULE || !folder.join(rule.host_port.to_string()).exists() {
+            if !self.chose_port_of(&rule) {
                 return Err(Error::PortTaken {
                     name: self.name().to_owned(),
                     rule: rule.name,
@@ -62,27 +63,64 @@ impl Instance {
                     port: rule.host_port,
                 });
             }
-            let claim = PortClaim::new(&folder, self.id())?;
-            let new = claim.port;
-            tracing::warn!(
-                name = self.name(),
-                taken = rule.host_port,
-                new,
-                "the SSH port is taken by another; using a new one"
-            );
-            if let Err(error) = self.replace_forward(&rule, new).await {
-                claim.give_back();
-                return Err(error);
-            }
-            ports::give_back(&folder, self.id(), rule.host_port);
+            self.choose_another_port(&rule, false).await?;
         }
         Ok(())
     }
 
-    async fn replace_forward(&self, old: &NatRule, port: u16) -> Result<(), Error> {
+    /// After a start: VirtualBox starts a VM even if somebody took the port of its forward at the
+    /// last moment, and tells only its log. A port that we chose is replaced while the VM runs;
+    /// that one is missing which the model names, [`Instance::wait_for_ssh`] tells.
+    pub(super) async fn mend_forwards(&self) -> Result<(), Error> {
+        for _ in 0..REPLACEMENTS {
+            let log = self.log();
+            if !ports::any_forward_failed(&log) {
+                return Ok(());
+            }
+            let mut forwards = self.forwards().await?.into_iter();
+            let failed = forwards.find(|rule| {
+                ports::forward_failed(&log, rule.host_port) && self.chose_port_of(rule)
+            });
+            let Some(failed) = failed else { return Ok(()) };
+            self.choose_another_port(&failed, true).await?;
+        }
+        Ok(())
+    }
+
+    /// What VirtualBox has logged since the VM was started.
+    pub(super) fn log(&self) -> String {
+        let log = std::fs::read(self.folder().join("Logs").join("VBox.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Whether the forward's port is one that we chose, not one that the model names.
+    fn chose_port_of(&self, rule: &NatRule) -> bool {
+        let claim = self.manager.location().ports().join(rule.host_port.to_string());
+        rule.name == SSH_RULE && claim.exists()
+    }
+
+    async fn choose_another_port(&self, rule: &NatRule, online: bool) -> Result<(), Error> {
+        let folder = self.manager.location().ports();
+        let claim = PortClaim::new(&folder, self.id())?;
+        let (taken, new) = (rule.host_port, claim.port);
+        tracing::warn!(
+            name = self.name(),
+            taken,
+            new,
+            "the SSH port is another's; using a new one"
+        );
+        if let Err(error) = self.replace_forward(rule, new, online).await {
+            claim.give_back();
+            return Err(error);
+        }
+        ports::give_back(&folder, self.id(), taken);
+        Ok(())
+    }
+
+    async fn replace_forward(&self, old: &NatRule, port: u16, online: bool) -> Result<(), Error> {
         let doing = || format!("change the port forward of the VM {}", self.name());
         let Some(slot) = self.ssh_slot().await? else { return Ok(()) };
-        let lock = MachineLock::write(&self.manager, &self.machine.handle, self.name()).await?;
+        let lock = self.lock_as_it_is(online).await?;
         let changed = async {
             let adapter = lock.machine.get_network_adapter(slot).await?;
             let engine = versions::nat_engine(&adapter).await?;

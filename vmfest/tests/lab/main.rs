@@ -9,6 +9,7 @@ mod create;
 mod destroy;
 mod hardware;
 mod images;
+mod many;
 mod operations;
 mod restart;
 #[cfg(feature = "pallet")]
