@@ -1,6 +1,6 @@
 //! What files can name.
 
-use pallet_core::compute::NodeList;
+use pallet_core::compute::{Localhost, NodeList, Sandbox};
 use pallet_core::registry::Registry;
 
 /// All actions and providers that this program has.
@@ -8,5 +8,7 @@ pub fn registry() -> Registry {
     Registry::new()
         .with(pallet_crates::all())
         .provider::<NodeList>()
+        .provider::<Localhost>()
+        .provider::<Sandbox>()
         .provider::<vmfest::pallet::VirtualBox>()
 }

@@ -1,21 +1,28 @@
 //! Compute services: where nodes come from.
 
+mod localhost;
 mod node_list;
 mod provider;
+pub mod sandbox;
+#[cfg(feature = "provider-suite")]
+pub mod suite;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use localhost::{Localhost, LocalhostConfig};
 pub use node_list::{HostKeySetting, ListedNode, NodeList, NodeListConfig};
 pub use provider::{Provider, ProviderBox, ProviderContext, ServiceOpener};
+pub use sandbox::Sandbox;
 
 use crate::facts::Facts;
 use crate::login::Login;
 use crate::spec::{ImageSpec, NodeSpec};
-use crate::transport::{Endpoint, HostKeys};
+use crate::transport::{Endpoint, HostKeys, Transport, TransportError};
 
 /// A node as its service sees it.
 #[derive(Debug, Clone)]
@@ -28,7 +35,8 @@ pub struct Node {
     pub group: String,
     /// What it is doing.
     pub state: NodeState,
-    /// Where its sshd listens, once that is known. `None` for the local machine.
+    /// Where its sshd listens, once that is known. `None` for the local machine, and where a node
+    /// that its service [attaches](ComputeService::attach) has no address.
     pub endpoint: Option<Endpoint>,
     /// How its host key is checked.
     pub host_keys: HostKeys,
@@ -140,6 +148,19 @@ pub trait ComputeService: Send + Sync {
     /// [`ComputeError`] when the record cannot be kept.
     async fn set_bootstrapped(&self, node: &Node) -> Result<(), ComputeError>;
 
+    /// A way to a running node that is not SSH, for working on it as `login`, where the service
+    /// has one. Default: there is none, and the node is reached by its endpoint.
+    ///
+    /// # Errors
+    /// [`TransportError`] when there is a way and it cannot be gone.
+    async fn attach(
+        &self,
+        _node: &Node,
+        _login: &Login,
+    ) -> Result<Option<Attachment>, TransportError> {
+        Ok(None)
+    }
+
     /// Ends what the service holds open. The service is not used afterwards.
     async fn close(&self) {}
 }
@@ -153,6 +174,14 @@ fn facts_of(image: &ImageSpec) -> Facts {
         os_version: image.os_version.clone().unwrap_or_default(),
         ..Facts::default()
     }
+}
+
+/// A way to a node that its service opened.
+pub struct Attachment {
+    /// The way.
+    pub transport: Arc<dyn Transport>,
+    /// As whom it works: the login that was asked for, unless the service has only another one.
+    pub login: Login,
 }
 
 /// What a compute service could not do.

@@ -19,6 +19,8 @@ pub(super) struct Member {
     pub role: Arc<Membership>,
     pub service: Arc<dyn ComputeService>,
     pub connection: Option<Connection>,
+    /// The login that the connection was asked for. The service may have attached another one.
+    connected_as: String,
     pub target: Target,
     pub report: NodeReport,
     /// Check mode: it does not run yet, so that there is nothing to look at.
@@ -56,7 +58,16 @@ impl Member {
         let target = target(&node, &role);
         let report =
             NodeReport { node: node.name.clone(), group: node.group.clone(), phases: Vec::new() };
-        Self { node, role, service, connection: None, target, report, is_expected: false }
+        Self {
+            node,
+            role,
+            service,
+            connection: None,
+            connected_as: String::new(),
+            target,
+            report,
+            is_expected: false,
+        }
     }
 
     /// A node that does not run yet.
@@ -92,7 +103,7 @@ impl Member {
         if self.is_failed() || self.is_expected {
             return;
         }
-        if self.connection.as_ref().is_some_and(|there| there.username() == login.username) {
+        if self.connection.is_some() && self.connected_as == login.username {
             return;
         }
         if let Some(old) = self.connection.take() {
@@ -102,9 +113,7 @@ impl Member {
         let address =
             self.node.endpoint.as_ref().map_or("this machine".to_owned(), ToString::to_string);
         events.send(Event::Connecting { node: self.node.name.clone(), address });
-        let reach =
-            Reach { endpoint: self.node.endpoint.clone(), host_keys: self.node.host_keys.clone() };
-        match connector.connect(&reach, login).await {
+        match reach(self.service.as_ref(), &self.node, login, connector).await {
             Ok(mut connection) => {
                 if let Some(fingerprint) = connection.accepted_host_key() {
                     events.send(Event::HostKeyAccepted {
@@ -121,6 +130,7 @@ impl Member {
                 }
                 self.target.facts = connection.facts().clone();
                 self.connection = Some(connection);
+                self.connected_as.clone_from(&login.username);
             }
             Err(error) => self.fail_connect(&error, started.elapsed(), events),
         }
@@ -151,6 +161,20 @@ impl Member {
         }
         self.report
     }
+}
+
+/// Connects by the service's own way, or else by the node's endpoint.
+async fn reach(
+    service: &dyn ComputeService,
+    node: &Node,
+    login: &Login,
+    connector: &Connector,
+) -> Result<Connection, ConnectionError> {
+    if let Some(attached) = service.attach(node, login).await? {
+        return connector.work_over(attached.transport, attached.login).await;
+    }
+    let reach = Reach { endpoint: node.endpoint.clone(), host_keys: node.host_keys.clone() };
+    connector.connect(&reach, login).await
 }
 
 /// A node as others see it, as far as it is known without looking at it.

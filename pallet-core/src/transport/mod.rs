@@ -3,7 +3,9 @@
 //! A [`Transport`] is an established connection as one login; it starts [`Process`]es. Everything
 //! above it (framing, sudo, waves) is the same for all transports.
 
+mod child;
 mod local;
+mod sandbox;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 
@@ -16,6 +18,7 @@ use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
 pub use local::LocalTransport;
+pub use sandbox::SandboxTransport;
 
 /// Where a node listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -159,6 +162,14 @@ pub enum TransportError {
         /// What was tried.
         reason: String,
     },
+    /// The account is not there.
+    #[error("{node} has no account `{username}`")]
+    NoAccount {
+        /// The node.
+        node: String,
+        /// The account.
+        username: String,
+    },
     /// A private key or known_hosts file cannot be used.
     #[error("{path}: {reason}")]
     KeyFile {
@@ -214,6 +225,9 @@ impl TransportError {
             }
             Self::ProcessRefused { .. } => {
                 Some("check MaxSessions and ForceCommand in the node's sshd_config".to_owned())
+            }
+            Self::NoAccount { .. } => {
+                Some("make the account in the phase `bootstrap`, or log in as root".to_owned())
             }
             Self::KeyFile { .. } | Self::Lost { .. } => None,
         }
