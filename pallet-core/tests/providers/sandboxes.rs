@@ -137,7 +137,8 @@ async fn what_it_had_on_disk_is_there_after_a_stop() {
     run(service, &node, "echo kept >/etc/motd; echo x >/run/gone; useradd --create-home deploy")
         .await;
     // A process that is asked to end gets the time to do so.
-    let daemon = "(setsid bash -c 'trap \"echo ended >/var/daemon; exit\" TERM; while :; do sleep 0.1; done' &) >/dev/null 2>&1";
+    let daemon = "(setsid bash -c 'trap \"echo ended >/var/daemon; exit\" TERM; touch /run/listens
+        while :; do sleep 0.1; done' &) >/dev/null 2>&1; until [ -e /run/listens ]; do sleep 0.01; done";
     run(service, &node, daemon).await;
     service.stop(&node).await.unwrap();
     assert_eq!(service.nodes().await.unwrap()[0].state, NodeState::Stopped);
