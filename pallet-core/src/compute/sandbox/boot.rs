@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Stdio};
@@ -65,9 +66,10 @@ pub(super) fn make_disk(place: &Place, record: &Record, size: u64) -> Result<(),
 /// Writes what tells a sandbox from its siblings.
 fn write_identity(
     place: &Place,
-    name: &str,
-    address: Option<std::net::Ipv4Addr>,
+    record: &Record,
+    address: Option<Ipv4Addr>,
 ) -> io::Result<()> {
+    let name = &record.name;
     let upper = place.disk().join("upper0");
     if upper.join("etc/machine-id").exists() {
         return Ok(());
@@ -77,9 +79,16 @@ fn write_identity(
     let hosts =
         format!("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own} {name}\n");
     let id = fs::read_to_string("/proc/sys/kernel/random/uuid")?.replace('-', "");
-    for (path, content) in
-        [("/etc/hostname", format!("{name}\n")), ("/etc/hosts", hosts), ("/etc/machine-id", id)]
-    {
+    let mut files = vec![
+        ("/etc/hostname", format!("{name}\n")),
+        ("/etc/hosts", hosts),
+        ("/etc/machine-id", id),
+    ];
+    if record.network == Network::Host {
+        // What it is a link to is not there in a sandbox.
+        files.push(("/etc/resolv.conf", fs::read_to_string("/etc/resolv.conf").unwrap_or_default()));
+    }
+    for (path, content) in files {
         let file = below(&upper, Path::new(path));
         fs::write(&file, content)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
@@ -130,7 +139,7 @@ pub(super) fn boot(
     let subnet = subnet.filter(|_| record.network == Network::Private);
     let address = subnet.map(|subnet| subnet.address(record.number));
     let context = |error: io::Error| failed(place.folder.display(), &error);
-    write_identity(place, &record.name, address).map_err(context)?;
+    write_identity(place, record, address).map_err(context)?;
     fs::write(place.fstab(), fstab(&place.disk().join("root"), owns_network)).map_err(context)?;
 
     let mut conversation = Conversation::start(scope, place, record, address, subnet)?;
@@ -160,7 +169,7 @@ impl Conversation {
         scope: &Scope,
         place: &Place,
         record: &Record,
-        address: Option<std::net::Ipv4Addr>,
+        address: Option<Ipv4Addr>,
         subnet: Option<Subnet>,
     ) -> Result<Self, ComputeError> {
         let log = place.log();
