@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pallet_core::compute::NodeState;
 use pallet_core::compute::sandbox::SandboxConfig;
 use pallet_core::login::Login;
-use pallet_core::transport::TransportError;
+use pallet_core::transport::{Output, TransportError};
 use serde_json::json;
 
 use crate::support::{Project, create, destroy_all, here, request, run, run_as, traces};
@@ -184,10 +184,12 @@ async fn accounts_log_in_as_over_ssh() {
 
     // A program is lost with its sandbox.
     let attached = service.attach(&node, &Login::new("root")).await.unwrap().unwrap();
-    let mut process = attached.transport.exec("sleep 1000").await.unwrap();
+    let mut process = attached.transport.exec("echo started; sleep 1000").await.unwrap();
+    let started = process.output.recv().await.unwrap();
+    assert!(matches!(started, Output::Stdout(_)), "{started:?}");
     service.destroy(&node).await.unwrap();
     let end = process.output.recv().await.unwrap();
-    assert!(matches!(end, pallet_core::transport::Output::Exit(137)), "{end:?}");
+    assert!(matches!(end, Output::Exit(137)), "{end:?}");
     let error = attached.transport.exec("true").await.err().unwrap();
     assert!(matches!(error, TransportError::Lost { .. }), "{error}");
     project.is_clean();

@@ -64,11 +64,7 @@ pub(super) fn make_disk(place: &Place, record: &Record, size: u64) -> Result<(),
 }
 
 /// Writes what tells a sandbox from its siblings.
-fn write_identity(
-    place: &Place,
-    record: &Record,
-    address: Option<Ipv4Addr>,
-) -> io::Result<()> {
+fn write_identity(place: &Place, record: &Record, address: Option<Ipv4Addr>) -> io::Result<()> {
     let name = &record.name;
     let upper = place.disk().join("upper0");
     if upper.join("etc/machine-id").exists() {
@@ -86,7 +82,8 @@ fn write_identity(
     ];
     if record.network == Network::Host {
         // What it is a link to is not there in a sandbox.
-        files.push(("/etc/resolv.conf", fs::read_to_string("/etc/resolv.conf").unwrap_or_default()));
+        files
+            .push(("/etc/resolv.conf", fs::read_to_string("/etc/resolv.conf").unwrap_or_default()));
     }
     for (path, content) in files {
         let file = below(&upper, Path::new(path));

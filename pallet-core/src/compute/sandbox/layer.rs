@@ -51,10 +51,7 @@ impl Recipe {
             group: read("/etc/group"),
             gshadow: read("/etc/gshadow"),
         };
-        Ok(Self {
-            masks,
-            accounts: accounts.without_people(),
-        })
+        Ok(Self { masks, accounts: accounts.without_people() })
     }
 
     /// The name of the layer's folder: another recipe has another one.
