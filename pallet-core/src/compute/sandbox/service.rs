@@ -313,6 +313,10 @@ impl ComputeService for SandboxService {
         &self.0.name
     }
 
+    fn identity(&self) -> String {
+        self.0.scope.tag().to_owned()
+    }
+
     async fn nodes(&self) -> Result<Vec<Node>, ComputeError> {
         self.blocking(Inner::nodes).await
     }
