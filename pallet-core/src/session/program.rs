@@ -52,6 +52,7 @@ impl Program {
             fragment.payloads().iter().for_each(|bytes| program.payload.extend_from_slice(bytes));
             used.extend(fragment.uploads().iter().map(Upload::sha256));
         }
+        program.code.push_str("pallet_flush\n");
         for name in used {
             program.code.push_str(&format!("rm -f -- \"$pallet_uploads/{name}\"\n"));
         }

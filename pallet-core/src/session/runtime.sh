@@ -21,8 +21,11 @@ case :$PATH: in *:/usr/sbin:*) ;; *) PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 export PATH
 printf 'pallet-ready\n'
 IFS= read -r pallet_token <&3 || exit 0
+pallet_said=
 
-pallet_mark() { printf '\n%s %s\n' "$pallet_token" "$*"; }
+pallet_mark() { printf '%s\n%s %s\n' "$pallet_said" "$pallet_token" "$*"; pallet_said=; }
+# Says what waits to be said.
+pallet_flush() { printf '%s' "$pallet_said"; pallet_said=; }
 pallet_payload() { head -c "$1" <&4; }
 pallet_uploaded() { cat -- "$pallet_uploads/$1"; }
 # SECTION WORD ID: an action begins, unless there is something to read: then whoever sent the
@@ -41,8 +44,10 @@ pallet_end() {
   local word=done
   [ "$2" -eq 0 ] || word=failed
   [ -z "$pallet_log" ] || printf '%s %s\n' "$word" "$3" >&9
-  pallet_mark end "$1" "$2"
-  [ "$2" -eq 0 ] || exit 0
+  # The end of one action and the beginning of the next go in one write: each is a packet, for
+  # which both sides wake up.
+  pallet_said=$'\n'"$pallet_token end $1 $2"$'\n'
+  [ "$2" -eq 0 ] || { pallet_flush; exit 0; }
 }
 pallet_stage() {
   local file
