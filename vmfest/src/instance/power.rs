@@ -11,6 +11,7 @@ use crate::error::{Doing, Error};
 use crate::fault;
 use crate::lock::MachineLock;
 use crate::models::SessionType;
+use crate::networks;
 use crate::tag;
 use crate::versions;
 use crate::wait::{PATIENCE, poll};
@@ -64,7 +65,12 @@ impl Instance {
         let launched = launched.await;
         // The session has served its purpose whether or not the VM came up.
         let released = session.give_back().await;
-        launched.doing(doing)?;
+        if let Err(error) = launched {
+            let missing = networks::missing(self.name(), &error);
+            return Err(
+                missing.unwrap_or_else(|| Error::VirtualBox { doing: doing(), source: error })
+            );
+        }
         released.doing(doing)
     }
 

@@ -69,6 +69,24 @@ async fn connect(manager: &Manager, vm: &str, adapter: &mut Adapter) -> Result<(
     }
 }
 
+/// What is missing if VirtualBox cannot start a VM for want of its network; nothing if it is
+/// something else.
+pub(crate) fn missing(vm: &str, error: &vbox_soap::Error) -> Option<Error> {
+    let text = error.to_string();
+    let remedy = if text.contains("Nonexistent host networking interface") {
+        "VBoxManage list hostonlyifs and bridgedifs show which there are; `VBoxManage hostonlyif \
+         create` makes one"
+    } else if text.contains("Failed to attach the network LUN") || text.contains("VERR_INTNET_") {
+        "bridged, host-only and internal networks need VirtualBox's kernel modules (`sudo modprobe -a \
+         vboxnetflt vboxnetadp`; after an update of the kernel, `sudo /sbin/vboxconfig`), which do not \
+         work in containers; the network type nat needs none"
+    } else {
+        return None;
+    };
+    let problem = format!("{text}. {remedy}");
+    Some(Error::Network { name: vm.to_owned(), network: "its network".to_owned(), problem })
+}
+
 async fn host(manager: &Manager) -> Result<IHost, Error> {
     manager.vbox().get_host().await.doing(|| "ask for the host's networks".to_owned())
 }

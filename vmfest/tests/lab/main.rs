@@ -10,6 +10,7 @@ mod destroy;
 mod hardware;
 mod images;
 mod many;
+mod networks;
 mod operations;
 mod restart;
 #[cfg(feature = "pallet")]
