@@ -282,6 +282,10 @@ pub enum Error {
     #[error("{0}")]
     GuestSilent(Box<Silence>),
 
+    /// An image cannot be imported, cloned or removed.
+    #[error(transparent)]
+    Image(#[from] crate::images::ImageError),
+
     /// A file or folder could not be worked with.
     #[error("cannot {doing} {}: {source}", .path.display())]
     Io {
@@ -302,6 +306,9 @@ impl Error {
     /// Whether what was asked for was wrong, as opposed to something failing.
     #[must_use]
     pub fn is_input(&self) -> bool {
+        if let Self::Image(error) = self {
+            return error.is_input();
+        }
         matches!(
             self,
             Self::Meta { .. }

@@ -54,6 +54,7 @@
 //!   that crate nor an SSH client is built.
 
 pub mod edn;
+pub mod images;
 pub mod models;
 #[cfg(feature = "pallet")]
 pub mod pallet;

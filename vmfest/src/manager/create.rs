@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use vbox_soap::api::{IMachine, IMedium, MediumType};
+use vbox_soap::api::{IMachine, IMedium};
 
 use super::destroy::Disks;
-use super::holder::holder_name;
+use super::holder::{holder_name, shared_type};
 use super::unfinished::NameClaim;
 use super::{Machine, Manager, network, settings};
 use crate::console;
@@ -16,7 +16,7 @@ use crate::error::{Doing, Error};
 use crate::instance::Instance;
 use crate::location::check_name;
 use crate::lock::MachineLock;
-use crate::models::{HardwareModel, ImageModel, NatRule};
+use crate::models::{AttachMode, HardwareModel, ImageModel, NatRule};
 use crate::networks;
 use crate::ports::{self, PortClaim};
 use crate::tag::{self, MachineId, Role};
@@ -74,7 +74,7 @@ impl Manager {
     ) -> Result<Machine, Error> {
         let (sender, receiver) = oneshot::channel();
         let manager = self.clone();
-        let unfinished = Arc::clone(&self.inner.unfinished).read_owned().await;
+        let unfinished = self.unfinished().await;
         tokio::spawn(async move {
             let _unfinished = unfinished;
             let result = work.await;
@@ -100,7 +100,8 @@ impl Manager {
 
     async fn create_claimed(&self, plan: &Plan, claim: &mut NameClaim) -> Result<Machine, Error> {
         let name = &plan.name;
-        let image = self.held(&plan.image.path).await?;
+        let mode = plan.image.attach.unwrap_or_default();
+        let image = self.held(&plan.image.path, mode).await?;
         let traces = Traces::begin(self, name, claim)?;
         let made = self.make(plan, &image, &traces).await;
         match made {
@@ -135,15 +136,15 @@ impl Manager {
 
     /// The image as a medium that instances can share. Of an image that was used before, two calls
     /// confirm that it still is one.
-    async fn held(&self, image: &Path) -> Result<IMedium, Error> {
+    async fn held(&self, image: &Path, mode: AttachMode) -> Result<IMedium, Error> {
         let known = self.held_media().get(image).cloned();
         if let Some(held) = known
             && image.is_file()
-            && self.is_still_held(&held).await
+            && self.is_still_held(&held, mode).await
         {
             return Ok(held.medium);
         }
-        let medium = self.hold(image).await?;
+        let medium = self.hold(image, mode).await?;
         let id = medium.get_id().await.doing(|| "read an image's id".to_owned())?;
         let held = HeldImage { medium: medium.clone(), holder: holder_name(&id) };
         self.held_media().insert(image.to_owned(), held);
@@ -151,9 +152,9 @@ impl Manager {
     }
 
     /// Whatever the answer is if not this one: it is looked at thoroughly then.
-    async fn is_still_held(&self, held: &HeldImage) -> bool {
+    async fn is_still_held(&self, held: &HeldImage, mode: AttachMode) -> bool {
         let kind = held.medium.get_type().unexplained().await;
-        kind.is_ok_and(|kind| kind == MediumType::MultiAttach)
+        kind.is_ok_and(|kind| kind == shared_type(mode))
             && self.vbox().find_machine(&held.holder).unexplained().await.is_ok()
     }
 
@@ -250,7 +251,7 @@ pub(super) struct HeldImage {
 /// An instance that shall be.
 pub(super) struct Plan {
     pub(super) name: String,
-    image: ImageModel,
+    pub(super) image: ImageModel,
     pub(super) hardware: HardwareModel,
     extra_data: Vec<(String, String)>,
 }

@@ -257,7 +257,10 @@ impl Manager {
             let made_for_it =
                 own_disks.contains(&location) || medium.get_parent().await.doing(doing)?.is_some();
             let is_image = images.contains(&same_file(&location))
-                || medium.get_type().await.doing(doing)? == MediumType::MultiAttach;
+                || matches!(
+                    medium.get_type().await.doing(doing)?,
+                    MediumType::MultiAttach | MediumType::Immutable
+                );
             let in_use = !medium.get_machine_ids().await.doing(doing)?.is_empty();
             if made_for_it && !is_image && !in_use {
                 own.push(medium);

@@ -2,18 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use vbox_soap::api::{self, AccessMode, IMachine, IMedium, MediumVariant};
+use vbox_soap::api::{self, AccessMode, IMachine, IMedium, MediumType, MediumVariant};
 
 use super::create::Plan;
+use super::leftovers::same_file;
 use super::{Manager, words};
 use crate::error::{Doing, Error};
 use crate::fault;
-use crate::models::{Attachment, Device, DeviceType, DiskFormat};
+use crate::images::Watch;
+use crate::models::{AttachMode, Attachment, Device, DeviceType, DiskFormat};
 use crate::paths;
 use crate::tag;
 use crate::versions;
 use crate::wait::PATIENCE;
 
+/// An instance's own copy of its image, in the instance's folder.
+const BOOT_DISK: &str = "disk-boot.vdi";
 const MEBIBYTE: i64 = 1024 * 1024;
 
 impl Manager {
@@ -30,12 +34,25 @@ impl Manager {
     ) -> Result<(), Error> {
         let name = &plan.name;
         let doing = || format!("attach the disks of the VM {name}");
+        let mut own_disks = Vec::new();
         if let Some((controller, port, slot)) = plan.mount_point() {
-            let disk = api::DeviceType::HardDisk;
-            machine.attach_device(controller, port, slot, disk, Some(image)).await.doing(doing)?;
+            let copy = match plan.image.attach.unwrap_or_default() {
+                AttachMode::Clone => Some(self.copy(machine, image, folder, &mut own_disks).await?),
+                AttachMode::MultiAttach | AttachMode::Immutable => None,
+            };
+            let boot = copy.as_ref().unwrap_or(image);
+            let disk = || api::DeviceType::HardDisk;
+            let attached = machine.attach_device(controller, port, slot, disk(), Some(boot)).await;
+            match attached {
+                // Its file was away when VirtualBox looked the last time, and is back.
+                Err(_) if self.look_again(boot).await.doing(doing)? => {
+                    let again = machine.attach_device(controller, port, slot, disk(), Some(boot));
+                    again.await.doing(doing)?;
+                }
+                attached => attached.doing(doing)?,
+            }
             machine.save_settings().await.doing(doing)?;
         }
-        let mut own_disks = Vec::new();
         for controller in plan.hardware.storage.iter().flatten() {
             for (position, device) in (0..).zip(&controller.devices) {
                 let Some(device) = device else { continue };
@@ -64,10 +81,46 @@ impl Manager {
         Ok(())
     }
 
+    /// A full copy of the image, which is the instance's own.
+    async fn copy(
+        &self,
+        machine: &IMachine,
+        image: &IMedium,
+        folder: &Path,
+        own_disks: &mut Vec<String>,
+    ) -> Result<IMedium, Error> {
+        let doing = || "copy the image".to_owned();
+        let file = folder.join(BOOT_DISK);
+        own_disks.push(file.to_string_lossy().into_owned());
+        // Before it is made: then nothing of it is left over, whenever this is interrupted.
+        note_own_disks(machine, own_disks).await.doing(doing)?;
+        let (watch, _wanted) = Watch::new(None);
+        let copy = self.copy_medium(image, &file, &watch).await?;
+        let kind = copy.get_type().await.doing(doing)?;
+        let parent = copy.get_parent().await.doing(doing)?;
+        if kind == MediumType::Normal && parent.is_none() {
+            return Ok(copy);
+        }
+        Err(Error::ModelNotShareable {
+            path: PathBuf::from(image.get_location().await.doing(doing)?),
+            problem: format!(
+                "VirtualBox made no copy of it that stands alone, but a disk of type {kind}"
+            ),
+        })
+    }
+
     async fn open(&self, device: &Device) -> Result<Option<IMedium>, Error> {
         let Some(location) = &device.location else { return Ok(None) };
-        if device.attachment_type == Some(Attachment::MultiAttach) {
-            return self.hold(&self.medium_file(location).await?).await.map(Some);
+        if device.device_type == DeviceType::HardDisk {
+            let file = self.medium_file(location).await?;
+            let shared = match device.attachment_type {
+                Some(Attachment::MultiAttach) => Some(AttachMode::MultiAttach),
+                // An image model is never anybody's to write to, whatever is asked for.
+                _ => self.mode_of_image(&file)?,
+            };
+            if let Some(mode) = shared {
+                return self.hold(&file, mode).await.map(Some);
+            }
         }
         let mode = match device.device_type {
             DeviceType::HardDisk | DeviceType::Floppy => AccessMode::ReadWrite,
@@ -77,6 +130,13 @@ impl Manager {
         let kind = words::device_type(device.device_type);
         let medium = self.vbox().open_medium(&path, kind, mode, false).await;
         medium.map(Some).doing(|| format!("open {path}"))
+    }
+
+    /// How an image model's file is to be used; nothing for other files.
+    fn mode_of_image(&self, file: &Path) -> Result<Option<AttachMode>, Error> {
+        let (models, file) = (self.models()?, same_file(file));
+        let image = models.images().values().find(|image| same_file(&image.path) == file);
+        Ok(image.map(|image| image.attach.unwrap_or_default()))
     }
 
     /// Deletes disks that were made for a machine and that it has no more, or never got.

@@ -7,11 +7,13 @@ mod connect;
 mod create;
 mod destroy;
 mod holder;
+mod image_medium;
 mod leftovers;
 mod locking;
 mod machine;
 mod media;
 mod network;
+mod release;
 pub(crate) mod settings;
 mod snapshots;
 mod unfinished;
@@ -36,9 +38,10 @@ use crate::networks;
 pub(crate) use clients::LockingSession;
 pub use clone::CloneKind;
 pub(crate) use destroy::Disks;
-pub use holder::ImageFile;
+pub(crate) use holder::shared_type;
 pub(crate) use machine::Machine;
 pub(crate) use network::{SSH_PORT, add_rule};
+pub use release::ImageFile;
 pub(crate) use snapshots::{TreeSnapshot, snapshots};
 pub(crate) use unfinished::NameClaim;
 
@@ -155,6 +158,11 @@ impl Manager {
 
     pub(crate) fn vbox(&self) -> &IVirtualBox {
         self.inner.session.virtual_box()
+    }
+
+    /// Makes [`Manager::close`] wait for as long as the guard is kept.
+    pub(crate) async fn unfinished(&self) -> tokio::sync::OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.inner.unfinished).read_owned().await
     }
 
     /// Waits for one of the few turns to create or start.

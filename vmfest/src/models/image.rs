@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::attach::AttachMode;
 use super::hardware::HardwareModel;
 use super::network::{NatRule, NetworkType};
 use super::secret::Secret;
@@ -84,6 +85,12 @@ pub struct ImageModel {
     /// How instances are shown when they start.
     #[serde(default)]
     pub session_type: Option<SessionType>,
+    /// How instances use the image; `:multi-attach` if nothing is said.
+    #[serde(default)]
+    pub attach: Option<AttachMode>,
+    /// SHA-256 of the image file, as it was when it became a model.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 impl ImageModel {
@@ -113,6 +120,8 @@ impl ImageModel {
             boot_mount_point: None,
             hardware: None,
             session_type: None,
+            attach: None,
+            sha256: None,
         }
     }
 

@@ -61,6 +61,7 @@ macro_rules! overlay {
     };
 }
 
+mod attach;
 mod check;
 mod hardware;
 mod image;
@@ -74,6 +75,7 @@ mod shared_folder;
 mod slots;
 mod storage;
 
+pub use attach::AttachMode;
 pub use check::Invalid;
 pub(crate) use check::Limits;
 pub use hardware::{HardwareModel, built_in};

@@ -4,11 +4,15 @@
 // In a test, a failed expectation is what a panic is for; helpers count as library code to clippy.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod attach;
 mod boot;
+mod clone;
 mod create;
 mod destroy;
+mod disks;
 mod hardware;
 mod images;
+mod import;
 mod many;
 mod networks;
 mod operations;
