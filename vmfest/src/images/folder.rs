@@ -110,6 +110,10 @@ impl Workshop {
     /// Takes the folder away if nothing is left in it that a later import could use.
     pub(super) fn close(self, keep_download: bool) -> Result<(), Error> {
         let mut doomed = self.leftovers();
+        let is_empty = std::fs::metadata(self.download()).is_ok_and(|part| part.len() == 0);
+        if is_empty {
+            doomed.push(self.download());
+        }
         if !keep_download {
             doomed.extend([self.download(), self.origin(), self.ready()]);
         }

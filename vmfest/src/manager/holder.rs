@@ -134,6 +134,7 @@ impl Manager {
             return Err(error);
         }
         tracing::info!(image = %image.display(), "the image is held and can be shared");
+        self.revive_instances().await;
         Ok(medium)
     }
 

@@ -158,7 +158,7 @@ fn id_in_settings(folder: &Path, name: &str) -> Option<String> {
 }
 
 const LOGS: &str = "Logs";
-const SNAPSHOTS: &str = "Snapshots";
+pub(super) const SNAPSHOTS: &str = "Snapshots";
 
 /// The file behind symbolic links, as far as it can be found out.
 pub(super) fn same_file(path: &Path) -> PathBuf {

@@ -14,6 +14,7 @@ mod machine;
 mod media;
 mod network;
 mod release;
+mod revive;
 pub(crate) mod settings;
 mod snapshots;
 mod unfinished;

@@ -10,12 +10,16 @@ mod clone;
 mod create;
 mod destroy;
 mod disks;
+mod download;
 mod hardware;
 mod images;
 mod import;
 mod many;
 mod networks;
 mod operations;
+mod private;
+mod processes;
+mod registry;
 mod restart;
 #[cfg(feature = "pallet")]
 mod service;

@@ -2,79 +2,19 @@
 //!
 //! This needs a VirtualBox that no other test uses, which is started here beside the lab's.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use vmfest::{Error, ImageFile, Location, Manager, Server, State};
-use xtask::lab::Vbox;
+use vmfest::{Error, ImageFile, State};
 
-use crate::support::{Stage, digest, text, tiny};
-
-/// A VirtualBox with settings and web service of its own.
-struct Private<'a> {
-    vbox: &'a Vbox,
-    folder: PathBuf,
-    port: u16,
-}
-
-const PROGRAMS: &str = "/usr/lib/virtualbox";
-
-impl Private<'_> {
-    fn mark(&self) -> String {
-        format!("vmfest-test-{}", self.port)
-    }
-
-    fn start(&self) {
-        let home = text(&self.folder.join("home"));
-        let log = text(&self.folder.join("vboxwebsrv.log"));
-        let (mark, port) = (self.mark(), self.port);
-        let script = format!(
-            "export VBOX_USER_HOME={home} VBOX_IPC_SOCKETID={mark}\n\
-             {PROGRAMS}/VBoxManage setproperty websrvauthlibrary null >/dev/null 2>&1 </dev/null\n\
-             setsid {PROGRAMS}/vboxwebsrv -H 127.0.0.1 -p {port} -t 0 >{log} 2>&1 </dev/null &"
-        );
-        self.vbox.run(&["sh", "-c", &script]).expect("starts");
-    }
-
-    /// Ends all processes of this VirtualBox, and no other's.
-    fn stop(&self) {
-        let mark = self.mark();
-        let script = format!(
-            "for signal in TERM KILL; do\n\
-               pids=$(grep -lzs '^VBOX_IPC_SOCKETID={mark}$' /proc/[0-9]*/environ | cut -d/ -f3)\n\
-               [ -z \"$pids\" ] || kill -$signal $pids || :\n\
-               sleep 0.5\n\
-             done"
-        );
-        self.vbox.run(&["sh", "-c", &script]).expect("ends");
-    }
-
-    async fn connect(&self) -> Manager {
-        let url = format!("http://127.0.0.1:{}", self.port);
-        for _ in 0..200 {
-            let location = Location::new(self.folder.join("models"), self.folder.join("nodes"));
-            match Manager::connect(&Server::new(&url), location).await {
-                Ok(manager) => return manager,
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-        panic!("the private VirtualBox does not answer");
-    }
-}
-
-impl Drop for Private<'_> {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
+use crate::private::Private;
+use crate::support::{Stage, digest, tiny};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn virtualbox_starts_again() {
     let stage = Stage::new("restart").await;
     let image = stage.image("model.vdi").await;
     let before = digest(&image.path);
-    let port = free_port();
-    let private = Private { vbox: stage.vbox(), folder: stage.folder.clone(), port };
+    let private = Private::new(&stage);
     private.start();
     let manager = private.connect().await;
     let [a, b, c] = ["a", "b", "c"].map(|suffix| stage.name(suffix));
@@ -123,9 +63,4 @@ fn folders(parent: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(parent).expect("reads").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| !name.starts_with('.')).collect()
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
