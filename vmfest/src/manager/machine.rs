@@ -70,9 +70,10 @@ impl Manager {
         if found.is_some() {
             return Ok(found);
         }
-        // An inaccessible machine cannot be found by its name.
+        // An inaccessible machine cannot be found by its name. Asking whether it is still so makes
+        // VirtualBox read it again, so it may be accessible by now.
         let all = self.own_machines(role).await?;
-        Ok(all.into_iter().find(|m| !m.accessible && (m.name == name_or_id || m.id == name_or_id)))
+        Ok(all.into_iter().find(|m| m.name == name_or_id || m.id == name_or_id))
     }
 
     /// Whether VirtualBox has any machine of this name, ours or not.
