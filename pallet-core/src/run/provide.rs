@@ -17,23 +17,40 @@ impl Fleet {
     /// Starts and creates what is missing; returns every node that can be worked on. Once the run
     /// is stopped nothing more is started or created.
     pub(super) async fn provide(&self, preview: &Preview, report: &mut Report) -> Crew {
-        let mut members = self.start(preview, report).await;
-        let before = members.len();
-        members.extend(self.create(preview, report).await);
-        let created: BTreeSet<String> =
-            members.iter().skip(before).map(|member| member.node.name.clone()).collect();
+        let (started, created) = tokio::join!(self.start(preview), self.create(preview));
+        let mut members = Vec::new();
+        for (name, started) in started {
+            match started {
+                Ok(member) => {
+                    report.started.push(name);
+                    members.push(member);
+                }
+                Err(error) => self.fail(report, "start", &name, error),
+            }
+        }
+        for (name, created) in created {
+            match created {
+                Ok(member) => {
+                    report.created.push(name);
+                    members.push(member);
+                }
+                Err(error) => self.fail(report, "create", &name, error),
+            }
+        }
         for change in &preview.changes {
             let keep = change.delta.keep.iter();
             members.extend(keep.map(|node| member(preview, change, node.clone())));
         }
         let members = self.ready(members).await;
-        if !self.options.keep_failed {
+        // After an interruption the next run goes on with nodes that were not waited for.
+        if !self.options.keep_failed && self.control.stopped().is_none() {
+            let created: BTreeSet<String> = report.created.iter().cloned().collect();
             self.undo_unanswered(&members, &created, report).await;
         }
         Crew::new(members, preview.others.clone())
     }
 
-    async fn start(&self, preview: &Preview, report: &mut Report) -> Vec<Member> {
+    async fn start(&self, preview: &Preview) -> Vec<(String, Result<Member, ComputeError>)> {
         let mut to_start = Vec::new();
         for change in &preview.changes {
             let start = change.delta.start.iter();
@@ -44,25 +61,16 @@ impl Fleet {
                 if fleet.control.stopped().is_some() {
                     return None;
                 }
-                fleet.events.send(Event::Starting { node: member.node.name.clone() });
+                let name = member.node.name.clone();
+                fleet.events.send(Event::Starting { node: name.clone() });
                 let started = member.service.start(&member.node).await;
-                Some((member, started))
+                Some((name, started.map(|()| member)))
             })
             .await;
-        let mut members = Vec::new();
-        for (member, started) in results.into_iter().flatten() {
-            match started {
-                Ok(()) => {
-                    report.started.push(member.node.name.clone());
-                    members.push(member);
-                }
-                Err(error) => self.fail(report, "start", &member.node.name, error),
-            }
-        }
-        members
+        results.into_iter().flatten().collect()
     }
 
-    async fn create(&self, preview: &Preview, report: &mut Report) -> Vec<Member> {
+    async fn create(&self, preview: &Preview) -> Vec<(String, Result<Member, ComputeError>)> {
         let mut batches: BTreeMap<String, Batch> = BTreeMap::new();
         for change in &preview.changes {
             let names = change.delta.create.iter();
@@ -78,7 +86,7 @@ impl Fleet {
         let created = self
             .each(batches.into_values().collect(), |batch: Batch, fleet| async move {
                 if fleet.control.stopped().is_some() {
-                    return None;
+                    return Vec::new();
                 }
                 for (name, _) in &batch.nodes {
                     fleet.events.send(Event::Creating { node: name.clone() });
@@ -88,28 +96,20 @@ impl Fleet {
                     group: group.name.to_string(),
                     spec: group.node.clone(),
                 });
-                let results = batch.service.create(wanted.collect()).await;
-                Some((batch, results))
+                let mut results = batch.service.create(wanted.collect()).await.into_iter();
+                let mut members = Vec::new();
+                for (name, group) in batch.nodes {
+                    let created = results.next().unwrap_or_else(|| {
+                        Err(ComputeError::failed("the service has not said what became of it"))
+                    });
+                    let role = Arc::new(Membership::of(&group));
+                    let service = batch.service.clone();
+                    members.push((name, created.map(|node| Member::new(node, role, service))));
+                }
+                members
             })
             .await;
-        let mut members = Vec::new();
-        for (batch, results) in created.into_iter().flatten() {
-            let mut results = results.into_iter();
-            for (name, group) in batch.nodes {
-                let result = results.next().unwrap_or_else(|| {
-                    Err(ComputeError::failed("the service has not said what became of it"))
-                });
-                match result {
-                    Ok(node) => {
-                        report.created.push(name);
-                        let role = Arc::new(Membership::of(&group));
-                        members.push(Member::new(node, role, batch.service.clone()));
-                    }
-                    Err(error) => self.fail(report, "create", &name, error),
-                }
-            }
-        }
-        members
+        created.into_iter().flatten().collect()
     }
 
     /// Destroys nodes of this run that never answered: a create that fails leaves nothing behind.

@@ -65,34 +65,6 @@ pub struct ImageSpec {
     pub session_type: Option<String>,
 }
 
-/// What is known of an image, for [`ImageSpec::mismatch`]. `None`: not known, which fits nothing
-/// that is asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ImageTraits<'a> {
-    /// Operating system family.
-    pub os_family: Option<&'a str>,
-    /// Operating system version.
-    pub os_version: Option<&'a str>,
-    /// 64-bit or not.
-    pub os_64_bit: Option<bool>,
-    /// The operating system's name.
-    pub os_name: Option<&'a str>,
-    /// The operating system's description.
-    pub os_description: Option<&'a str>,
-    /// Architecture.
-    pub os_arch: Option<&'a str>,
-    /// The model's name.
-    pub image_id: Option<&'a str>,
-    /// The image's name for people.
-    pub image_name: Option<&'a str>,
-    /// The image's own version.
-    pub image_version: Option<&'a str>,
-    /// The image's description.
-    pub image_description: Option<&'a str>,
-    /// The hypervisor's name.
-    pub hypervisor: Option<&'a str>,
-}
-
 impl ImageSpec {
     /// The model called `id`.
     pub fn id(id: impl Into<String>) -> Self {
@@ -107,37 +79,6 @@ impl ImageSpec {
     /// An explicit model.
     pub fn model(keys: Map<String, Value>) -> Self {
         Self { image_model: Some(keys), ..Self::default() }
-    }
-
-    /// The first key that an image does not fit, in the words of documents. Neither the id nor an
-    /// explicit model is looked at.
-    pub fn mismatch(&self, image: &ImageTraits<'_>) -> Option<&'static str> {
-        let differs = |asked: &Option<String>, is: Option<&str>| {
-            asked.as_deref().is_some_and(|asked| is != Some(asked))
-        };
-        let fails = |asked: &Option<TextPattern>, is: Option<&str>| {
-            asked.as_ref().is_some_and(|asked| !is.is_some_and(|is| asked.fits(is)))
-        };
-        let is_64_bit_otherwise = self.os_64_bit.is_some() && self.os_64_bit != image.os_64_bit;
-        [
-            (differs(&self.os_family, image.os_family), "os-family"),
-            (differs(&self.os_version, image.os_version), "os-version"),
-            (is_64_bit_otherwise, "os-64-bit"),
-            (fails(&self.os_version_matches, image.os_version), "os-version-matches"),
-            (fails(&self.os_name_matches, image.os_name), "os-name-matches"),
-            (fails(&self.os_description_matches, image.os_description), "os-description-matches"),
-            (fails(&self.os_arch_matches, image.os_arch), "os-arch-matches"),
-            (fails(&self.image_version_matches, image.image_version), "image-version-matches"),
-            (fails(&self.image_id_matches, image.image_id), "image-id-matches"),
-            (fails(&self.image_name_matches, image.image_name), "image-name-matches"),
-            (
-                fails(&self.image_description_matches, image.image_description),
-                "image-description-matches",
-            ),
-            (fails(&self.hypervisor_matches, image.hypervisor), "hypervisor-matches"),
-        ]
-        .into_iter()
-        .find_map(|(is_mismatch, key)| is_mismatch.then_some(key))
     }
 
     pub(super) fn overlaid_with(self, over: ImageSpec) -> Self {
@@ -221,35 +162,5 @@ impl PartialEq for TextPattern {
 impl fmt::Display for TextPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_is_asked_for_has_to_be_known_and_to_fit() {
-        let precise = ImageTraits {
-            os_family: Some("ubuntu"),
-            os_version: Some("12.04"),
-            os_64_bit: Some(true),
-            image_name: Some("precise-server"),
-            ..ImageTraits::default()
-        };
-        for (asked, expected) in [
-            (json!({}), None),
-            (json!({ "os-family": "ubuntu", "os-64-bit": true }), None),
-            (json!({ "os-version-matches": "12.*", "image-name-matches": ".*server" }), None),
-            (json!({ "os-version-matches": "2.04" }), Some("os-version-matches")),
-            (json!({ "os-version": "12" }), Some("os-version")),
-            (json!({ "os-64-bit": false }), Some("os-64-bit")),
-            (json!({ "hypervisor-matches": ".*" }), Some("hypervisor-matches")),
-        ] {
-            let spec: ImageSpec = serde_json::from_value(asked.clone()).unwrap();
-            assert_eq!(spec.mismatch(&precise), expected, "{asked}");
-        }
     }
 }

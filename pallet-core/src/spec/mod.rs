@@ -16,7 +16,7 @@ mod server;
 pub use cluster::ClusterSpec;
 pub use filter::{NodeFilter, Predicate};
 pub use group::{GroupName, GroupSpec};
-pub use image::{ImageSpec, ImageTraits, TextPattern};
+pub use image::{ImageSpec, TextPattern};
 pub use name_pattern::NamePattern;
 pub use node::{HardwareSpec, NodeSpec, Preference};
 pub(crate) use order::{Cycle, Wishes, merge_orders, order};

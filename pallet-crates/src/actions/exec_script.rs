@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CLOSE_THE_REST;
-use crate::probes::{Guard, Stat};
+use crate::probes::{Guard, Question, Stat};
 use crate::values::RemotePath;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 
@@ -21,7 +21,8 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 ///
 /// After a script anything may be different, so everything that follows is looked at again; say
 /// with `affects` what it can change, and only that is. To show what a run would do, `unless` and
-/// `only-if` are tried only if `read-only-guards` says that they change nothing.
+/// `only-if` are tried only if `read-only-guards` says that they change nothing. Where they look at
+/// one place alone, `guards-read` spares trying them again after every change elsewhere.
 ///
 /// ```
 /// use pallet_crates::ExecScript;
@@ -52,6 +53,10 @@ pub struct ExecScript {
     /// shown. Default: false.
     #[serde(default)]
     read_only_guards: bool,
+    /// The directory or file that `unless` and `only-if` look at, if they look at nothing else:
+    /// then what earlier steps do elsewhere does not matter to them. Default: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guards_read: Option<RemotePath>,
     /// All directories and files that the script may change. Default: anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     affects: Option<Vec<RemotePath>>,
@@ -81,6 +86,7 @@ impl ExecScript {
             unless: None,
             only_if: None,
             read_only_guards: false,
+            guards_read: None,
             affects: None,
         }
     }
@@ -122,6 +128,15 @@ impl ExecScript {
         self
     }
 
+    /// Says that `unless` and `only-if` look at nothing but what is at or below `path`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn guards_read(mut self, path: &str) -> Result<Self, String> {
+        self.guards_read = Some(path.parse()?);
+        Ok(self)
+    }
+
     /// Says that it changes nothing but what is at or below `path`; may be given several times.
     ///
     /// # Errors
@@ -129,6 +144,10 @@ impl ExecScript {
     pub fn affects(mut self, path: &str) -> Result<Self, String> {
         self.affects.get_or_insert_default().push(path.parse()?);
         Ok(self)
+    }
+
+    fn question(&self, guard: &str) -> Question {
+        Question { script: guard.to_owned(), below: self.guards_read.clone() }
     }
 
     fn has_guards(&self) -> bool {
@@ -259,6 +278,10 @@ impl Action for ExecScript {
             return Err(ActionError::new("`read-only-guards` without `unless` or `only-if`")
                 .help("remove it, or add the condition that was meant"));
         }
+        if self.guards_read.is_some() && !self.has_guards() {
+            return Err(ActionError::new("`guards-read` without `unless` or `only-if`")
+                .help("remove it, or add the condition that was meant"));
+        }
         check_interpreter(&self.script).map(|()| None)
     }
 
@@ -273,7 +296,7 @@ impl Action for ExecScript {
         }
         if self.may_try_guards(view.mode()) {
             for guard in self.unless.iter().chain(&self.only_if) {
-                wanted.ask::<Guard>(guard.clone());
+                wanted.ask::<Guard>(self.question(guard));
             }
         }
     }
@@ -285,7 +308,7 @@ impl Action for ExecScript {
             found.is_created = Some(view.get::<Stat>(path)?.is_some());
         }
         if found.tried_guards {
-            let ask = |guard: &String| view.get::<Guard>(guard).copied();
+            let ask = |guard: &String| view.get::<Guard>(&self.question(guard)).copied();
             found.unless = self.unless.as_ref().map(ask).transpose()?;
             found.only_if = self.only_if.as_ref().map(ask).transpose()?;
         }

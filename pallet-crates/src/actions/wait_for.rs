@@ -7,7 +7,7 @@ use pallet_core::shell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probes::Guard;
+use crate::probes::{Guard, Question};
 use crate::values::{RemotePath, Seconds};
 
 /// Waits, on the node, until something is there: a TCP port that answers, a file, or a web page.
@@ -189,11 +189,11 @@ impl Action for WaitFor {
     }
 
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
-        wanted.ask::<Guard>(self.attempt());
+        wanted.ask::<Guard>(Question::of(self.attempt()));
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
-        Ok(self.decide_from(*view.get::<Guard>(&self.attempt())?, view.mode()))
+        Ok(self.decide_from(*view.get::<Guard>(&Question::of(self.attempt()))?, view.mode()))
     }
 }
 

@@ -3,27 +3,44 @@
 use pallet_core::action::{Key, ProbeKind};
 use pallet_core::shell;
 
+use crate::values::RemotePath;
+
 /// Asks whether a script ends with status 0.
 #[derive(Debug)]
 pub struct Guard;
 
+/// A script that looks, and where it looks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    /// The script.
+    pub script: String,
+    /// The directory or file that it looks at, if it looks at nothing else.
+    pub below: Option<RemotePath>,
+}
+
+impl Question {
+    /// A script that may look at anything.
+    pub fn of(script: impl Into<String>) -> Self {
+        Self { script: script.into(), below: None }
+    }
+}
+
 impl ProbeKind for Guard {
     const NAME: &'static str = "guard";
-    type Request = String;
+    type Request = Question;
     type Answer = bool;
 
-    /// A guard may look at anything.
-    fn key(_: &String) -> Key {
-        Key::Everything
+    fn key(guard: &Question) -> Key {
+        guard.below.as_ref().map_or(Key::Everything, RemotePath::tree)
     }
 
-    fn script(guards: &[String]) -> String {
+    fn script(guards: &[Question]) -> String {
         // `eval` keeps the text off every command line, where other users could read it, and a
         // mistake in it from spoiling the rest of the program. What a guard prints is not wanted.
-        let run = |guard: &String| {
+        let run = |guard: &Question| {
             format!(
                 "( set +e +u; eval {} ) </dev/null >/dev/null 2>&1\nprintf '%s\\n' $?\n",
-                shell::quote(guard)
+                shell::quote(&guard.script)
             )
         };
         // The guards' failures are answers: they must not end the program, nor need bash tell
@@ -32,7 +49,7 @@ impl ProbeKind for Guard {
         std::iter::once(start).chain(guards.iter().map(run)).collect()
     }
 
-    fn parse(guards: &[String], output: &[u8]) -> Result<Vec<bool>, String> {
+    fn parse(guards: &[Question], output: &[u8]) -> Result<Vec<bool>, String> {
         let output = String::from_utf8_lossy(output);
         let statuses = output.lines().map(|line| match line.parse::<u8>() {
             Ok(status) => Ok(status == 0),
@@ -71,14 +88,15 @@ mod tests {
             ("# only a comment", true),
             ("kill -9 $BASHPID", false),
         ];
-        let guards: Vec<String> = cases.iter().map(|(guard, _)| (*guard).to_owned()).collect();
+        let guards: Vec<Question> = cases.iter().map(|(guard, _)| Question::of(*guard)).collect();
         let expected: Vec<bool> = cases.iter().map(|(_, expected)| *expected).collect();
         assert_eq!(ask::<Guard>(&guards), expected);
     }
 
     #[test]
     fn a_lost_answer_is_noticed() {
-        assert!(Guard::parse(&["true".to_owned(), "true".to_owned()], b"0\n").is_err());
-        assert!(Guard::parse(&["true".to_owned()], b"yes\n").is_err());
+        let question = Question::of("true");
+        assert!(Guard::parse(&[question.clone(), question.clone()], b"0\n").is_err());
+        assert!(Guard::parse(&[question], b"yes\n").is_err());
     }
 }

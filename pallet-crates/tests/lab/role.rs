@@ -42,7 +42,7 @@ pub fn steps(folder: &Path) -> Vec<Step> {
         steps.push(step(&format!(r#"{{ package = "{package}" }}"#)));
     }
     steps.push(step(
-        r#"{ exec-script = { name = "sshd -t", script = "exit 1", unless = "/usr/sbin/sshd -t" } }"#,
+        r#"{ exec-script = { name = "sshd -t", script = "exit 1", unless = "/usr/sbin/sshd -t", read-only-guards = true, guards-read = "/etc/ssh" } }"#,
     ));
     let reload = r#"{ exec-script = { script = "echo reloaded >> /run/bench.reload", affects = ["/run/bench.reload"] } }"#;
     let static_files = (1..=10).map(|number| format!("static-{number}"));

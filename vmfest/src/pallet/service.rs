@@ -72,6 +72,10 @@ impl ComputeService for VirtualBoxService {
         &self.name
     }
 
+    fn identity(&self) -> String {
+        format!("{}: {}", self.name, self.manager.location().node_path.display())
+    }
+
     async fn nodes(&self) -> Result<Vec<Node>, ComputeError> {
         let models = Arc::new(self.models()?);
         let mut looks = JoinSet::new();
