@@ -20,6 +20,8 @@ pub struct Output {
     /// Colours of standard error.
     pub err: Paint,
     look: Look,
+    /// Whether each change is told when it is found; the result may tell of them all.
+    pub tells_changes: bool,
 }
 
 impl Output {
@@ -32,7 +34,12 @@ impl Output {
             false => Look::Plain,
         };
         let out = Paint::new(color.applies_to(&std::io::stdout()));
-        Self { format, verbose, out, err: Paint::new(is_colored), look }
+        Self { format, verbose, out, err: Paint::new(is_colored), look, tells_changes: true }
+    }
+
+    /// The same, leaving what changes to the result.
+    pub fn without_changes(self) -> Self {
+        Self { tells_changes: false, ..self }
     }
 
     /// Whether programs read the results.

@@ -164,6 +164,9 @@ impl Progress {
 
     fn action(&mut self, node: &str, phase: &str, report: &ActionReport) -> Vec<String> {
         let is_verbose = self.output.verbose > 0;
+        if !self.output.tells_changes && !is_verbose {
+            return Vec::new();
+        }
         let status = match &report.status {
             Status::Unchanged if is_verbose => self.paint.green("unchanged"),
             Status::Skipped { reason } if is_verbose => {

@@ -44,7 +44,8 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let file = project.file.clone();
     let job = Job { groups: &groups, limits: args.limits, mode: Mode::Check, keep_failed: false };
     let control = args.limits.control();
-    let plan = run::with_fleet(project, job, control, output, async |fleet| {
+    let quiet = output.without_changes();
+    let plan = run::with_fleet(project, job, control, &quiet, async |fleet| {
         unless_stopped(&fleet.control, fleet.plan(&groups, &args.phases)).await
     })
     .await?;

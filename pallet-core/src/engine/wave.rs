@@ -291,7 +291,7 @@ impl<'a> Waves<'a> {
         decision: Result<Decision, ActionError>,
     ) -> Result<(), ActionError> {
         let Looked { action, asked, known, is_clear } = looked;
-        let mut ground = ground(action, asked, known);
+        let mut ground = ground(planned, action, asked, known);
         let may_change = |reason| Outcome::bare(Status::MayChange { reason });
         let outcome = match decision {
             Ok(Decision::Change(change)) => {
@@ -498,9 +498,15 @@ struct Looked<'a> {
 }
 
 /// What is known before a decision.
-fn ground(action: &ActionBox, asked: &ProbeSet, known: &Knowledge) -> Ground {
+fn ground(
+    planned: &PlannedAction,
+    action: &ActionBox,
+    asked: &ProbeSet,
+    known: &Knowledge,
+) -> Ground {
     let parameters = action.parameters().unwrap_or_default().to_string();
-    let description = digest([action.name().as_bytes(), parameters.as_bytes()]);
+    let step = format!("{:?} {:?}", planned.as_user, planned.when_changed);
+    let description = digest([action.name(), &parameters, &step].map(str::as_bytes));
     Ground { description, change: None, seen: asked.seen(known) }
 }
 

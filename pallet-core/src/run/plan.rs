@@ -9,6 +9,7 @@ use super::preview::{GroupChange, Preview};
 use super::{Fleet, RunError};
 use crate::action::Mode;
 use crate::compute::Node;
+use crate::event::Events;
 use crate::plan::PlannedAction;
 use crate::report::{ActionReport, NodeReport, PhaseReport, Report, Status};
 use crate::spec::{GroupName, GroupSpec, PhaseCall};
@@ -115,7 +116,9 @@ impl Fleet {
     pub async fn recheck(&self, plan: &RunPlan, groups: &[GroupSpec]) -> Result<Preview, RunError> {
         // Counted under the locks, so that the counts stay what they are.
         let mut preview = self.preview(groups, &plan.asked).await?;
-        let looking = self.looking();
+        let mut looking = self.looking();
+        // What would be changed was shown with the plan.
+        looking.events = Events::none();
         let looked_at = looking.preview(groups, &plan.asked).await?;
         let now = looking.planned(looked_at, &plan.asked).await;
         let differences = compare(plan, &now);
@@ -130,6 +133,8 @@ impl Fleet {
     fn looking(&self) -> Fleet {
         let mut looking = self.clone();
         looking.options.mode = Mode::Check;
+        // What is looked at is no part of what a run does.
+        looking.control.journal = None;
         looking
     }
 

@@ -75,6 +75,12 @@ async fn what_has_moved_on_is_told_and_nothing_is_done() {
     std::fs::write(setting.path("c"), "").unwrap();
     assert_eq!(told(&web).await, "nothing");
 
+    // The same change, under another condition.
+    let mut described = two_phases(&setting);
+    let step = &mut described.server.phases.get_mut("configure").unwrap().steps[1];
+    step.when_changed.push("nobody".to_owned());
+    assert!(told(&[described]).await.contains("its description has changed"));
+
     setting.shelf.put("web-2", "web", NodeState::Stopped);
     assert_eq!(told(&web).await, "web-2: the plan does not know it; now it would be started");
     assert!(!setting.path("a").exists());
