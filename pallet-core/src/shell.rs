@@ -57,7 +57,50 @@ fn is_plain(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a shell makes of words that were quoted.
+    fn read_back(program: &str, words: &[String]) -> Vec<String> {
+        let mut shell = Command::new(program)
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the shell runs");
+        let script = format!("printf '%s\\0' {}\n", command(words));
+        let mut stdin = shell.stdin.take().expect("a pipe");
+        let writer = std::thread::spawn(move || stdin.write_all(script.as_bytes()));
+        let output = shell.wait_with_output().expect("it ends");
+        writer.join().expect("no panic").expect("the script is read");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        text.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    /// Words of anything but NUL, with what means something to shells more often than by chance.
+    fn words() -> impl Strategy<Value = Vec<String>> {
+        let special = prop::sample::select(
+            "'\"\\$`!#~*?[]{}()<>|&;=% \t\n\r-abEOF".chars().collect::<Vec<_>>(),
+        );
+        let sign = prop_oneof![3 => special, 1 => any::<char>().prop_filter("no NUL", |sign| *sign != '\0')];
+        let word = prop::collection::vec(sign, 0..40).prop_map(|signs| signs.into_iter().collect());
+        prop::collection::vec(word, 1..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+        #[test]
+        fn any_words_are_read_back_by_bash_and_sh(words in words()) {
+            for shell in ["bash", "sh"] {
+                prop_assert_eq!(&read_back(shell, &words), &words, "{}", shell);
+            }
+        }
+    }
 
     #[test]
     fn bash_reads_back_what_was_quoted() {

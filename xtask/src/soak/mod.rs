@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: the full counts of what has to stay flat.
 
+mod fleet;
 mod soap;
 
 /// Arguments of `cargo xtask soak`.
@@ -12,6 +13,8 @@ pub struct Args {
 /// What can be soaked.
 #[derive(clap::Subcommand)]
 enum What {
+    /// 100 of the lab's nodes, five of them broken, each in its own way: the others finish.
+    Fleet,
     /// vbox-soap: 100,000 calls, and 1,000 sessions that are dropped. Needs the lab's VirtualBox.
     Soap,
 }
@@ -19,6 +22,7 @@ enum What {
 /// Runs `cargo xtask soak`. What does not stay flat is an error.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
+        What::Fleet => fleet::run(),
         What::Soap => soap::run(),
     }
 }

@@ -1,0 +1,54 @@
+//! What goes wrong on real nodes: hostile texts and broken machines. Needs the lab.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod corpus;
+mod fleet;
+mod texts;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use xtask::lab::ClaimedNode;
+
+/// Runs `pallet --output json` and gives the exit code and the report.
+fn pallet(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pallet"))
+        .args(arguments)
+        .args(["--output", "json"])
+        .envs(environment.iter().copied())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), report)
+}
+
+/// A `node-list` service of lab nodes, all in the group `rack`, and who logs in to them.
+fn listed(nodes: &[ClaimedNode], user: &str) -> String {
+    let mut text = String::from("[service.rack]\nprovider = 'node-list'\nnodes = [\n");
+    for node in nodes {
+        text += &format!(
+            "  {{ name = '{}', group = 'rack', host = '{}', port = {}, host-key = '{}' }},\n",
+            node.name, node.address, node.port, node.host_key
+        );
+    }
+    let key = nodes[0].key.display();
+    text + &format!("]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n")
+}
+
+/// What became of a node: its failure, if there is one.
+fn failure<'a>(report: &'a Value, node: &str) -> Option<&'a Value> {
+    let nodes = report["nodes"].as_array().unwrap();
+    let found = nodes.iter().find(|it| it["node"] == node).unwrap();
+    let mut phases = found["phases"].as_array().unwrap().iter();
+    phases.map(|phase| &phase["failure"]).find(|failure| !failure.is_null())
+}
