@@ -49,6 +49,6 @@ fn listed(nodes: &[ClaimedNode], user: &str) -> String {
 fn failure<'a>(report: &'a Value, node: &str) -> Option<&'a Value> {
     let nodes = report["nodes"].as_array().unwrap();
     let found = nodes.iter().find(|it| it["node"] == node).unwrap();
-    let mut phases = found["phases"].as_array().unwrap().iter();
-    phases.map(|phase| &phase["failure"]).find(|failure| !failure.is_null())
+    let mut failures = found["phases"].as_array().unwrap().iter().map(|phase| &phase["failure"]);
+    failures.find(|failure| !failure.is_null())
 }
