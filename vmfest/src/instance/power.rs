@@ -25,8 +25,8 @@ impl Instance {
     /// the VM runs, long before its guest is ready.
     ///
     /// # Errors
-    /// [`Error::WrongState`] if it is stuck or inaccessible; [`Error::PortTaken`]; what VirtualBox
-    /// refuses.
+    /// [`Error::WrongState`] if it is stuck or inaccessible; [`Error::PortTaken`];
+    /// [`Error::Network`] with what the host lacks; what VirtualBox refuses.
     pub async fn start(&self) -> Result<(), Error> {
         let kept = self.extra_data(tag::SESSION_TYPE).await?;
         let kind = kept.as_deref().and_then(SessionType::from_front_end);

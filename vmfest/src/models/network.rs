@@ -11,9 +11,11 @@ pub enum NetworkType {
     /// One adapter behind VirtualBox's NAT, with a forward from a free host port to the guest's
     /// port 22.
     Nat,
-    /// A host-only adapter first, then one behind NAT.
+    /// A host-only adapter first, then one behind NAT, with the forward of [`NetworkType::Nat`].
+    /// The host-only interface and its DHCP server are made where they are missing.
     Local,
-    /// One adapter bridged to a host interface.
+    /// One adapter bridged to a host interface: the one named, or the one that the host itself
+    /// reaches the world by.
     Bridged,
 }
 

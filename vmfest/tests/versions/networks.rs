@@ -57,6 +57,28 @@ async fn a_host_without_the_driver_is_told_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn adapters_one_by_one_up_to_what_the_chipset_has() {
+    for version in Api::versions() {
+        let stage = Stage::new(&version).await;
+        let adapters = |count: usize| {
+            let nat = "{:attachment-type :nat} ".repeat(count);
+            hardware(&format!("{{:network [{nat}]}}"))
+        };
+        let made = stage.manager.instance("web-1", &stage.image, &adapters(9)).await;
+        made.unwrap_or_else(|error| panic!("{version}: {error}"));
+        let chipset = ["IMachine", "IPlatform"].map(|of| format!("{of}_setChipsetType"));
+        let set: usize = chipset.iter().map(|operation| stage.peer.count(operation)).sum();
+        assert_eq!(set, 1, "{version}: more than eight need the larger chipset");
+        assert_eq!(stage.peer.count("INetworkAdapter_setAttachmentType"), 9, "{version}");
+        stage.manager.destroy("web-1").await.expect("destroyed");
+        let many = stage.manager.instance("web-2", &stage.image, &adapters(37)).await;
+        let error = many.expect_err("too many").to_string();
+        assert!(error.contains("37") && error.contains("36"), "{version}: {error}");
+        stage.end(&version).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bridges() {
     for version in Api::versions() {
         let stage = Stage::new(&version).await;
