@@ -17,6 +17,7 @@ use crate::fault;
 use crate::manager::Manager;
 use crate::models::{Bus, ImageModel, NetworkType};
 use crate::tag;
+use crate::versions;
 
 /// Which VM's disk is to become a model, and how.
 #[derive(Clone)]
@@ -217,7 +218,7 @@ impl Manager {
         let doing = || format!("look at the VM {vm}");
         let os_type = machine.get_os_type_id().await.doing(doing)?;
         let mut known = Description::default().text("os-type-id", &os_type);
-        let firmware = machine.get_firmware_settings().await.doing(doing)?;
+        let firmware = versions::firmware(machine).await.doing(doing)?;
         if firmware.get_firmware_type().await.doing(doing)? != FirmwareType::BIOS {
             known = known.edn("hardware", "{:firmware-type :efi}");
         }

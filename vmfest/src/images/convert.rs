@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vbox_soap::api::{AccessMode, DeviceType, IMedium, IProgress, MediumVariant};
+use vbox_soap::api::{AccessMode, DeviceType, IMedium, IProgress};
 
 use super::events::{Step, Watch};
 use crate::error::{Doing, Error};
 use crate::manager::Manager;
+use crate::versions;
 use crate::wait::{PATIENCE, poll};
 
 /// How often it is looked whether anybody still wants the result.
@@ -64,10 +65,8 @@ impl Manager {
         let path = target.to_string_lossy();
         let doing = || format!("make the disk {path}");
         let mut meter = watch.begin(Step::Convert, Some(100));
-        let (mode, disk) = (AccessMode::ReadWrite, DeviceType::HardDisk);
-        let made = self.vbox().create_medium("VDI", &path, mode, disk).await.doing(doing)?;
-        let progress =
-            source.clone_to_base(&made, &[MediumVariant::Standard]).await.doing(doing)?;
+        let made = versions::new_disk(self.vbox(), "VDI", &path).await.doing(doing)?;
+        let progress = versions::copy_to_base(source, &made).await.doing(doing)?;
         loop {
             let waited = progress
                 .wait_with(LOOK, |state| {

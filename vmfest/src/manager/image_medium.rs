@@ -13,6 +13,7 @@ use crate::fault;
 use crate::images::vdi;
 use crate::lock::MachineLock;
 use crate::tag;
+use crate::versions;
 use crate::wait::{PATIENCE, poll};
 
 impl Manager {
@@ -59,7 +60,7 @@ impl Manager {
             });
         }
         tracing::info!(from = %location.display(), to = %image.display(), "the image has moved");
-        medium.set_location(&image.to_string_lossy()).await.doing(doing)?;
+        versions::set_location(&medium, &image.to_string_lossy()).await.doing(doing)?;
         medium.refresh_state().await.doing(doing)?;
         if let Some(holder) = self.holder_of(&medium).await? {
             self.note_image(&holder, image).await?;

@@ -154,6 +154,14 @@ impl Firmware {
     }
 
     /// BIOS or a kind of EFI.
+    pub(crate) async fn get_firmware_type(&self) -> Result<FirmwareType, Error> {
+        match self {
+            Self::Settings(settings) => settings.get_firmware_type().await,
+            Self::Bios(_, machine) => machine.get_firmware_type().await,
+        }
+    }
+
+    /// BIOS or a kind of EFI.
     pub(crate) async fn set_firmware_type(&self, kind: FirmwareType) -> Result<(), Error> {
         match self {
             Self::Settings(settings) => settings.set_firmware_type(kind).await,

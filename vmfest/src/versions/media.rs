@@ -4,6 +4,7 @@ use vbox_soap::Error;
 use vbox_soap::api::{AccessMode, DeviceType, IMedium, IProgress, IVirtualBox, MediumVariant};
 
 use super::since;
+use crate::wait::PATIENCE;
 
 /// A disk that has no storage yet.
 pub(crate) async fn new_disk(
@@ -29,6 +30,26 @@ pub(crate) async fn make_storage(
         disk.create_base_storage(bytes, variants).await
     } else {
         disk.create_base_storage_v4_1(bytes, variant_bits(variants)).await
+    }
+}
+
+/// Makes the storage of a disk from all that another one shows, what is below it included.
+pub(crate) async fn copy_to_base(source: &IMedium, target: &IMedium) -> Result<IProgress, Error> {
+    if since(source, 4, 3) {
+        source.clone_to_base(target, &[MediumVariant::Standard]).await
+    } else if since(source, 4, 2) {
+        source.clone_to_base_v4_2(target, variant_bits(&[])).await
+    } else {
+        source.clone_to_v4_1(target, variant_bits(&[]), None).await
+    }
+}
+
+/// Tells VirtualBox where the file of a medium is now.
+pub(crate) async fn set_location(medium: &IMedium, location: &str) -> Result<(), Error> {
+    if since(medium, 4, 3) && !since(medium, 6, 0) {
+        medium.set_location_v4_3(location).await?.wait(PATIENCE).await
+    } else {
+        medium.set_location(location).await
     }
 }
 
