@@ -21,7 +21,8 @@
 //! # }
 //! ```
 //!
-//! Models are described in `.meta` files, see [`models`], or made in the program:
+//! Models are described in `.meta` (EDN) and `.toml` files, see [`models`], or made in the
+//! program:
 //!
 //! ```no_run
 //! # async fn example(manager: vmfest::Manager) -> Result<(), vmfest::Error> {
@@ -86,3 +87,8 @@ pub use instance::{
 pub use keyboard::{Key, NoSuchKey, Typed};
 pub use location::{Location, Server};
 pub use manager::{CloneKind, ImageFile, Manager};
+
+/// The README's program is compiled with the examples of this documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

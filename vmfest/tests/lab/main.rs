@@ -11,6 +11,7 @@ mod create;
 mod destroy;
 mod disks;
 mod download;
+mod examples;
 mod hardware;
 mod images;
 mod import;
