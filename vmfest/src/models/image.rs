@@ -139,7 +139,7 @@ impl ImageModel {
         overlay!(self, upper,
             image_name image_id os_family os_version os_64_bit packager description username
             password sudo_password private_key_path network_type nat_rules bridged_interface
-            local_interface storage boot_mount_point session_type);
+            local_interface storage boot_mount_point session_type attach sha256);
         self
     }
 
@@ -244,6 +244,26 @@ mod tests {
             result.boot_mount_point,
             Some(BootMountPoint { controller: "IDE".into(), position: 2 })
         );
+    }
+
+    #[cfg(feature = "pallet")]
+    #[test]
+    fn no_key_is_forgotten_when_images_are_laid_over_each_other() {
+        let upper = image(
+            r#"{:uuid "u" :os-type-id "L" :image-name "n" :image-id "i" :os-family :f
+                :os-version "1" :os-64-bit true :packager :apt :description "d" :username "u"
+                :password "p" :sudo-password "p" :no-sudo true :private-key-path "k"
+                :network-type :nat :nat-rules [] :bridged-interface "b" :local-interface "l"
+                :storage [] :boot-mount-point ["s" 0] :hardware {:memory-size 5}
+                :session-type :gui :attach :immutable
+                :sha256 "00"}"#,
+        );
+        let both = ImageModel::new("x", "y").overlaid_with(&upper);
+        assert_eq!(both, upper);
+        let keys: Vec<_> = format!("{upper:#?}").lines().map(str::to_owned).collect();
+        let own = keys.iter().filter(|line| line.starts_with("    ") && !line.starts_with("     "));
+        let missing: Vec<_> = own.filter(|line| line.ends_with(": None,")).collect();
+        assert!(missing.is_empty(), "keys without a value in this test: {missing:?}");
     }
 
     #[test]
