@@ -129,6 +129,10 @@ impl ImageModel {
     /// `no_sudo` are always those of `upper`.
     #[cfg(feature = "pallet")]
     pub(crate) fn overlaid_with(mut self, upper: &Self) -> Self {
+        if self.path != upper.path {
+            // It is the other file's.
+            self.sha256 = None;
+        }
         self.path.clone_from(&upper.path);
         self.os_type_id.clone_from(&upper.os_type_id);
         self.no_sudo = upper.no_sudo;

@@ -25,12 +25,14 @@ struct Site {
     is_slow: bool,
 }
 
+/// A request: its path, and the range if one was asked for.
+type Request = (String, Option<String>);
+
 /// A web server of a few lines: what counts is how it fails.
 #[derive(Clone)]
 struct Web {
     site: Arc<Mutex<Site>>,
-    /// The requests: path, and range if one was asked for.
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Request>>>,
     port: u16,
 }
 

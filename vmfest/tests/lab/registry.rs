@@ -25,7 +25,10 @@ fn holders(stage: &Stage) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .map(|entry| entry.path())
-        .map(|path| path.join(path.file_name().expect("a name")).with_added_extension("vbox"))
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            path.join(format!("{name}.vbox"))
+        })
         .filter(|path| path.exists())
         .collect();
     found.sort();
