@@ -43,7 +43,12 @@
 //!   started and keeps the image registered; [`Manager::remove_model`] removes it.
 //! - **Only our own VMs are touched**: those in the group `/vmfest` that carry this crate's mark.
 //! - **A name is never overwritten**, and a creation that fails or is abandoned leaves nothing.
+//! - **Every operation says what it needs**: [`Instance`]'s methods work in each state in which
+//!   they make sense, do nothing where nothing is to do, and otherwise say what to do first.
 //! - **Destroying works in every state** of a VM, and again when it is gone.
+//! - **A killed program leaves nothing behind for long**: the next one that uses the same node path
+//!   gives its locks back and removes what it had half made or half destroyed; see
+//!   [`Manager::tidy`].
 //! - **Host keys come by way of VirtualBox**: the guest prints them on its serial console, which
 //!   is a file in the VM's folder; nothing on the network can forge them.
 //!

@@ -65,6 +65,8 @@ impl<'a> Stage<'a> {
         ensure!(report.contains("web-1") && report.contains("web-2"), "both machines are reported");
         println!("  ({} s)", started.elapsed().as_secs());
 
+        self.check_apart(["web-1", "web-2"])?;
+
         say("pallet converge again: nothing is left to change");
         let report = self.pallet(&["converge", "--yes"])?;
         ensure!(report.contains(" 0 changed"), "the second run must change nothing");
@@ -101,6 +103,29 @@ impl<'a> Stage<'a> {
         ensure!(self.digest()? == digest, "removing a model must not touch its file");
         say("VirtualBox has the machines and media that it had before");
         Ok(())
+    }
+
+    /// Two machines of one model have disks of their own over it, and host keys of their own, which
+    /// were read from their consoles.
+    fn check_apart(&self, machines: [&str; 2]) -> anyhow::Result<()> {
+        let [first, second] = machines.map(|name| self.disk_and_key(name));
+        let (first, second) = (first?, second?);
+        ensure!(first.0 != second.0, "both machines have the disk {}", first.0);
+        ensure!(first.1 != second.1, "both machines have the host key {}", first.1);
+        say("each has a disk and a pinned host key of its own");
+        Ok(())
+    }
+
+    fn disk_and_key(&self, name: &str) -> anyhow::Result<(String, String)> {
+        let machine = self.vbox.vboxmanage(&["showvminfo", name, "--machinereadable"])?;
+        let folder = text_of(&self.folder.join("nodes").join(name).join("Snapshots"))?;
+        let disk = machine.lines().find(|line| line.contains(&folder));
+        let disk = disk.with_context(|| format!("{name} has no differencing disk in {folder}"))?;
+        let keys = self.vbox.vboxmanage(&["getextradata", name, "vmfest/ssh-host-keys"])?;
+        let key = keys.lines().find_map(|line| line.strip_prefix("Value: "));
+        let key = key.with_context(|| format!("{name} has no host key: {keys}"))?;
+        ensure!(key.starts_with("ssh-ed25519 "), "{name} has the host key {key}");
+        Ok((disk.to_owned(), key.to_owned()))
     }
 
     /// Runs `pallet` in the demo's folder; it has to succeed.

@@ -39,6 +39,7 @@ impl Instance {
     /// Those of [`Instance::start`].
     pub async fn start_as(&self, kind: SessionType) -> Result<(), Error> {
         let _turn = self.manager.turn().await;
+        self.manager.tidy_once().await;
         self.perform(operation::START, |state| async move {
             if state == State::Paused {
                 return self.with_console(operation::RESUME, async |c| c.resume().await).await;

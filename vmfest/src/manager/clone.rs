@@ -44,7 +44,7 @@ impl Manager {
         let traces = Traces::begin(self, name, claim)?;
         let cloned = self.clone_traced(source, snapshot, name, kind, &traces).await;
         if cloned.is_err() {
-            traces.erase(self).await;
+            traces.erase(self, claim).await;
         }
         cloned
     }

@@ -107,7 +107,7 @@ impl Manager {
         match made {
             Ok(machine) => Ok(machine),
             Err(error) => {
-                traces.erase(self).await;
+                traces.erase(self, claim).await;
                 Err(error)
             }
         }
@@ -311,7 +311,7 @@ impl Traces {
         }
     }
 
-    pub(super) async fn erase(&self, manager: &Manager) {
+    pub(super) async fn erase(&self, manager: &Manager, claim: &mut NameClaim) {
         let name = &self.name;
         let removed = match manager.own_machine(self.id.as_str(), Role::Instance).await {
             Ok(Some(machine)) => manager.remove_machine(&machine).await,
@@ -320,6 +320,7 @@ impl Traces {
         };
         if let Err(error) = removed {
             tracing::error!(%error, %name, folder = %self.folder.display(), "cannot clean up after a failed creation");
+            claim.leave_over();
         }
     }
 }

@@ -23,6 +23,7 @@ impl Manager {
     /// something is left.
     pub async fn destroy(&self, name: &str) -> Result<(), Error> {
         crate::location::check_name(name)?;
+        self.tidy_once().await;
         match self.own_machine(name, Role::Instance).await? {
             Some(machine) => self.destroy_machine(&machine, Disks::Delete).await.map(drop),
             None if self.name_is_taken(name).await? => {
@@ -59,6 +60,10 @@ impl Manager {
             Box::pin(self.remove_with_disks(machine, disks)).await
         };
         let destroyed = destroyed.await;
+        // What is not registered any more is no instance, and cannot be found as one again.
+        if destroyed.is_err() && self.is_unknown(&machine.id).await? {
+            claim.leave_over();
+        }
         claim.end();
         destroyed
     }

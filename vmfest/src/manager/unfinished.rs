@@ -25,6 +25,8 @@ pub(crate) struct NameClaim {
     path: PathBuf,
     file: File,
     remains: Option<Remains>,
+    /// Whether something could not be removed, so that the next one who claims the name has to.
+    left_over: bool,
 }
 
 /// What the last one who worked on a name may have left.
@@ -60,7 +62,7 @@ impl NameClaim {
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(failed)?;
         let remains = Remains::read(&text);
-        Ok(Some(Self { path, file, remains }))
+        Ok(Some(Self { path, file, remains, left_over: false }))
     }
 
     /// Notes which machine is made or destroyed. If this process is killed, it goes.
@@ -78,8 +80,16 @@ impl NameClaim {
         written.map_err(|e| Error::io("claim a name with the file", &self.path, e))
     }
 
+    /// Something could not be removed: the next one who claims the name tries again.
+    pub(super) fn leave_over(&mut self) {
+        self.left_over = true;
+    }
+
     /// The work is done, or undone.
     pub(crate) fn end(self) {
+        if self.left_over {
+            return;
+        }
         // The file stays locked until it is deleted.
         let deleted = self.path.parent().map_or(Ok(()), |folder| {
             let _gate = gate(folder)?;
@@ -175,7 +185,7 @@ impl Manager {
             // Somebody who is alive works on those that cannot be claimed.
             if let Some(claim) = NameClaim::try_take(&self.location().unfinished(), &name)? {
                 if let Some(remains) = &claim.remains {
-                    self.remove_remains(&name, remains).await?;
+                    Box::pin(self.remove_remains(&name, remains)).await?;
                 }
                 claim.end();
             }
@@ -184,7 +194,7 @@ impl Manager {
     }
 
     /// [`Manager::tidy`], once.
-    pub(super) async fn tidy_once(&self) {
+    pub(crate) async fn tidy_once(&self) {
         let tidied = self.inner.tidied.get_or_init(|| async {
             if let Err(error) = Box::pin(self.tidy()).await {
                 tracing::warn!(%error, "cannot remove all that killed clients have left");

@@ -35,8 +35,18 @@ async fn a_guest_boots_and_is_known_by_its_key() {
         .expect("greets");
     assert_eq!(&greeting, b"SSH-2.0-");
 
-    instance.stop().await.expect("the button is pressed");
-    assert!(instance.wait_until_off(Duration::from_secs(60)).await.expect("waits"));
+    let mut lines = instance.console_lines();
+    loop {
+        let line = lines.next().await.expect("can be read").expect("the guest still runs");
+        if line.starts_with("node-init: sshd up") {
+            break;
+        }
+    }
+
+    let obeyed = instance.shut_down(Duration::from_secs(60)).await.expect("off");
+    assert!(obeyed, "the guest shuts down when its power button is pressed");
+    // The console ends with the VM.
+    while lines.next().await.expect("can be read").is_some() {}
     assert_eq!(instance.state().await.expect("a state"), State::PoweredOff);
     instance.destroy().await.expect("destroyed");
     assert_eq!(digest(&disk), before, "the image is as it was");

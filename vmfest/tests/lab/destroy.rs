@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vbox_soap::ManagedObject;
 use vbox_soap::api::{AccessMode, CleanupMode, DeviceType, IMachine, LockType};
-use vmfest::models::ImageModel;
+use vmfest::models::{ImageModel, SessionType};
 use vmfest::{Error, Instance, State};
 
 use crate::support::{Stage, digest, text, tiny};
 
 /// What a machine can have been through when it is destroyed. Inaccessible ones are in `restart`.
-const SITUATIONS: [&str; 14] = [
+const SITUATIONS: [&str; 15] = [
     "powered off",
     "running",
     "paused",
@@ -21,6 +22,7 @@ const SITUATIONS: [&str; 14] = [
     "settings file gone",
     "disk gone",
     "locked by another session",
+    "locked by a killed client",
     "base in normal mode",
     "base known to no machine",
     "twice at once",
@@ -91,6 +93,22 @@ async fn get_into(stage: &Stage, instance: &Instance, situation: &str, plain: &I
             for entry in std::fs::read_dir(instance.folder().join("Snapshots")).expect("reads") {
                 std::fs::remove_file(entry.expect("an entry").path()).expect("deleted");
             }
+        }
+        "locked by a killed client" => {
+            // Over a web service, nobody notices that a client is gone. What it noted is all that
+            // is left of it.
+            let url = vbox_soap::Client::new(&stage.vbox().url).expect("an address").url();
+            let client = vbox_soap::Client::new(&url).expect("an address");
+            let killed = client.logon("", "").await.expect("logs on");
+            let machine = killed.virtual_box().find_machine(instance.id()).await.expect("known");
+            let lock = killed.session_object().await.expect("a session");
+            machine.lock_machine(&lock, LockType::Write).await.expect("locks");
+            let root = killed.virtual_box().object().id();
+            let note = format!("{url}\n{root}\nlock {}\n", lock.object().id());
+            let notes = stage.manager.location().node_path.join(".clients");
+            std::fs::write(notes.join("killed"), note).expect("written");
+            // Neither is it logged off, nor is the lock given back.
+            std::mem::forget((lock, machine, killed));
         }
         "base in normal mode" => {
             // As an older program, or a person, would attach an image.
@@ -215,6 +233,11 @@ async fn powering_down_and_starting_again() {
         instance.power_down().await.expect("off");
         assert_eq!(instance.state().await.expect("a state"), State::PoweredOff);
     }
+    // No VirtualBox without a desktop can open a window.
+    let error = instance.start_as(SessionType::Gui).await.expect_err("there is no desktop");
+    assert!(error.to_string().contains("cannot start the VM"), "{error}");
+    assert_eq!(instance.state().await.expect("a state"), State::PoweredOff);
+
     // Somebody takes the port of the forward while the VM is off.
     let address = instance.ssh_address().await.expect("an address");
     let listener = std::net::TcpListener::bind(address).expect("the port is free");

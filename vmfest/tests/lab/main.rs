@@ -7,6 +7,7 @@
 mod attach;
 mod boot;
 mod clone;
+mod console;
 mod create;
 mod destroy;
 mod disks;
@@ -15,6 +16,7 @@ mod examples;
 mod hardware;
 mod images;
 mod import;
+mod kill;
 mod many;
 mod networks;
 mod operations;

@@ -22,6 +22,10 @@ impl<'a> Private<'a> {
         Self { vbox: stage.vbox(), folder: stage.folder.clone(), port: free_port() }
     }
 
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     fn mark(&self) -> String {
         format!("vmfest-test-{}", self.port)
     }
@@ -54,7 +58,7 @@ impl<'a> Private<'a> {
     }
 
     pub async fn connect(&self) -> Manager {
-        let url = format!("http://127.0.0.1:{}", self.port);
+        let url = self.url();
         for _ in 0..200 {
             let location = Location::new(self.folder.join("models"), self.folder.join("nodes"));
             match Manager::connect(&Server::new(&url), location).await {

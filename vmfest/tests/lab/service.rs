@@ -9,7 +9,8 @@ use pallet_core::transport::HostKeys;
 use serde_json::json;
 use vmfest::pallet::{VirtualBox, VirtualBoxConfig};
 
-use crate::support::{Stage, digest};
+use crate::private::Private;
+use crate::support::{Stage, digest, text, tiny};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_come_and_go() {
@@ -157,4 +158,90 @@ async fn models_from_everywhere() {
     other.close().await;
     service.close().await;
     stage.end(&[&image]).await;
+}
+
+/// Hazard 4: destroying one group touches neither another one nor what VirtualBox cannot read.
+#[tokio::test(flavor = "multi_thread")]
+async fn destroying_a_group_touches_nothing_else() {
+    let stage = Stage::new("groups").await;
+    let image = stage.image("model.vdi").await;
+    let before = digest(&image.path);
+    let private = Private::new(&stage);
+    private.start();
+    let manager = private.connect().await;
+    let names = ["a-1", "a-2", "b-1", "b-2"];
+    for name in names {
+        let extra = [("pallet/group", &name[..1]), ("pallet/image", "deb")];
+        manager.instance_with(name, &image, &tiny(), &extra).await.expect("created");
+    }
+    // Somebody else's machine.
+    let client = vbox_soap::Client::new(&private.url()).expect("an address");
+    let soap = client.logon("", "").await.expect("logs on");
+    let foreign = stage.folder.join("foreign").join("foreign.vbox");
+    let machine = soap
+        .virtual_box()
+        .create_machine(
+            &text(&foreign),
+            "a-3",
+            vbox_soap::api::PlatformArchitecture::X86,
+            &[],
+            "Other",
+            "",
+            "",
+            "",
+            "",
+        )
+        .await
+        .expect("made");
+    soap.virtual_box().register_machine(&machine).await.expect("registered");
+    drop((manager, soap, machine));
+    private.stop();
+    let nodes = stage.folder.join("nodes");
+    std::fs::remove_file(&foreign).expect("removed");
+    std::fs::remove_file(nodes.join("b-2").join("b-2.vbox")).expect("removed");
+    std::fs::write(nodes.join("a-2").join("a-2.vbox"), "<VirtualBox").expect("written");
+
+    private.start();
+    let manager = private.connect().await;
+    let config = VirtualBoxConfig {
+        url: Some(private.url()),
+        model_path: Some("models".into()),
+        node_path: Some("nodes".into()),
+        images: BTreeMap::from([("deb".to_owned(), image.clone())]),
+        ..VirtualBoxConfig::default()
+    };
+    let context = ProviderContext { service: "vbox".to_owned(), base: stage.folder.clone() };
+    let service = VirtualBox::open(config, context).await.expect("opens");
+    let listed = service.nodes().await.expect("lists");
+    let known: Vec<_> = listed.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(known, ["a-1", "b-1"], "of the others nobody can say what they are");
+    for node in listed.iter().filter(|node| node.group == "a") {
+        service.destroy(node).await.expect("destroyed");
+    }
+    let soap = client.logon("", "").await.expect("logs on");
+    let mut files = Vec::new();
+    for machine in soap.virtual_box().get_machines().await.expect("lists") {
+        let file = machine.get_settings_file_path().await.expect("a path");
+        if !file.contains(".holders") {
+            files.push(std::path::PathBuf::from(file));
+        }
+    }
+    files.sort();
+    let expected = ["a-2", "b-1", "b-2"].map(|name| nodes.join(name).join(format!("{name}.vbox")));
+    assert_eq!(files, [&[foreign][..], &expected].concat(), "all others are still registered");
+    for name in ["a-2", "b-1", "b-2"] {
+        let disks = std::fs::read_dir(nodes.join(name).join("Snapshots")).expect("reads").count();
+        assert_eq!(disks, 1, "{name} has its disk");
+    }
+    assert_eq!(digest(&image.path), before);
+
+    soap.logoff().await.expect("logs off");
+    service.close().await;
+    for name in ["a-2", "b-1", "b-2"] {
+        manager.destroy(name).await.expect("destroyed");
+    }
+    manager.remove_model(&image, vmfest::ImageFile::Keep).await.expect("removed");
+    manager.close().await.expect("logs off");
+    drop(private);
+    stage.end(&[]).await;
 }

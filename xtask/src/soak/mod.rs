@@ -2,6 +2,7 @@
 
 mod fleet;
 mod soap;
+mod vmfest;
 
 /// Arguments of `cargo xtask soak`.
 #[derive(clap::Args)]
@@ -17,6 +18,9 @@ enum What {
     Fleet,
     /// vbox-soap: 100,000 calls, and 1,000 sessions that are dropped. Needs the lab's VirtualBox.
     Soap,
+    /// vmfest: its client is killed at 50 random moments of making, starting and destroying a VM,
+    /// and run again. Needs the lab's VirtualBox.
+    Vmfest,
 }
 
 /// Runs `cargo xtask soak`. What does not stay flat is an error.
@@ -24,5 +28,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
         What::Fleet => fleet::run(),
         What::Soap => soap::run(),
+        What::Vmfest => vmfest::run(),
     }
 }
