@@ -1,10 +1,13 @@
 //! From the command line to the exit code.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use pallet_core::secret::redact;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -29,6 +32,22 @@ pub fn main() -> ExitCode {
         Ended::from(error.kind)
     });
     ExitCode::from(ended.code())
+}
+
+/// Standard error, without secrets: not all that is logged is ours.
+struct Discreet;
+
+impl Write for Discreet {
+    /// Called once per event, so that a secret is never split.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        io::stderr().lock().write_all(redact(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 fn start(cli: Cli, output: &Output) -> Result<Ended, CliError> {
@@ -62,8 +81,11 @@ fn log(global: &Global) {
             targets.with_target(ours, level)
         });
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Discreet)
         .with_ansi(global.color.applies_to(&std::io::stderr()));
+    // Runs, nodes and phases tell how long they took; with -vv actions and exchanges, too.
+    let ends = if global.verbose > 0 { FmtSpan::CLOSE } else { FmtSpan::NONE };
+    let layer = layer.with_span_events(ends);
     let logs = tracing_subscriber::registry().with(targets);
     if global.verbose > 1 {
         logs.with(layer).init();

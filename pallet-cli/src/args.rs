@@ -32,6 +32,9 @@ pub struct Global {
     /// one above]
     #[arg(long, short, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The service that nodes come from where their description names none
+    #[arg(long, global = true, value_name = "NAME")]
+    pub service: Option<String>,
     /// How results are written to standard output
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub output: Format,
@@ -53,9 +56,10 @@ pub struct Limits {
     /// How long a created or started node may take until it answers
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub ready_timeout: Duration,
-    /// How long a TCP connection to a node may take
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub connect_timeout: Duration,
+    /// How long a TCP connection to a node may take [default: what `ssh.connect-timeout` says, or
+    /// 10]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub connect_timeout: Option<Duration>,
     /// How long an action may take, unless its step says otherwise with `timeout`
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
     pub action_timeout: Duration,

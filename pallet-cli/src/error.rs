@@ -1,5 +1,7 @@
 //! Why a command did not do what it was asked for.
 
+use std::collections::BTreeSet;
+
 use pallet_core::document::{Diagnostic, Diagnostics};
 use pallet_core::run::RunError;
 use serde_json::{Value, json};
@@ -89,10 +91,13 @@ impl Kind {
 
 impl From<Diagnostics> for CliError {
     fn from(Diagnostics { diagnostics }: Diagnostics) -> Self {
-        let file = diagnostics.first().map(|one| one.file.display().to_string());
-        let message = match (diagnostics.len(), file.unwrap_or_default()) {
-            (1, file) => format!("{file} has a mistake"),
-            (count, file) => format!("{file} has {count} mistakes"),
+        let files: BTreeSet<String> =
+            diagnostics.iter().map(|one| one.file.display().to_string()).collect();
+        let files: Vec<String> = files.into_iter().collect();
+        let message = match (diagnostics.len(), files.as_slice()) {
+            (1, [file]) => format!("{file} has a mistake"),
+            (count, [file]) => format!("{file} has {count} mistakes"),
+            (count, files) => format!("{} have {count} mistakes", files.join(", ")),
         };
         Self { diagnostics, ..Self::input(message) }
     }

@@ -17,6 +17,7 @@ mod registry;
 mod run;
 mod selection;
 mod services;
+mod settings;
 mod summary;
 mod text;
 

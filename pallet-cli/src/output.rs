@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use pallet_core::secret::redact;
 use serde::Serialize;
 
 use crate::args::{Color, Format};
@@ -49,16 +50,16 @@ impl Output {
 
     /// Writes a command's result, in the format that was asked for.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
-        let text = match self.format {
-            Format::Text => text(),
-            Format::Json => json(value),
-        };
-        write(std::io::stdout(), &text);
+        match self.format {
+            Format::Text => write(std::io::stdout(), &redact(&text())),
+            // Reports hold no secrets; looked for in JSON, a simple one could be part of a key.
+            Format::Json => write(std::io::stdout(), &json(value)),
+        }
     }
 
     /// Writes a line for people while a command runs.
     pub fn progress(&self, line: &str) {
-        write(std::io::stderr(), &format!("{line}\n"));
+        write(std::io::stderr(), &redact(&format!("{line}\n")));
     }
 
     /// Writes an error for people.
@@ -76,7 +77,7 @@ impl Output {
         if error.diagnostics.len() != 1 {
             text += &self.plain(&error.message, error.hints.iter());
         }
-        write(std::io::stderr(), &text);
+        write(std::io::stderr(), &redact(&text));
     }
 
     /// Writes the error that a command ends with: for people, and for programs if they read.

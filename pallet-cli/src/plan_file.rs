@@ -7,6 +7,7 @@ use pallet_core::run::{PLAN_FORMAT, RunPlan};
 use pallet_core::spec::GroupSpec;
 use serde::{Deserialize, Serialize};
 
+use crate::args::Global;
 use crate::error::{CliError, Kind};
 use crate::project::Project;
 
@@ -35,9 +36,9 @@ impl PlanFile {
         Ok(Self { document, plan })
     }
 
-    /// The project that it was made from, as it is now; `given` wins.
-    pub fn project(&self, given: Option<&Path>) -> Result<Project, CliError> {
-        Project::load(Some(given.unwrap_or(&self.document)))
+    /// The project that it was made from, as it is now; one that is named wins.
+    pub fn project(&self, global: &Global) -> Result<Project, CliError> {
+        Project::load_file(global.config.as_ref().unwrap_or(&self.document), global)
     }
 
     /// The plan's groups as they are described now, with the plan's counts.

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use pallet_core::document::{Document, Infrastructure};
 
+use crate::args::Global;
 use crate::error::CliError;
 use crate::registry::registry;
+use crate::settings;
 
 const FILE: &str = "pallet.toml";
 
@@ -19,14 +21,20 @@ pub struct Project {
 }
 
 impl Project {
-    /// Reads the given file, or the nearest `pallet.toml`.
-    pub fn load(given: Option<&Path>) -> Result<Self, CliError> {
-        let file = match given {
-            Some(file) => file.to_owned(),
-            None => nearest()?,
-        };
-        let infrastructure = Document::read(&file)?.resolve(&registry())?;
-        Ok(Self { file, infrastructure })
+    /// Reads the given file, or the nearest `pallet.toml`, with the layers below and above it.
+    pub fn load(global: &Global) -> Result<Self, CliError> {
+        match &global.config {
+            Some(file) => Self::load_file(file, global),
+            None => Self::load_file(&nearest()?, global),
+        }
+    }
+
+    /// Reads this file with the layers below and above it.
+    pub fn load_file(file: &Path, global: &Global) -> Result<Self, CliError> {
+        let document = Document::read(file)?;
+        let layers = document.over(settings::below()?).under(settings::above(global));
+        let infrastructure = layers.resolve(&registry())?;
+        Ok(Self { file: file.to_owned(), infrastructure })
     }
 }
 

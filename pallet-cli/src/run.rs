@@ -8,7 +8,7 @@ use pallet_core::engine::{Connector, Control};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::report::Report;
-use pallet_core::run::{Fleet, RunOptions, default_lock_folder};
+use pallet_core::run::{Fleet, RunOptions, ServiceScope, default_lock_folder};
 use pallet_core::spec::GroupSpec;
 
 use crate::args::Limits;
@@ -95,23 +95,27 @@ async fn open(
     let others = infrastructure.groups.into_values().filter(|group| !is_worked_on(group));
     let considered = others.collect();
     let default_service = infrastructure.default_service;
-    let services = services::open_for(
-        job.groups,
-        infrastructure.services,
-        default_service.as_deref(),
-        &infrastructure.base,
-    )
-    .await?;
+    let scopes = infrastructure.services.iter().map(|(name, service)| {
+        let environment = service.environment.clone();
+        (name.clone(), ServiceScope { admin: service.admin_user.clone(), environment })
+    });
+    let scopes = scopes.collect();
+    let services =
+        services::open_for(job.groups, infrastructure.services, default_service.as_deref()).await?;
     let mut connector = Connector::default();
-    connector.ssh.connect_timeout = job.limits.connect_timeout;
+    infrastructure.ssh.apply(&mut connector.ssh);
+    if let Some(limit) = job.limits.connect_timeout {
+        connector.ssh.connect_timeout = limit;
+    }
     Ok(Fleet {
         services,
         default_service,
         admin: match infrastructure.admin_user {
             Some(login) => login,
-            None => Login::new(current_user()?),
+            None => Login::assumed(current_user()?),
         },
         environment: infrastructure.environment,
+        scopes,
         connector,
         options: RunOptions {
             mode: job.mode,

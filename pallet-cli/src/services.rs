@@ -1,7 +1,6 @@
 //! Opening services.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use pallet_core::compute::{ComputeError, ComputeService, ProviderContext};
@@ -16,7 +15,7 @@ type Opened = (String, Result<Arc<dyn ComputeService>, ComputeError>);
 
 /// Opens all services, at the same time. Sorted by name.
 pub async fn open_all(infrastructure: Infrastructure) -> Vec<Opened> {
-    open(infrastructure.services, &infrastructure.base).await
+    open(infrastructure.services).await
 }
 
 /// Opens the services that `groups` are of, so that one that is not there only matters to those
@@ -25,7 +24,6 @@ pub async fn open_for(
     groups: &[GroupSpec],
     services: BTreeMap<String, Service>,
     default: Option<&str>,
-    base: &Path,
 ) -> Result<BTreeMap<String, Arc<dyn ComputeService>>, CliError> {
     let named: Option<BTreeSet<&str>> =
         groups.iter().map(|group| group.node.service.as_deref().or(default)).collect();
@@ -39,7 +37,7 @@ pub async fn open_for(
     };
     let mut opened = BTreeMap::new();
     let mut first = None;
-    for (name, result) in open(services, base).await {
+    for (name, result) in open(services).await {
         match result {
             Ok(service) => {
                 opened.insert(name, service);
@@ -59,10 +57,10 @@ pub fn failure(service: String, error: ComputeError) -> CliError {
     RunError::Service { service, error }.into()
 }
 
-async fn open(services: BTreeMap<String, Service>, base: &Path) -> Vec<Opened> {
+async fn open(services: BTreeMap<String, Service>) -> Vec<Opened> {
     let mut opening = JoinSet::new();
     for (name, service) in services {
-        let context = ProviderContext { service: name.clone(), base: base.to_owned() };
+        let context = ProviderContext { service: name.clone(), base: service.base };
         opening.spawn(async move { (name, service.opener.open(context).await) });
     }
     let mut opened = opening.join_all().await;

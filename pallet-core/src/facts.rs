@@ -1,5 +1,7 @@
 //! Facts: what a node is, read once when it is first connected.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// What a node is.
@@ -28,6 +30,52 @@ pub struct Facts {
     pub cpus: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// Addresses of the node's interfaces in the order of the interfaces, without those of the
+    /// loopback interface and those that are valid on one link only.
+    #[serde(default)]
+    pub addresses: Vec<InterfaceAddress>,
+    /// File systems that are mounted from a device or a server, and the root.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+}
+
+impl Facts {
+    /// Whether the system is `family` or derived from it: `debian` is true on Ubuntu.
+    pub fn is_of_family(&self, family: &str) -> bool {
+        self.os_families.iter().any(|one| one == family)
+    }
+
+    /// The first IPv4 address, or the first address at all.
+    pub fn primary_address(&self) -> Option<IpAddr> {
+        let addresses = || self.addresses.iter().map(|it| it.address);
+        addresses().find(IpAddr::is_ipv4).or_else(|| addresses().next())
+    }
+}
+
+/// An address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InterfaceAddress {
+    /// The interface: `eth0`; empty where the node cannot say.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Length of the network's prefix; unknown where the node cannot say.
+    pub prefix: Option<u8>,
+}
+
+/// A mounted file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mount {
+    /// Device or server: `/dev/sda1`, `nas:/home`.
+    pub source: String,
+    /// Where it is mounted.
+    pub path: String,
+    /// Its type: `ext4`.
+    pub filesystem: String,
+    /// Whether it cannot be written to.
+    pub read_only: bool,
 }
 
 /// A package manager that actions know how to use.

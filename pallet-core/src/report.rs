@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Seen;
+use crate::secret::redact;
 use crate::spec::Origin;
 
 /// What a run did, or in check mode would do.
@@ -196,14 +197,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure outside of any action.
+    /// A failure outside of any action. Secrets are taken out of the message.
     pub fn new(phase: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             node: None,
             phase: phase.into(),
             action: None,
             origin: None,
-            message: message.into(),
+            message: redact(&message.into()).into_owned(),
             help: None,
             output: String::new(),
         }

@@ -221,7 +221,7 @@ fn a_file_is_read_with_its_byte_order_mark_and_its_folder_is_the_base() {
     let infrastructure = document.resolve(&registry()).expect("it is right");
     let user = infrastructure.admin_user.expect("it is given");
     assert_eq!(user.private_key_path, Some(folder.join("keys/id")));
-    assert_eq!(user.sudo_password.expect("it is given").reveal(), "hunter2");
+    assert_eq!(user.sudo_password.expect("it is given").reveal(), Ok("hunter2"));
     assert_eq!(infrastructure.base, folder);
 }
 

@@ -80,9 +80,35 @@ async fn every_way_that_sudo_can_answer() {
 
     let mut root = connect(&node, &login(&node, &node.user)).await.unwrap();
     assert_eq!(output(&mut root, None, "id -un; echo $HOME").await, "root\n/root");
-    assert_eq!(output(&mut root, Some("pwsudo"), "id -un").await, "pwsudo");
+    assert_eq!(output(&mut root, Some("pwsudo"), "id -un; cd; pwd").await, "pwsudo\n/home/pwsudo");
     assert_eq!(root.facts().os, "debian");
+    let address = std::net::IpAddr::V4(node.address);
+    assert_eq!(root.facts().primary_address(), Some(address));
+    assert!(root.facts().mounts.iter().any(|mount| mount.path == "/"), "{:?}", root.facts());
     root.close().await;
+
+    // Logged in as root itself: no sudo, and runuser for others with an environment of their own.
+    let key = std::fs::read_to_string(node.key.with_extension("pub")).unwrap();
+    let allow = "mkdir -pm 700 /root/.ssh && cat > /root/.ssh/authorized_keys";
+    let allow = format!("echo '{}' | ({allow})", key.trim());
+    node.run(&["sh", "-c", &allow]).unwrap();
+    let mut itself = connect(&node, &login(&node, "root")).await.unwrap();
+    assert_eq!(output(&mut itself, None, "id -un; echo $HOME").await, "root\n/root");
+    let whoami = "id -un; echo $HOME $USER $LOGNAME";
+    let expected = "nosudo\n/home/nosudo nosudo nosudo";
+    assert_eq!(output(&mut itself, Some("nosudo"), whoami).await, expected);
+
+    itself.close().await;
+
+    // Another account than root as the usual one; it wins over `no_sudo`.
+    for no_sudo in [false, true] {
+        let other = Some("nosudo".to_owned());
+        let other = Login { sudo_user: other, no_sudo, ..login(&node, &node.user) };
+        let mut other = connect(&node, &other).await.unwrap();
+        assert_eq!(output(&mut other, None, "id -un; echo $HOME").await, "nosudo\n/home/nosudo");
+        assert_eq!(output(&mut other, Some("root"), "id -un").await, "root");
+        other.close().await;
+    }
 
     let itself = Login { no_sudo: true, ..login(&node, "nosudo") };
     let mut itself = connect(&node, &itself).await.unwrap();
@@ -94,7 +120,12 @@ async fn every_way_that_sudo_can_answer() {
     };
     let mut asked_right = connect(&node, &asked(PWSUDO_PASSWORD)).await.unwrap();
     assert_eq!(output(&mut asked_right, None, "id -un").await, "root");
-    let processes = output(&mut asked_right, None, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await;
+    let processes = output(
+        &mut asked_right,
+        None,
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -ae sudo -e secret",
+    )
+    .await;
     assert!(processes.contains("sudo -k -S"), "{processes}");
     assert!(!processes.contains(PWSUDO_PASSWORD));
 

@@ -56,6 +56,7 @@ impl Ten {
             default_service: None,
             admin: Login { private_key_path: Some(key), ..Login::new(&nodes[0].user) },
             environment: Default::default(),
+            scopes: Default::default(),
             connector: Connector::default(),
             options: RunOptions::default(),
             events: Events::none(),

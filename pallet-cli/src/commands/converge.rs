@@ -67,7 +67,7 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
             What::Group(one) => wanted.push(one.clone()),
         }
     }
-    let project = Project::load(global.config.as_deref())?;
+    let project = Project::load(global)?;
     let groups = selection::select(&wanted, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
     let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: args.keep_failed };
@@ -100,7 +100,7 @@ async fn carry_out(
         return Err(CliError::input(message).hint("leave --phase and --dry-run out"));
     }
     let plan = plan_file::read(&path)?;
-    let project = plan.project(global.config.as_deref())?;
+    let project = plan.project(global)?;
     let groups = plan.groups(&project)?;
     let job = Job {
         groups: &groups,

@@ -25,7 +25,7 @@ pub struct Args {
 
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global.config.as_deref())?;
+    let project = Project::load(global)?;
     let groups = selection::select(&args.groups, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
     let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: false };

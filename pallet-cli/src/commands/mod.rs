@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+mod config;
 mod converge;
 mod destroy;
 mod lift;
@@ -53,6 +54,11 @@ pub enum Command {
     /// Destroys them after their `destroy-server` and `destroy-group` phases. Asks first. Leaves
     /// nodes of groups alone that the file does not describe.
     Destroy(destroy::Args),
+    /// List the settings that count, and where each comes from
+    ///
+    /// Lists what pallet.toml, the files in ~/.pallet, environment variables and arguments set, as
+    /// far as nothing stronger says otherwise. Secrets are not shown.
+    Config(config::Args),
 }
 
 /// Carries out the subcommand.
@@ -64,6 +70,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Ended, CliError> {
         Command::Resume(args) => resume::run(&cli.global, args, output).await,
         Command::Nodes(args) => nodes::run(&cli.global, args, output).await,
         Command::Destroy(args) => destroy::run(&cli.global, args, output).await,
+        Command::Config(args) => config::run(&cli.global, args, output),
     }
 }
 

@@ -42,7 +42,7 @@ struct ServiceFailure {
 
 /// Carries it out. A service that fails does not hide the nodes of the others.
 pub async fn run(global: &Global, _args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global.config.as_deref())?;
+    let project = Project::load(global)?;
     let listed = Interrupts::new()?.race(list(project)).await;
     let Some((listing, failures)) = listed else { return Err(CliError::interrupted()) };
     output.result(&listing, || table(&listing.nodes));

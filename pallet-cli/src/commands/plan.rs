@@ -39,7 +39,7 @@ pub struct Args {
 
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global.config.as_deref())?;
+    let project = Project::load(global)?;
     let groups = selection::select(&args.groups, &project)?;
     let file = project.file.clone();
     let job = Job { groups: &groups, limits: args.limits, mode: Mode::Check, keep_failed: false };

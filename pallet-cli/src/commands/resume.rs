@@ -33,7 +33,7 @@ pub struct Args {
 
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global.config.as_deref())?;
+    let project = Project::load(global)?;
     let journals = Journals::usual()?;
     let run = match &args.run {
         Some(run) => run.clone(),

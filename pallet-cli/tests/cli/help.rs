@@ -51,6 +51,11 @@ fn destroy() {
 }
 
 #[test]
+fn config() {
+    check("config.txt", &["config", "--help"]);
+}
+
+#[test]
 fn without_a_command_help_is_shown_as_an_error() {
     Folder::new().pallet(&[]).code(2).says(&["Usage: pallet", "converge"]);
 }

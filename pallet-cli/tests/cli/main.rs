@@ -1,6 +1,8 @@
 //! The `pallet` binary, run as a process in folders of its own.
 
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod converge;
 #[cfg(test)]
 mod destroy;

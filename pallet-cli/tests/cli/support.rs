@@ -60,7 +60,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pallet"));
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         // Nothing of the user's, and nothing that tests share.
-        command.env("PALLET_HOME", self.path(".pallet"));
+        command.env("PALLET_HOME", self.path(".pallet")).env_remove("PALLET_SERVICE");
         command.env("PALLET_STATE_DIR", self.path("state"));
         command
     }

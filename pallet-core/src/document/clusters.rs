@@ -7,8 +7,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::Mistake;
+use super::environment::read_environment;
 use super::reader::{Entry, Reader, Table};
-use super::specs::{SpecDraft, read_count, read_environment, read_group_name};
+use super::specs::{SpecDraft, read_count, read_group_name};
 use crate::registry::Registry;
 use crate::spec::{ClusterSpec, GroupName};
 

@@ -57,7 +57,7 @@ impl fmt::Debug for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// All mistakes of a document, in the order in which they stand in it.
+/// All mistakes of a document and its settings, in the order in which they stand in each file.
 ///
 /// [`Display`](fmt::Display) gives one line `file:line:column: message` for each, followed by an
 /// indented line of help where there is some; front ends that can show excerpts find all they need
@@ -118,6 +118,17 @@ impl Mistake {
         self
     }
 
+    /// Where it is.
+    pub(super) fn span(&self) -> &Range<usize> {
+        &self.span
+    }
+
+    /// The mistake with its place counted from `start` on.
+    pub(super) fn moved_back(mut self, start: usize) -> Self {
+        self.span = self.span.start.saturating_sub(start)..self.span.end.saturating_sub(start);
+        self
+    }
+
     /// The mistake as a diagnostic of a document.
     pub(super) fn in_document(self, file: &Arc<Path>, source: &Arc<str>) -> Diagnostic {
         let end = self.span.end.min(source.len());
@@ -132,13 +143,16 @@ impl Mistake {
     }
 }
 
-/// Sorts and puts together the mistakes of one document. The same mistake may have been met on
+/// Sorts and puts together the mistakes of documents. The same mistake may have been met on
 /// several ways, for example through each group that uses a spec.
 pub(super) fn collected(mut diagnostics: Vec<Diagnostic>) -> Diagnostics {
     diagnostics.sort_by(|one, two| {
         let order = |it: &Diagnostic| (it.span.start, it.span.end);
-        order(one).cmp(&order(two)).then_with(|| one.message.cmp(&two.message))
+        let files = one.file.cmp(&two.file);
+        files.then(order(one).cmp(&order(two))).then_with(|| one.message.cmp(&two.message))
     });
-    diagnostics.dedup_by(|one, two| one.span == two.span && one.message == two.message);
+    diagnostics.dedup_by(|one, two| {
+        one.file == two.file && one.span == two.span && one.message == two.message
+    });
     Diagnostics { diagnostics }
 }

@@ -74,6 +74,7 @@
 
 mod clusters;
 mod diagnostic;
+mod environment;
 mod extends;
 mod position;
 mod reader;
@@ -98,6 +99,7 @@ use serde_json::{Map, Value};
 pub use diagnostic::{Diagnostic, Diagnostics};
 
 use crate::compute::ServiceOpener;
+use crate::config::{Setting, Settings, SshSettings};
 use crate::login::Login;
 use crate::registry::Registry;
 use crate::spec::{GroupName, GroupSpec, NodeSpec, Origin, ServerSpec};
@@ -111,6 +113,10 @@ const MAX_SIZE: u64 = 16 << 20;
 pub struct Document {
     file: Arc<Path>,
     text: Arc<str>,
+    /// Settings that the document wins over, the lowest first.
+    below: Vec<Settings>,
+    /// Settings that win over the document, the lowest first.
+    above: Vec<Settings>,
 }
 
 /// What a document describes. Nothing in it has been connected to.
@@ -122,6 +128,10 @@ pub struct Infrastructure {
     pub default_service: Option<String>,
     /// The account that nodes are administered with; the path of its key is ready for use.
     pub admin_user: Option<Login>,
+    /// How SSH connections are made.
+    pub ssh: SshSettings,
+    /// All settings that count, by name, and where each came from.
+    pub settings: Vec<Setting>,
     /// Values that do not depend on a node.
     pub environment: Map<String, Value>,
     /// Groups, everything that they extend merged into them; those of clusters under the names
@@ -144,6 +154,12 @@ pub struct Service {
     pub provider: String,
     /// Opens it.
     pub opener: ServiceOpener,
+    /// Where relative paths of the table start: the folder of the file that names the provider.
+    pub base: PathBuf,
+    /// The account that its nodes are administered with, if it is another one than elsewhere.
+    pub admin_user: Option<Login>,
+    /// Values for its nodes, which win over the general ones.
+    pub environment: Map<String, Value>,
     /// Where it is described.
     pub origin: Origin,
 }
@@ -154,34 +170,8 @@ impl Document {
     /// # Errors
     /// [`Diagnostics`] when the file cannot be read, is no UTF-8 text or no TOML.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Diagnostics> {
-        let path = path.as_ref();
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path);
-        let read = file.and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes));
-        if let Err(error) = read {
-            let help = match error.kind() {
-                std::io::ErrorKind::NotFound => "check the path",
-                std::io::ErrorKind::IsADirectory => "name the file in it, such as pallet.toml",
-                _ => "check that it may be read",
-            };
-            return Err(unreadable(path, format!("cannot be read: {error}"), help));
-        }
-        if bytes.len() as u64 > MAX_SIZE {
-            let message = format!("is larger than {} MiB", MAX_SIZE >> 20);
-            return Err(unreadable(path, message, "check that it is a Pallet document"));
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(path, text),
-            Err(error) => {
-                let start = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes());
-                let replaced = char::REPLACEMENT_CHARACTER.len_utf8();
-                let mistake = Mistake::new(start..start + replaced, "this is not UTF-8 text")
-                    .label("no UTF-8 from here on")
-                    .help("save the file in UTF-8");
-                Err(one(path, &text.into(), mistake))
-            }
-        }
+        let (file, text) = read_text(path.as_ref())?;
+        Self::parse(file, text)
     }
 
     /// Takes over a document's text. `path` is its name in messages, and its folder is where
@@ -190,9 +180,23 @@ impl Document {
     /// # Errors
     /// [`Diagnostics`] with the syntax errors.
     pub fn parse(path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> Result<Self, Diagnostics> {
-        let document = Self { file: path.as_ref().into(), text: text.into() };
-        syntax::parse(&document.text).map_err(|mistakes| document.diagnostics(mistakes))?;
-        Ok(document)
+        let (file, text) = (path.as_ref().into(), text.into());
+        check_syntax(&file, &text)?;
+        Ok(Self { file, text, below: Vec::new(), above: Vec::new() })
+    }
+
+    /// Puts the document over settings, the lowest first: what the document says wins.
+    #[must_use]
+    pub fn over(mut self, settings: impl IntoIterator<Item = Settings>) -> Self {
+        self.below.extend(settings);
+        self
+    }
+
+    /// Puts the document under settings, the lowest first: what they say wins.
+    #[must_use]
+    pub fn under(mut self, settings: impl IntoIterator<Item = Settings>) -> Self {
+        self.above.extend(settings);
+        self
     }
 
     /// Turns the document into specs, with the actions, plan functions and providers that
@@ -201,8 +205,9 @@ impl Document {
     /// # Errors
     /// [`Diagnostics`] with all mistakes.
     pub fn resolve(&self, registry: &Registry) -> Result<Infrastructure, Diagnostics> {
-        let table = syntax::parse(&self.text).map_err(|mistakes| self.diagnostics(mistakes))?;
-        resolve::resolve(self, &table, registry)
+        let table = syntax::parse(&self.text)
+            .map_err(|mistakes| diagnostics(&self.file, &self.text, mistakes))?;
+        resolve::resolve(self, table, registry)
     }
 
     /// The document's path, as it was given.
@@ -222,10 +227,36 @@ impl Document {
             _ => PathBuf::from("."),
         }
     }
+}
 
-    fn diagnostics(&self, mistakes: Vec<Mistake>) -> Diagnostics {
-        let place = |mistake: Mistake| mistake.in_document(&self.file, &self.text);
-        collected(mistakes.into_iter().map(place).collect())
+/// Reads a file of settings or a document.
+pub(crate) fn read_text(path: &Path) -> Result<(Arc<Path>, Arc<str>), Diagnostics> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path",
+            std::io::ErrorKind::IsADirectory => "name the file in it, such as pallet.toml",
+            _ => "check that it may be read",
+        };
+        return Err(unreadable(path, format!("cannot be read: {error}"), help));
+    }
+    if bytes.len() as u64 > MAX_SIZE {
+        let message = format!("is larger than {} MiB", MAX_SIZE >> 20);
+        return Err(unreadable(path, message, "check that it is a Pallet document"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((path.into(), text.into())),
+        Err(error) => {
+            let start = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes());
+            let replaced = char::REPLACEMENT_CHARACTER.len_utf8();
+            let mistake = Mistake::new(start..start + replaced, "this is not UTF-8 text")
+                .label("no UTF-8 from here on")
+                .help("save the file in UTF-8");
+            Err(one(path, &text.into(), mistake))
+        }
     }
 }
 
@@ -234,6 +265,23 @@ impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("file", &self.file).finish_non_exhaustive()
     }
+}
+
+/// Parses a text for its syntax errors.
+pub(crate) fn check_syntax(file: &Arc<Path>, text: &Arc<str>) -> Result<(), Diagnostics> {
+    syntax::parse(text).map(drop).map_err(|mistakes| diagnostics(file, text, mistakes))
+}
+
+/// The one of `known` that `given` was probably meant to be.
+pub(crate) fn closest_name<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    suggest::closest(given, known)
+}
+
+fn diagnostics(file: &Arc<Path>, text: &Arc<str>, mistakes: Vec<Mistake>) -> Diagnostics {
+    collected(mistakes.into_iter().map(|mistake| mistake.in_document(file, text)).collect())
 }
 
 fn unreadable(path: &Path, message: String, help: &str) -> Diagnostics {

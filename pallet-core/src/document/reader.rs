@@ -20,25 +20,58 @@ use crate::spec::Origin;
 /// A value of a document, with its place.
 pub(super) type Node<'d> = Spanned<DeValue<'d>>;
 
-/// Collects the mistakes of one document.
+/// Collects the mistakes of a document and of the settings that it was merged with.
 #[derive(Debug)]
 pub(super) struct Reader {
-    file: Arc<Path>,
-    source: Arc<str>,
-    positions: Positions,
+    /// The document, and behind it in the long text the settings.
+    document: Source,
+    settings: Vec<Source>,
     diagnostics: RefCell<Vec<Diagnostic>>,
+}
+
+/// A text that values come from.
+#[derive(Debug)]
+struct Source {
+    /// Where it begins in the long text.
+    start: usize,
+    file: Arc<Path>,
+    text: Arc<str>,
+    positions: Positions,
+}
+
+impl Source {
+    fn new(start: usize, file: Arc<Path>, text: Arc<str>) -> Self {
+        Self { start, file, positions: Positions::new(text.clone()), text }
+    }
 }
 
 impl Reader {
     /// A reader that has found no mistake yet.
-    pub(super) fn new(file: Arc<Path>, source: Arc<str>) -> Self {
-        let positions = Positions::new(source.clone());
-        Self { file, source, positions, diagnostics: RefCell::default() }
+    pub(super) fn new(file: Arc<Path>, text: Arc<str>) -> Self {
+        let document = Source::new(0, file, text);
+        Self { document, settings: Vec::new(), diagnostics: RefCell::default() }
+    }
+
+    /// Adds the text of settings that begins at `start` of the long text.
+    pub(super) fn add(&mut self, start: usize, file: Arc<Path>, text: Arc<str>) {
+        self.settings.push(Source::new(start, file, text));
+    }
+
+    fn source_of(&self, span: &Range<usize>) -> &Source {
+        let holds = |source: &&Source| source.start <= span.start;
+        self.settings.iter().rev().find(holds).unwrap_or(&self.document)
+    }
+
+    /// The folder of the file that `span` is of; empty for the current one.
+    pub(super) fn folder_of(&self, span: &Range<usize>) -> &Path {
+        self.source_of(span).file.parent().unwrap_or(Path::new(""))
     }
 
     /// Notes a mistake.
     pub(super) fn note(&self, mistake: Mistake) {
-        self.diagnostics.borrow_mut().push(mistake.in_document(&self.file, &self.source));
+        let source = self.source_of(mistake.span());
+        let mistake = mistake.moved_back(source.start);
+        self.diagnostics.borrow_mut().push(mistake.in_document(&source.file, &source.text));
     }
 
     /// Notes that a value is of the wrong kind.
@@ -52,8 +85,9 @@ impl Reader {
 
     /// The place of `span` for people.
     pub(super) fn origin(&self, span: &Range<usize>) -> Origin {
-        let (line, column) = self.positions.locate(span.start);
-        Origin { file: self.file.clone(), line, column }
+        let source = self.source_of(span);
+        let (line, column) = source.positions.locate(span.start - source.start);
+        Origin { file: source.file.clone(), line, column }
     }
 
     /// All mistakes noted so far, or nothing.

@@ -7,24 +7,27 @@ use toml::de::DeTable;
 
 use super::clusters::{ClusterDraft, read_cluster_spec};
 use super::diagnostic::Mistake;
+use super::environment::read_environment;
 use super::extends::{self, ServerSpecs};
-use super::reader::{Entry, Reader, Table};
-use super::services::{read_admin_user, read_service};
+use super::reader::{Entry, Reader, Table, unknown_key};
+use super::services::read_service;
 use super::specs::{
-    GroupDraft, NodeDraft, NodeSpecs, SpecDraft, check_reference, read_environment,
-    read_group_spec, read_node_spec, read_server_spec,
+    GroupDraft, NodeDraft, NodeSpecs, SpecDraft, check_reference, read_group_spec, read_node_spec,
+    read_server_spec,
 };
 use super::{Diagnostics, Document, Infrastructure, references};
+use crate::config::{self, SECTIONS, Settings, merge};
 use crate::registry::Registry;
 use crate::spec::{GroupName, GroupSpec};
 
 /// Reads the whole `table` of `document`.
 pub(super) fn resolve(
     document: &Document,
-    table: &Spanned<DeTable<'_>>,
+    table: Spanned<DeTable<'_>>,
     registry: &Registry,
 ) -> Result<Infrastructure, Diagnostics> {
-    let reader = Reader::new(document.file.clone(), document.text.clone());
+    let mut reader = Reader::new(document.file.clone(), document.text.clone());
+    let table = &merged(document, table, &mut reader);
     let mut root = Table::root(&reader, table);
     let base = document.base();
 
@@ -36,7 +39,8 @@ pub(super) fn resolve(
         check_reference(&reader, &name.span(), name.get_ref(), &service_names, "service");
     }
     let admin_user =
-        root.entry("admin-user").and_then(|entry| read_admin_user(&reader, &base, &entry));
+        root.entry("admin-user").and_then(|entry| reader.typed(&entry.name, entry.value));
+    let ssh = root.entry("ssh").and_then(|entry| reader.typed(&entry.name, entry.value));
     let environment = read_environment(&reader, &mut root);
 
     let node_specs = root.table("node-spec");
@@ -72,6 +76,7 @@ pub(super) fn resolve(
     references::check(&reader, &specs, &drafts.lines(&clusters), &broken);
     drop(broken);
     let (finished, members) = drafts.finished(&reader, &clusters);
+    let settings = config::list(table.get_ref(), |span| reader.origin(span));
     reader.finish()?;
 
     Ok(Infrastructure {
@@ -79,6 +84,8 @@ pub(super) fn resolve(
         default_service: default_service.map(Spanned::into_inner),
         admin_user,
         environment,
+        ssh: ssh.unwrap_or_default(),
+        settings,
         groups: finished,
         clusters: members,
         server_specs: specs
@@ -88,6 +95,37 @@ pub(super) fn resolve(
         node_specs,
         base,
     })
+}
+
+/// The document's table with the settings below and above it.
+fn merged<'d>(
+    document: &'d Document,
+    own: Spanned<DeTable<'d>>,
+    reader: &mut Reader,
+) -> Spanned<DeTable<'d>> {
+    let mut start = document.text.len() + 1;
+    let mut next = |settings: &'d Settings| {
+        let table = merge::table(settings, start);
+        reader.add(start, settings.file.clone(), settings.text.clone());
+        let (sections, others): (Vec<_>, Vec<_>) =
+            table.into_iter().partition(|(key, _)| SECTIONS.contains(&key.get_ref().as_ref()));
+        for (key, _) in &others {
+            reader.note(unknown_key("", key, SECTIONS));
+        }
+        // One place stays between two texts: the end of a text is a place of its own.
+        start += settings.text.len() + 1;
+        sections.into_iter().collect::<DeTable<'d>>()
+    };
+    let span = own.span();
+    let mut table = DeTable::new();
+    for settings in &document.below {
+        merge::merge(&mut table, next(settings));
+    }
+    merge::merge(&mut table, own.into_inner());
+    for settings in &document.above {
+        merge::merge(&mut table, next(settings));
+    }
+    Spanned::new(span, table)
 }
 
 type Clusters = BTreeMap<String, ClusterDraft>;

@@ -9,11 +9,12 @@ use super::reader::{Node, element, join, kind};
 use super::suggest;
 
 const UNKNOWN_KEY: &str = "unknown field ";
+const MISSING_KEY: &str = "missing field ";
 const UNKNOWN_VARIANT: &str = "unknown variant ";
 
-/// Whether the error is about a key that the type does not have.
-pub(super) fn is_unknown_key(error: &TomlError) -> bool {
-    error.message().starts_with(UNKNOWN_KEY)
+/// Whether the error is about a key that is not there.
+pub(super) fn is_missing_key(error: &TomlError) -> bool {
+    error.message().starts_with(MISSING_KEY)
 }
 
 /// Puts an error from reading `value`, called `name`, into the form of all mistakes.
@@ -36,7 +37,7 @@ pub(super) fn serde_mistake(name: &str, value: &Node<'_>, error: &TomlError) -> 
             .label("not allowed here")
             .help(suggest::choices(given, allowed.iter().copied(), "allowed values"));
     }
-    if let Some(key) = message.strip_prefix("missing field ") {
+    if let Some(key) = message.strip_prefix(MISSING_KEY) {
         return at(format!("{key} is missing in `{path}`")).label("incomplete");
     }
     if let Some((_, expected)) = typed_message(message, "invalid type: ") {

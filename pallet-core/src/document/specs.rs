@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::Mistake;
+use super::environment::read_environment;
 use super::reader::{Entry, Node, Reader, Table, join};
 use super::steps::{StepDraft, read_step};
 use super::values::dates_as_strings;
@@ -170,19 +171,6 @@ pub(super) fn read_group_name(
         reader.note(Mistake::new(entry.key.span(), message).label(label));
     })
     .ok()
-}
-
-/// Reads the free table under `environment`.
-pub(super) fn read_environment(reader: &Reader, table: &mut Table<'_, '_>) -> Map<String, Value> {
-    table.table("environment").map(|table| free_table(reader, &table)).unwrap_or_default()
-}
-
-/// Reads a table whose keys and values mean nothing to us.
-fn free_table(reader: &Reader, table: &Table<'_, '_>) -> Map<String, Value> {
-    let read = |entry: Entry<'_, '_>| {
-        Some((entry.key.to_string(), reader.json(&entry.name, entry.value)?))
-    };
-    table.others().filter_map(read).collect()
 }
 
 /// Reads how many of something there shall be.

@@ -7,7 +7,8 @@ use toml::de::{DeValue, Error as TomlError, ValueDeserializer};
 
 use super::diagnostic::Mistake;
 use super::reader::{Node, Reader, element, join};
-use super::serde_mistake::{is_unknown_key, serde_mistake};
+use super::serde_mistake::{is_missing_key, serde_mistake};
+use crate::local_path::in_folder;
 
 impl Reader {
     /// Reads a value as a `T`; `name` is what messages call it.
@@ -22,8 +23,8 @@ impl Reader {
             .ok()
     }
 
-    /// Reads a value with `read`, which stops at the first mistake. Unknown keys are taken out and
-    /// the rest is read again, so that one of them does not hide the others.
+    /// Reads a value with `read`, which stops at the first mistake. Unknown keys and wrong values are
+    /// taken out and the rest is read again, so that one of them does not hide the others.
     ///
     /// # Errors
     /// The mistakes.
@@ -36,13 +37,16 @@ impl Reader {
         let mut mistakes = Vec::new();
         let mut rest = value.clone();
         loop {
-            let error = match read(rest.clone()) {
+            let error = match in_folder(self.folder_of(&value.span()), || read(rest.clone())) {
                 Ok(result) if mistakes.is_empty() => return Ok(result),
                 Ok(_) => return Err(mistakes),
                 Err(error) => error,
             };
-            mistakes.push(serde_mistake(name, value, &error));
-            if !(is_unknown_key(&error) && remove_key(&mut rest, &error)) {
+            // What was taken out is no second mistake.
+            if mistakes.is_empty() || !is_missing_key(&error) {
+                mistakes.push(serde_mistake(name, value, &error));
+            }
+            if !remove(&mut rest, &error) {
                 return Err(mistakes);
             }
         }
@@ -113,8 +117,8 @@ pub(super) fn dates_as_strings(value: &mut DeValue<'_>) {
     }
 }
 
-/// Removes the key at which `error` points from the tables below `value`.
-fn remove_key(value: &mut Node<'_>, error: &TomlError) -> bool {
+/// Removes the entry at whose key or value `error` points from the tables below `value`.
+fn remove(value: &mut Node<'_>, error: &TomlError) -> bool {
     let Some(span) = error.span() else {
         return false;
     };
@@ -123,7 +127,10 @@ fn remove_key(value: &mut Node<'_>, error: &TomlError) -> bool {
         match value {
             DeValue::Array(values) => left.extend(values.iter_mut().map(Spanned::get_mut)),
             DeValue::Table(table) => {
-                let named = table.keys().find(|key| key.span() == span).map(ToString::to_string);
+                let is_meant = |(key, value): &(&Spanned<_>, &Node<'_>)| {
+                    key.span() == span || value.span() == span
+                };
+                let named = table.iter().find(is_meant).map(|(key, _)| key.to_string());
                 if let Some(key) = named {
                     return table.remove(key.as_str()).is_some();
                 }

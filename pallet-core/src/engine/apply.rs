@@ -7,6 +7,7 @@ use super::exchange::{Halt, Pace, Told, exchange};
 use super::output::shorten;
 use super::phase::{Runner, Stop};
 use super::wave::Pending;
+use crate::secret::redact;
 use crate::session::{Program, Task};
 
 /// How the actions of one program ended.
@@ -17,6 +18,8 @@ struct Ran<'a> {
     /// Those that have ended, with whether they succeeded.
     ended: Vec<(&'a Pending, bool)>,
     failed: Option<Stop>,
+    /// Of the action that runs.
+    span: tracing::Span,
 }
 
 impl Runner<'_> {
@@ -56,7 +59,13 @@ impl Runner<'_> {
         let run = self.run;
         let limit =
             |section: usize| limits.get(section).copied().unwrap_or(run.control.limits.action);
-        let mut ran = Ran { begun: Instant::now(), current: None, ended: Vec::new(), failed: None };
+        let mut ran = Ran {
+            begun: Instant::now(),
+            current: None,
+            ended: Vec::new(),
+            failed: None,
+            span: tracing::Span::none(),
+        };
         let over = exchange(session, (&opener, user), &run, Pace::Apply(&limit), |told| {
             self.take_step(&changes, &mut ran, told);
         })
@@ -105,11 +114,18 @@ impl Runner<'_> {
             Told::Began(section) => {
                 ran.begun = Instant::now();
                 ran.current = changes.get(section).map(|change| change.position);
+                if let Some(planned) = ran.current.and_then(|at| self.run.actions.get(at)) {
+                    let subject = planned.action.subject();
+                    let (name, subject) = (planned.action.name(), &*redact(&subject));
+                    ran.span = tracing::debug_span!("action", name, subject);
+                }
                 self.tell_started(ran.current);
             }
             Told::Ended { section, status, output, overdue } => {
                 let Some(change) = changes.get(section) else { return };
                 let output = shorten(&output);
+                ran.span.in_scope(|| tracing::debug!(status, "ended"));
+                ran.span = tracing::Span::none();
                 if let Some(work) = self.work.get_mut(change.position) {
                     work.duration = ran.begun.elapsed();
                     work.output.clone_from(&output);

@@ -61,11 +61,14 @@ impl Connector {
         reach: &Reach,
         login: &Login,
     ) -> Result<Connection, ConnectionError> {
+        login.unlock().await.map_err(SessionError::Secret)?;
         let Some(endpoint) = &reach.endpoint else {
             return self.work_over(Arc::new(LocalTransport), login.clone()).await;
         };
-        let (transport, accepted) = self.transport(endpoint, login, &reach.host_keys).await?;
-        let connection = self.work_over(transport, login.clone()).await?;
+        let (transport, accepted, username) =
+            self.transport(endpoint, login, &reach.host_keys).await?;
+        let actual = Login { username, ..login.clone() };
+        let connection = self.work_over(transport, actual).await?;
         let way_back: Arc<dyn WayBack> = Arc::new(Route {
             connector: self.clone(),
             endpoint: endpoint.clone(),
@@ -107,12 +110,12 @@ impl Connector {
         endpoint: &Endpoint,
         login: &Login,
         host_keys: &HostKeys,
-    ) -> Result<(Arc<dyn Transport>, Option<String>), ConnectionError> {
+    ) -> Result<(Arc<dyn Transport>, Option<String>, String), ConnectionError> {
         use crate::transport::ssh::SshTransport;
 
         let (transport, connected) =
             SshTransport::connect(endpoint, login, host_keys, &self.ssh).await?;
-        Ok((Arc::new(transport), connected.accepted_host_key))
+        Ok((Arc::new(transport), connected.accepted_host_key, connected.username))
     }
 
     #[cfg(not(feature = "ssh"))]
@@ -121,7 +124,7 @@ impl Connector {
         endpoint: &Endpoint,
         _login: &Login,
         _host_keys: &HostKeys,
-    ) -> Result<(Arc<dyn Transport>, Option<String>), ConnectionError> {
+    ) -> Result<(Arc<dyn Transport>, Option<String>, String), ConnectionError> {
         Err(ConnectionError::NoSsh { endpoint: endpoint.clone() })
     }
 }

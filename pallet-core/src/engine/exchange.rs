@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
+use tracing::Instrument;
+
 use super::connection::Opener;
 use super::phase::PhaseRun;
 use crate::event::Event;
@@ -46,6 +48,17 @@ pub(super) enum Told {
 
 /// Waits until a program that was sent is over.
 pub(super) async fn exchange(
+    session: &mut Session,
+    (opener, user): (&Opener, Option<&str>),
+    run: &PhaseRun<'_>,
+    pace: Pace<'_>,
+    tell: impl FnMut(Told),
+) -> Result<(), Halt> {
+    let span = tracing::debug_span!("exchange");
+    follow(session, (opener, user), run, pace, tell).instrument(span).await
+}
+
+async fn follow(
     session: &mut Session,
     (opener, user): (&Opener, Option<&str>),
     run: &PhaseRun<'_>,

@@ -1,11 +1,17 @@
 //! Keeping what programs write to a readable size.
 
+use crate::secret::redact;
+
 const HEAD: usize = 8 * 1024;
 const TAIL: usize = 24 * 1024;
 
-/// The text of a program's output. Of a long one the beginning and the end are kept, since the
+/// The text of a program's output, without secrets. Of a long one the beginning and the end are kept, since the
 /// reason of a failure is nearly always in one of them.
 pub(super) fn shorten(output: &[u8]) -> String {
+    let output = String::from_utf8_lossy(output);
+    // Before anything is cut off: half a secret is not found any more.
+    let output = redact(&output);
+    let output = output.as_bytes();
     let (Some(head), Some(tail)) =
         (output.get(..HEAD), output.len().checked_sub(TAIL).and_then(|from| output.get(from..)))
     else {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use super::connection::Connection;
 use super::control::Control;
 use super::deeds::{self, Deed, Deeds};
@@ -33,6 +35,11 @@ pub struct PhaseRun<'a> {
 
 /// Carries out one phase on one node. What fails is in the report.
 pub async fn run_phase(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseReport {
+    let span = tracing::info_span!("phase", name = run.phase);
+    carry_out(connection, run).instrument(span).await
+}
+
+async fn carry_out(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseReport {
     let started = Instant::now();
     let facts = connection.facts().clone();
     let mut runner = Runner {

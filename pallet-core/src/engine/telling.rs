@@ -8,12 +8,19 @@ use super::wave::Outcome;
 use crate::event::Event;
 use crate::plan::PlannedAction;
 use crate::report::{ActionReport, Failure, PhaseReport, Status};
+use crate::secret::redact;
+
+/// What may be told of a text: no secrets.
+fn shown(text: String) -> String {
+    redact(&text).into_owned()
+}
 
 impl Runner<'_> {
     pub(super) fn tell_started(&self, position: Option<usize>) {
         let Some(position) = position else { return };
         let Some(planned) = self.run.actions.get(position) else { return };
-        let (action, subject) = (planned.action.name(), planned.action.subject());
+        let action = planned.action.name();
+        let subject = shown(planned.action.subject());
         if let Some(journal) = &self.run.control.journal {
             journal.begun(self.run.node, self.run.phase, self.id(position), action, &subject);
         }
@@ -61,11 +68,12 @@ impl Runner<'_> {
                 let failure = Failure {
                     node: Some(self.run.node.to_owned()),
                     phase: self.run.phase.to_owned(),
-                    action: planned.map(|p| format!("{} {}", p.action.name(), p.action.subject())),
+                    action: planned
+                        .map(|p| shown(format!("{} {}", p.action.name(), p.action.subject()))),
                     origin: planned.map(|p| p.origin.clone()),
-                    message,
+                    message: shown(message),
                     help,
-                    output,
+                    output: shown(output),
                 };
                 (Some(failure), "the node failed before".to_owned())
             }
@@ -98,11 +106,11 @@ impl Runner<'_> {
     ) -> ActionReport {
         let report = ActionReport {
             action: planned.action.name().to_owned(),
-            subject: planned.action.subject(),
+            subject: shown(planned.action.subject()),
             origin: planned.origin.clone(),
             status: outcome.status,
-            details: outcome.details,
-            diff: outcome.diff,
+            details: outcome.details.into_iter().map(shown).collect(),
+            diff: outcome.diff.map(shown),
             ground: outcome.ground,
             output: work.output,
             duration: work.duration,

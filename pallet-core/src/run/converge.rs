@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use super::crew::Crew;
 use super::member::{Member, node_to_create};
 use super::phases::{Course, finish};
@@ -36,6 +38,11 @@ impl Fleet {
     /// Does what a preview says, and configures the nodes as [`converge`](Self::converge) does.
     /// What fails is in the report; once the run is stopped, what was done so far is.
     pub async fn carry_out(&self, preview: Preview) -> Report {
+        let span = self.span("converge");
+        self.do_all(preview).instrument(span).await
+    }
+
+    async fn do_all(&self, preview: Preview) -> Report {
         let mut report = Report::default();
         let crew = match self.options.mode {
             Mode::Check => self.expect(&preview, &mut report).await,

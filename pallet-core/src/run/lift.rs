@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tracing::Instrument;
+
 use super::crew::Crew;
 use super::member::Member;
 use super::phases::{Course, finish};
@@ -18,6 +20,15 @@ impl Fleet {
     /// # Errors
     /// [`RunError`] when the run cannot begin. What fails on nodes is in the report.
     pub async fn lift(
+        &self,
+        groups: &[GroupSpec],
+        asked: &[PhaseCall],
+    ) -> Result<Report, RunError> {
+        let span = self.span("lift");
+        self.lift_all(groups, asked).instrument(span).await
+    }
+
+    async fn lift_all(
         &self,
         groups: &[GroupSpec],
         asked: &[PhaseCall],

@@ -86,6 +86,11 @@ impl Member {
         member
     }
 
+    /// The span of what happens on it.
+    pub fn span(&self) -> tracing::Span {
+        tracing::info_span!("node", name = self.node.name)
+    }
+
     /// Whether something has failed on it: then it takes no part in later phases.
     pub fn is_failed(&self) -> bool {
         self.report.failure().is_some()

@@ -15,6 +15,7 @@ mod phases;
 mod plan;
 mod preview;
 mod provide;
+mod scope;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use std::time::Duration;
 pub use error::RunError;
 pub use plan::{PLAN_FORMAT, PlanDifference, PlannedGroup, PlannedNode, RunPlan};
 pub use preview::Preview;
+pub use scope::ServiceScope;
 use serde_json::{Map, Value};
 
 use crate::action::Mode;
@@ -51,6 +53,8 @@ pub struct Fleet {
     pub admin: Login,
     /// Values for plan functions and templates that do not depend on a node.
     pub environment: Map<String, Value>,
+    /// What holds for nodes of single services instead, by the service's name.
+    pub scopes: BTreeMap<String, ServiceScope>,
     /// How nodes are connected to.
     pub connector: Connector,
     /// Limits and mode.
@@ -110,6 +114,11 @@ impl Fleet {
             all.insert(name.clone(), list(service.as_ref()).await?);
         }
         Ok(all)
+    }
+
+    /// The span of a run.
+    fn span(&self, verb: &str) -> tracing::Span {
+        tracing::info_span!("run", verb, name = %self.control.run)
     }
 
     /// Ends what services hold open.

@@ -1,6 +1,5 @@
 //! Phases over many nodes: a phase is a barrier, nodes run in parallel.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::Fleet;
 use super::crew::Crew;
@@ -19,6 +19,7 @@ use crate::action::Mode;
 use crate::engine::{Connector, Control, PhaseRun, run_phase};
 use crate::plan::{Compiled, Nodes, PlanError, PlannedAction, Scene, compile};
 use crate::report::{ActionReport, Failure, PhaseReport, Report, Status};
+use crate::secret::redact;
 use crate::spec::{GroupName, Phase, Step};
 
 /// What a run does with its nodes once they are there.
@@ -49,11 +50,11 @@ impl Fleet {
 
     /// New nodes are connected to as their image's user, all others as admin.
     pub(super) async fn connect_first(&self, crew: Crew) -> Crew {
-        let admin = Arc::new(self.admin.clone());
         let members = self
             .each(crew.members, |mut member, fleet| {
-                let admin = admin.clone();
-                async move {
+                let admin = self.admin_of(member.service.name()).clone();
+                let span = member.span();
+                let connect = async move {
                     let image_user =
                         member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
                     let login = image_user.as_ref().unwrap_or(&admin);
@@ -62,7 +63,8 @@ impl Fleet {
                         () = fleet.control.until_stopped() => {}
                     }
                     member
-                }
+                };
+                connect.instrument(span)
             })
             .await;
         Crew { members, ..crew }
@@ -74,7 +76,7 @@ impl Fleet {
         for member in &mut crew.members {
             let role = member.role.clone();
             let Some(phase) = role.group.server.phases.get("settings") else { continue };
-            let environment = self.environment_of(&role.group.environment);
+            let environment = self.environment_of(member.service.name(), &role.group.environment);
             let scene = Scene::new(&targets, &environment);
             let compiled = compile("settings", phase, &member.target, scene);
             match compiled.and_then(only_settings) {
@@ -88,7 +90,9 @@ impl Fleet {
             let group = self.considered.iter().find(|group| group.name.as_str() == other.group);
             let Some(group) = group else { continue };
             let Some(phase) = group.server.phases.get("settings") else { continue };
-            let environment = self.environment_of(&group.environment);
+            let service = self.service_of(group);
+            let service = service.as_ref().map_or("", |service| service.name());
+            let environment = self.environment_of(service, &group.environment);
             let compiled = compile("settings", phase, other, Scene::new(&targets, &environment));
             match compiled.and_then(only_settings) {
                 Ok(settings) => other.settings.extend(settings),
@@ -102,10 +106,9 @@ impl Fleet {
     async fn bootstrap(&self, crew: Crew, shown: Option<&Shown>) -> Crew {
         let is_new = |member: &Member| !member.node.bootstrapped;
         let crew = self.phase(crew, &Stage::everywhere("bootstrap"), is_new, shown).await;
-        let admin = Arc::new(self.admin.clone());
         let members = self
             .each(crew.members, |mut member, fleet| {
-                let admin = admin.clone();
+                let admin = self.admin_of(member.service.name()).clone();
                 async move {
                     let is_settled = member.node.bootstrapped || member.is_failed();
                     let is_begun = fleet.control.stopped().is_none();
@@ -168,7 +171,8 @@ impl Fleet {
         let worked = self
             .each(compiled, |(mut member, compiled), fleet| {
                 let name = name.clone();
-                async move {
+                let span = member.span();
+                let work = async move {
                     let Some(compiled) = compiled else { return member };
                     member.target.settings.extend(compiled.settings);
                     let actions = &compiled.actions;
@@ -183,12 +187,16 @@ impl Fleet {
                             events: &fleet.events,
                             control: &fleet.control,
                         };
-                        let report = run_phase(connection, run).await;
+                        let mut report = run_phase(connection, run).await;
                         member.target.values.extend(report.values.clone());
+                        for value in report.values.values_mut() {
+                            *value = redact(value).into_owned();
+                        }
                         member.report.phases.push(report);
                     }
                     member
-                }
+                };
+                work.instrument(span)
             })
             .await;
         crew.members.extend(worked);
@@ -211,7 +219,7 @@ impl Fleet {
         let name = &stage.call.name;
         let role = member.role.clone();
         let phase: &Phase = role.group.server.phases.get(name)?;
-        let environment = self.environment_of(&role.group.environment);
+        let environment = self.environment_of(member.service.name(), &role.group.environment);
         let scene = Scene::new(targets, &environment).with_arguments(&stage.call.arguments);
         match compile(name, phase, &member.target, scene) {
             Ok(compiled) => Some(compiled),
@@ -225,16 +233,6 @@ impl Fleet {
                 None
             }
         }
-    }
-
-    /// The environment of a group's nodes.
-    fn environment_of<'e>(&'e self, own: &Map<String, Value>) -> Cow<'e, Map<String, Value>> {
-        if own.is_empty() {
-            return Cow::Borrowed(&self.environment);
-        }
-        let mut environment = self.environment.clone();
-        crate::spec::merge(&mut environment, own.clone());
-        Cow::Owned(environment)
     }
 
     /// Does something to each item in parallel, bounded; the order stays.
@@ -255,10 +253,11 @@ impl Fleet {
         let mut tasks = JoinSet::new();
         for (position, item) in items.into_iter().enumerate() {
             let (gate, job) = (gate.clone(), work(item, shared.clone()));
-            tasks.spawn(async move {
+            let task = async move {
                 let _permit = gate.acquire_owned().await;
                 (position, job.await)
-            });
+            };
+            tasks.spawn(task.in_current_span());
         }
         let mut done = tasks.join_all().await;
         done.sort_by_key(|(position, _)| *position);

@@ -239,6 +239,7 @@ mod tests {
             connector: Default::default(),
             admin: Login::new("root"),
             environment: Default::default(),
+            scopes: Default::default(),
             options: RunOptions::default(),
             events: Events::none(),
             control: Default::default(),

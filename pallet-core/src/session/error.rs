@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Holder;
+use crate::secret::SecretError;
 use crate::transport::TransportError;
 
 /// Why a session could not be opened or used.
@@ -19,6 +20,9 @@ pub enum SessionError {
         /// What sudo said.
         reason: String,
     },
+    /// The password cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The node's bash did not start.
     #[error("no session could be started on the node: {reason}")]
     NotStarted {
@@ -78,6 +82,7 @@ impl SessionError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Transport(error) => return error.help(),
+            Self::Secret(error) => return error.help(),
             Self::SudoRefused { username, .. } => format!(
                 "give {username} the right to use sudo without a password (sudoers: `{username} ALL=(ALL) NOPASSWD: ALL`), \
                  set `sudo-password` of the admin user, or set `no-sudo = true`"

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use zeroize::Zeroizing;
 
 pub use self::error::SessionError;
 use self::frame::{Frame, Frames};
@@ -96,7 +97,8 @@ impl Session {
         if let Some((prompt, password)) = invocation.prompt()
             && self.wait_for_prompt(prompt).await?
         {
-            self.write(format!("{}\n", password.reveal()).as_bytes()).await?;
+            let answer = Zeroizing::new(format!("{}\n", password.reveal()?));
+            self.write(answer.as_bytes()).await?;
             if self.wait_for_prompt(prompt).await? {
                 return Err(SessionError::SudoRefused {
                     username: invocation.username().to_owned(),

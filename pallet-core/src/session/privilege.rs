@@ -1,5 +1,7 @@
 //! Becoming root, or another user.
 
+use std::borrow::Cow;
+
 use super::SessionError;
 use crate::login::Login;
 use crate::secret::Secret;
@@ -28,7 +30,8 @@ impl<'a> Invocation<'a> {
     /// and no secret, since it stands in sudo's argument list.
     pub fn new(login: &'a Login, as_user: Option<&'a str>, prompt: String) -> Self {
         let is_root = login.username == "root";
-        let route = match as_user {
+        // Working as somebody else is said more explicitly than working without sudo.
+        let route = match as_user.or(login.sudo_user.as_deref()) {
             Some(user) if user == login.username => Route::Direct,
             None if is_root || login.no_sudo => Route::Direct,
             Some(user) if is_root => Route::Runuser { user },
@@ -44,7 +47,18 @@ impl<'a> Invocation<'a> {
     }
 
     pub fn command(&self, runtime: &str) -> String {
-        let bash = ["bash", "-c", runtime, "pallet"];
+        let runtime = match self.route {
+            // runuser leaves the variables of root; an unset HOME makes `~` the account's own.
+            Route::Runuser { user } => {
+                let user = shell::quote(user);
+                let set = format!(
+                    "unset HOME; HOME=~ USER={user} LOGNAME={user}; export HOME USER LOGNAME"
+                );
+                Cow::Owned(format!("{set}\n{runtime}"))
+            }
+            _ => Cow::Borrowed(runtime),
+        };
+        let bash = ["bash", "-c", &runtime, "pallet"];
         let route: Vec<&str> = match self.route {
             Route::Direct => Vec::new(),
             Route::Runuser { user } => vec!["runuser", "-u", user, "--"],

@@ -171,16 +171,30 @@ printf 'PALLET_PID=%s\nPALLET_BOOT=%s\n' "$$" "$pallet_boot"
 for pallet_file in /etc/os-release /usr/lib/os-release; do
   if [ -r "$pallet_file" ]; then printf '%s\n' "$(<"$pallet_file")"; break; fi
 done
-printf 'PALLET_HOSTNAME=%s\nPALLET_ARCH=%s\n' "$HOSTNAME" "$HOSTTYPE"
+if [ -r /etc/redhat-release ]; then printf 'PALLET_REDHAT_RELEASE=%s\n' "$(</etc/redhat-release)"; fi
+printf 'PALLET_OSTYPE=%s\nPALLET_HOSTNAME=%s\nPALLET_ARCH=%s\n' "$OSTYPE" "$HOSTNAME" "$HOSTTYPE"
 if [ -r /proc/sys/kernel/osrelease ]; then printf 'PALLET_KERNEL=%s\n' "$(</proc/sys/kernel/osrelease)"; fi
 for pallet_file in apt-get dnf yum zypper pacman apk brew; do
-  if type -P "$pallet_file" >/dev/null; then printf 'PALLET_PACKAGER=%s\n' "$pallet_file"; break; fi
+  if type -P "$pallet_file" >/dev/null; then printf 'PALLET_PACKAGER_%s=yes\n' "$pallet_file"; fi
 done
 if [ -d /run/systemd/system ]; then printf 'PALLET_INIT=systemd\n'; fi
 printf 'PALLET_CPUS=%s\n' "$(nproc 2>/dev/null)"
 if [ -r /proc/meminfo ]; then
   read -r _ pallet_file _ </proc/meminfo
   printf 'PALLET_MEMORY_KIB=%s\n' "$pallet_file"
+fi
+printf 'PALLET_SECTION=addresses\n'
+if type -P ip >/dev/null; then ip -o addr 2>/dev/null; else hostname -I 2>/dev/null; fi
+if [ -r /proc/mounts ]; then
+  printf 'PALLET_SECTION=mounts\n'
+  (
+    set -f
+    IFS=$'\n'
+    for pallet_file in $(</proc/mounts); do
+      # Whatever has a device or a server, and the root: kernels mount a lot of other things.
+      case $pallet_file in /*|*:/*|*' / '*) printf '%s\n' "$pallet_file" ;; esac
+    done
+  )
 fi
 pallet_mark done 0
 

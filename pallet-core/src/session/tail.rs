@@ -1,5 +1,7 @@
 //! The end of what a session writes to standard error.
 
+use crate::secret::redact;
+
 /// The end of what a session writes to standard error, for explanations.
 #[derive(Debug, Default)]
 pub(super) struct Tail(Vec<u8>);
@@ -22,7 +24,14 @@ impl Tail {
         found.is_some()
     }
 
+    /// The text, without secrets. What was cut off may be the beginning of one, so the rest of
+    /// the first line goes with it.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).trim().to_owned()
+        let mut bytes = self.0.as_slice();
+        if bytes.len() == Self::LIMIT {
+            let line_end = bytes.iter().position(|byte| *byte == b'\n');
+            bytes = bytes.get(line_end.unwrap_or(0)..).unwrap_or_default();
+        }
+        redact(String::from_utf8_lossy(bytes).trim()).into_owned()
     }
 }

@@ -4,6 +4,7 @@
 //! above it (framing, sudo, waves) is the same for all transports.
 
 mod child;
+mod jump_host;
 mod local;
 mod sandbox;
 #[cfg(feature = "ssh")]
@@ -17,6 +18,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
+use crate::secret::SecretError;
+
+pub use jump_host::JumpHost;
 pub use local::LocalTransport;
 pub use sandbox::SandboxTransport;
 
@@ -170,6 +174,35 @@ pub enum TransportError {
         /// The account.
         username: String,
     },
+    /// The certificate that a host shows is signed by a known authority, and yet no good.
+    #[error("the host certificate of {endpoint} cannot be accepted: {reason}")]
+    HostCertificate {
+        /// Where.
+        endpoint: Endpoint,
+        /// What is wrong with it.
+        reason: String,
+        /// The known_hosts file and line of the authority.
+        authority: String,
+    },
+    /// A jump host on the way could not be passed.
+    #[error("jump host {hop}: {error}")]
+    JumpHost {
+        /// Where the jump host listens.
+        hop: Endpoint,
+        /// Why.
+        error: Box<TransportError>,
+    },
+    /// The SSH configuration cannot be followed.
+    #[error("{place}: {reason}")]
+    Configuration {
+        /// File and line.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// A password or passphrase cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A private key or known_hosts file cannot be used.
     #[error("{path}: {reason}")]
     KeyFile {
@@ -229,7 +262,12 @@ impl TransportError {
             Self::NoAccount { .. } => {
                 Some("make the account in the phase `bootstrap`, or log in as root".to_owned())
             }
-            Self::KeyFile { .. } | Self::Lost { .. } => None,
+            Self::HostCertificate { authority, .. } => Some(format!(
+                "have the host's key signed anew by the authority that {authority} trusts"
+            )),
+            Self::JumpHost { error, .. } => error.help(),
+            Self::Secret(error) => error.help(),
+            Self::Configuration { .. } | Self::KeyFile { .. } | Self::Lost { .. } => None,
         }
     }
 }

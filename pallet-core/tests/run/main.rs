@@ -51,6 +51,7 @@ pub fn setting() -> Setting {
         default_service: None,
         admin: Login { no_sudo: true, ..Login::new("tester") },
         environment: Default::default(),
+        scopes: Default::default(),
         connector: Connector::default(),
         options: RunOptions { ready: Duration::from_millis(50), ..RunOptions::default() },
         events: Events::none(),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pallet_core::session::{Session, SessionError};
 use pallet_core::transport::ssh::{SshOptions, SshTransport};
 use pallet_core::transport::{Endpoint, Output, Transport, TransportError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use xtask::lab::Node;
 
-use crate::support::{SOON, connect, finish, listen, node, options, pinned, refusal, with_key};
+use crate::support::{
+    SOON, Server, connect, finish, listen, node, options, pinned, public_key, refusal, with_key,
+};
 
 fn tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
@@ -119,6 +122,21 @@ async fn a_session_that_is_killed_is_lost() {
     let (_, _, end) = finish(transport.exec("kill -KILL $PPID; sleep 5").await.unwrap()).await;
     let Output::Lost(error) = end else { panic!("{end:?}") };
     assert!(error.to_string().contains("closed the connection"), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_that_closes_after_the_login_gives_no_session() {
+    let node = node(7);
+    let key = public_key(&node.key);
+    let extra = "-o \"ForceCommand=kill -KILL \\$PPID\"";
+    let server = Server::start(&node, 2216, "ed25519", &key, extra).await;
+    let login = with_key(&node.user, &node.key);
+    let transport = server.connect(&login, &options()).await;
+    let begun = Instant::now();
+    let error = Session::open(&transport, &login, None, SOON).await.unwrap_err();
+    assert!(matches!(error, SessionError::Transport(TransportError::Lost { .. })), "{error}");
+    assert!(error.to_string().contains("the node closed the connection"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

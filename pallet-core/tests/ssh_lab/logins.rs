@@ -40,12 +40,32 @@ async fn encrypted_and_rsa_keys_log_in() {
 }
 
 /// An ssh-agent that ends with the test.
-struct Agent(Child);
+pub struct Agent {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Agent {
+    pub async fn start(socket: &Path) -> Self {
+        let process = Command::new("ssh-agent").args(["-D", "-a"]).arg(socket).spawn().unwrap();
+        let agent = Self { process, socket: socket.to_owned() };
+        while !socket.exists() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        agent
+    }
+
+    pub fn add(&self, key: &Path) {
+        let mut command = Command::new("ssh-add");
+        let added = command.arg("-q").arg(key).env("SSH_AUTH_SOCK", &self.socket).status();
+        assert!(added.unwrap().success());
+    }
+}
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -55,25 +75,16 @@ async fn the_agent_and_the_usual_files_log_in() {
     let folder = TempDir::new().unwrap();
     let wrong = keygen(&folder, &["-t", "ed25519", "-N", ""]);
     let socket = folder.path().join("agent");
-    let agent = Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).spawn().unwrap();
-    let _agent = Agent(agent);
-    while !socket.exists() {
-        sleep(Duration::from_millis(10)).await;
-    }
-    let add = |key: &Path| {
-        let added =
-            Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status();
-        assert!(added.unwrap().success());
-    };
+    let agent = Agent::start(&socket).await;
     let to = endpoint(&node);
     let keys = pinned(&node.host_key);
     let login = Login::new(&node.user);
     let with_agent = SshOptions { identity_agent: Some(socket.clone()), ..options() };
 
-    add(&wrong);
+    agent.add(&wrong);
     let error = refusal(&to, &login, &keys, &with_agent).await.to_string();
     assert!(error.contains("the SSH agent's ssh-ed25519 SHA256:"), "{error}");
-    add(&node.key);
+    agent.add(&node.key);
     SshTransport::connect(&to, &login, &keys, &with_agent).await.unwrap();
 
     // The file is locked, the agent holds its key.

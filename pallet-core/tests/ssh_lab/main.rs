@@ -3,8 +3,10 @@
 // Helpers of tests may fail like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod certificates;
 mod failures;
 mod host_keys;
 mod logins;
 mod programs;
+mod routes;
 mod support;

@@ -35,12 +35,7 @@ pub fn with_key(user: &str, key: &Path) -> Login {
 
 /// Nothing of the machine that runs the tests: no agent, no known hosts, no keys.
 pub fn options() -> SshOptions {
-    SshOptions {
-        known_hosts: Vec::new(),
-        identity_agent: None,
-        identity_files: Vec::new(),
-        ..SshOptions::default()
-    }
+    SshOptions::isolated()
 }
 
 pub async fn connect(node: &Node) -> SshTransport {

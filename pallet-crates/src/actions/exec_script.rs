@@ -1,9 +1,13 @@
 //! The `exec-script` action.
 
+use std::collections::BTreeMap;
+
 use pallet_core::action::{
     Action, ActionError, Certainty, Change, Decision, Fragment, Key, Mode, Preparation, ProbeSet,
     View,
 };
+use pallet_core::secret::{MaybeSecret, Secret};
+use pallet_core::shell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -37,6 +41,9 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 pub struct ExecScript {
     /// The script.
     script: String,
+    /// Variables that are set for the script, and exported: texts, or sources of secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    env: BTreeMap<String, MaybeSecret>,
     /// How reports call it. Default: its first line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -60,6 +67,9 @@ pub struct ExecScript {
     /// All directories and files that the script may change. Default: anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     affects: Option<Vec<RemotePath>>,
+    /// The code that sets the variables, once their values are known.
+    #[serde(skip)]
+    exports: Option<Secret>,
 }
 
 shorthand_serde!(ExecScript);
@@ -81,6 +91,8 @@ impl ExecScript {
     pub fn new(script: impl Into<String>) -> Self {
         Self {
             script: script.into(),
+            env: BTreeMap::new(),
+            exports: None,
             name: None,
             creates: None,
             unless: None,
@@ -89,6 +101,13 @@ impl ExecScript {
             guards_read: None,
             affects: None,
         }
+    }
+
+    /// Sets a variable for the script.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<MaybeSecret>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
     }
 
     /// Says how reports call it.
@@ -150,6 +169,23 @@ impl ExecScript {
         Question { script: guard.to_owned(), below: self.guards_read.clone() }
     }
 
+    fn exports(&self) -> Result<String, ActionError> {
+        let mut code = String::new();
+        for (name, value) in &self.env {
+            if !is_variable(name) {
+                return Err(ActionError::new(format!("`{name}` cannot be a variable's name"))
+                    .help("use letters, digits and _, with no digit at the beginning"));
+            }
+            let value = value.reveal().map_err(|error| ActionError::new(error.to_string()))?;
+            if value.contains('\0') {
+                let message = format!("the value of `{name}` contains a NUL byte");
+                return Err(ActionError::new(message));
+            }
+            code.push_str(&format!("export {name}={}; ", shell::quote(value)));
+        }
+        Ok(code)
+    }
+
     fn has_guards(&self) -> bool {
         self.unless.is_some() || self.only_if.is_some()
     }
@@ -200,7 +236,11 @@ impl ExecScript {
     /// The script goes through a private file: on a command line other users could read it.
     fn fragment(&self) -> Fragment {
         let mut fragment = Fragment::new();
-        let payload = fragment.payload(self.script.as_bytes());
+        // The variables are set by the script itself, on its first line: a process that is started
+        // with them would show them to whoever may look at it.
+        let exports = self.exports.as_ref().and_then(|exports| exports.reveal().ok());
+        let script = format!("{}{}", exports.unwrap_or_default(), self.script);
+        let payload = fragment.payload(script.as_bytes());
         fragment.line("folder=$(mktemp -d)");
         fragment.line("trap 'rm -rf -- \"$folder\"' EXIT");
         fragment.line(&format!("{payload} > \"$folder/script\""));
@@ -216,6 +256,11 @@ struct Found {
     unless: Option<bool>,
     only_if: Option<bool>,
     tried_guards: bool,
+}
+
+fn is_variable(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A line of at most 60 characters that tells what a script does.
@@ -282,7 +327,12 @@ impl Action for ExecScript {
             return Err(ActionError::new("`guards-read` without `unless` or `only-if`")
                 .help("remove it, or add the condition that was meant"));
         }
-        check_interpreter(&self.script).map(|()| None)
+        check_interpreter(&self.script)?;
+        if self.env.is_empty() {
+            return Ok(None);
+        }
+        let exports = Some(Secret::new(self.exports()?));
+        Ok(Some(Self { exports, ..self.clone() }))
     }
 
     /// Its conditions say whether it is needed, not whether it came to its end.
@@ -318,6 +368,11 @@ impl Action for ExecScript {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use pallet_core::facts::Facts;
+    use pallet_core::plan::{Nodes, Values};
+
     use super::super::testing::{change, outcome, run};
     use super::*;
     use crate::probes::testing::Scratch;
@@ -361,6 +416,26 @@ mod tests {
         assert_eq!(narrow.writes(), [Key::tree("/a"), Key::tree("/b")]);
         let nothing = ExecScript { affects: Some(Vec::new()), ..ExecScript::new("x") };
         assert!(nothing.writes().is_empty());
+    }
+
+    #[test]
+    fn variables_are_set_for_the_script_and_not_for_its_shell() {
+        let script = ExecScript::new(
+            "#!/bin/bash\nprintf '%s\\n' \"$ONE\"; env | grep ^TWO=; tr '\\0' '\\n' < /proc/$$/environ \
+             | grep -c 'two w'\ntrue",
+        );
+        let script = script.env("ONE", "it's $HOME\nand more").env("TWO", Secret::new("two words"));
+        assert!(!format!("{script:?}").contains("two words"));
+        let facts = Facts::default();
+        let values = Values::new(serde_json::Map::new(), Nodes::default());
+        let context = Preparation { facts: &facts, values: &values, base: Path::new("") };
+        let prepared = script.prepare(&context).unwrap().unwrap();
+        assert!(!format!("{prepared:?}").contains("two words"));
+        let ran = run(&change(Ok(prepared.decide_from(&Found::default()))).fragment);
+        assert_eq!(ran.output, "it's $HOME\nand more\nTWO=two words\n0\n");
+
+        let wrong = ExecScript::new("true").env("A-B", "x");
+        assert!(wrong.prepare(&context).unwrap_err().message.contains("`A-B`"));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The `remote-file` action.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use pallet_core::action::{
     Action, ActionError, Decision, Mode, Preparation, ProbeSet, Upload, View,
 };
+use pallet_core::secret::{MaybeSecret, redact};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -26,6 +28,8 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 ///   without a value is an error; `if`, `unless`, `each` and `with` may ask for one.
 /// - Owner, group and mode that are not given are those that the file has. A new file belongs to
 ///   the user who writes it, with mode 0644.
+/// - With a secret anywhere in the content, no difference of contents is shown, and the mode is
+///   0600 unless one is given.
 /// - The file is replaced as a whole, at once, complete with owner and mode: nobody sees half of
 ///   it. Other hard links to it keep the old content.
 /// - With `verify` a command looks at the new content first, and the old file stays if it fails.
@@ -45,9 +49,9 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RemoteFile {
     path: RemotePath,
-    /// The content itself.
+    /// The content itself, or the source of a secret one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    content: Option<String>,
+    content: Option<MaybeSecret>,
     /// A handlebars template on this machine, relative to the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     template: Option<PathBuf>,
@@ -63,7 +67,7 @@ pub struct RemoteFile {
     /// The group. Default: kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<AccountName>,
-    /// The mode. Default: kept; 0644 for a new file.
+    /// The mode. Default: kept, 0644 for a new file; 0600 with a secret in the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<FileMode>,
     /// A command that looks at the new content before it is put in place; `%s` stands for its
@@ -79,7 +83,13 @@ pub struct RemoteFile {
     /// What it shall hold, once that is known.
     #[serde(skip)]
     loaded: Option<Loaded>,
+    /// Whether there are secrets in it.
+    #[serde(skip)]
+    is_secret: bool,
 }
+
+/// The mode of files with secrets.
+const PRIVATE: FileMode = FileMode::from_bits(0o600);
 
 /// What a file shall hold.
 #[derive(Debug, Clone)]
@@ -123,12 +133,13 @@ impl RemoteFile {
             backups: 0,
             ensure: Ensure::Present,
             loaded: None,
+            is_secret: false,
         })
     }
 
     /// Gives the content.
     #[must_use]
-    pub fn content(mut self, content: impl Into<String>) -> Self {
+    pub fn content(mut self, content: impl Into<MaybeSecret>) -> Self {
         self.content = Some(content.into());
         self
     }
@@ -269,7 +280,16 @@ impl RemoteFile {
             }
             return Ok(Loaded::Bytes(context.read(path)?.into()));
         }
-        Ok(Loaded::Bytes(self.content.clone().unwrap_or_default().into_bytes().into()))
+        let content = self.content.as_ref().map_or(Ok(""), MaybeSecret::reveal);
+        let content = content.map_err(|error| {
+            let help = error.help();
+            let error = ActionError::new(error.to_string());
+            match help {
+                Some(help) => error.help(help),
+                None => error,
+            }
+        })?;
+        Ok(Loaded::Bytes(content.as_bytes().into()))
     }
 
     fn decide_from(&self, found: &Found<'_>, mode: Mode) -> Result<Decision, ActionError> {
@@ -295,6 +315,7 @@ impl RemoteFile {
             attributes: self.attributes(),
             verify: self.verify.as_deref(),
             backups: self.backups,
+            is_secret: self.is_secret,
             ..WholeFile::new(&self.path, &[])
         }
     }
@@ -316,8 +337,12 @@ impl Action for RemoteFile {
             return Ok(None);
         }
         let loaded = self.load(context)?;
+        let is_secret = self.content.as_ref().is_some_and(MaybeSecret::is_secret)
+            || matches!(&loaded, Loaded::Bytes(bytes)
+                if matches!(redact(&String::from_utf8_lossy(bytes)), Cow::Owned(_)));
+        let mode = self.mode.or(is_secret.then_some(PRIVATE));
         // What was rendered stands for all of these from now on.
-        Ok(Some(Self { loaded: Some(loaded), ..self.clone() }))
+        Ok(Some(Self { loaded: Some(loaded), is_secret, mode, ..self.clone() }))
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {

@@ -50,6 +50,8 @@ pub(super) struct WholeFile<'a> {
     pub verify: Option<&'a str>,
     /// How many earlier contents are kept.
     pub backups: u32,
+    /// Whether there are secrets in the content: then it is not compared for people.
+    pub is_secret: bool,
     /// What else the change writes.
     pub also: Vec<Key>,
 }
@@ -70,7 +72,15 @@ impl<'a> WholeFile<'a> {
     pub fn new(path: &'a RemotePath, bytes: &'a [u8]) -> Self {
         let attributes = Attributes { owner: None, group: None, mode: None };
         let content = Content::Bytes(bytes);
-        Self { path, content, attributes, verify: None, backups: 0, also: Vec::new() }
+        Self {
+            path,
+            content,
+            attributes,
+            verify: None,
+            backups: 0,
+            is_secret: false,
+            also: Vec::new(),
+        }
     }
 
     pub fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
@@ -79,7 +89,7 @@ impl<'a> WholeFile<'a> {
             wanted.ask::<Stat>(parent);
         }
         wanted.ask::<Sha256>(self.path.clone());
-        if view.mode() == Mode::Check {
+        if view.mode() == Mode::Check && !self.is_secret {
             wanted.ask::<FileContent>(self.path.clone());
         }
         self.attributes.probe(wanted);
@@ -87,8 +97,8 @@ impl<'a> WholeFile<'a> {
 
     pub fn look<'v>(&self, view: &View<'v>) -> Result<Found<'v>, ActionError> {
         let seen = match view.mode() {
-            Mode::Check => Some(view.get::<FileContent>(self.path)?),
-            Mode::Apply => None,
+            Mode::Check if !self.is_secret => Some(view.get::<FileContent>(self.path)?),
+            Mode::Check | Mode::Apply => None,
         };
         Ok(Found {
             parent: match self.path.parent() {
@@ -137,7 +147,8 @@ impl<'a> WholeFile<'a> {
             }
             entry => self.replace(&mut fragment, found.ids, entry.is_some()),
         }
-        let seen = found.seen.filter(|_| mode == Mode::Check && differs);
+        let is_shown = mode == Mode::Check && differs && !self.is_secret;
+        let seen = found.seen.filter(|_| is_shown);
         Ok(Some(self.change(fragment, found.ids, found.entry, seen, details)))
     }
 

@@ -65,11 +65,12 @@ impl VirtualBoxConfig {
         .or_environment()
     }
 
-    fn server(&self) -> Server {
+    fn server(&self) -> Result<Server, ComputeError> {
         let server = self.url.as_deref().map_or_else(Server::default, Server::new);
-        let Some(identity) = &self.identity else { return server };
-        let credential = self.credential.as_ref().map_or("", Secret::reveal);
-        server.with_login(identity, models::Secret::new(credential))
+        let Some(identity) = &self.identity else { return Ok(server) };
+        let credential = self.credential.as_ref().map_or(Ok(""), Secret::reveal);
+        let credential = credential.map_err(|error| ComputeError::input(error.to_string()))?;
+        Ok(server.with_login(identity, models::Secret::new(credential)))
     }
 
     /// The models that this table gives, and what it says of all nodes.
@@ -109,7 +110,7 @@ impl Provider for VirtualBox {
         config: VirtualBoxConfig,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        let (server, location) = (config.server(), config.location(&context.base));
+        let (server, location) = (config.server()?, config.location(&context.base));
         let manager = Manager::connect(&server, location).await.map_err(|e| failed(&e))?;
         let catalogue = config.into_catalogue(context.base);
         Ok(Arc::new(VirtualBoxService::new(context.service, manager, catalogue)))

@@ -141,7 +141,7 @@ async fn models_from_everywhere() {
     assert_eq!(made.endpoint.as_ref().expect("an endpoint").port, 32125);
     assert_eq!(made.properties["os-family"], "ubuntu");
     let login = made.image_user.as_ref().expect("a user");
-    assert_eq!(login.password.as_ref().expect("kept in memory").reveal(), "hunter2");
+    assert_eq!(login.password.as_ref().expect("kept in memory").reveal(), Ok("hunter2"));
 
     // Another process sees the same node, but for the password: it is nowhere in VirtualBox.
     let other = VirtualBox::open(config, context()).await.expect("opens");

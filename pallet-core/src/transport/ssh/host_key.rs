@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey};
 
 use super::known_hosts::{self, KnownHost, KnownKey};
 use super::remember::remember;
-use super::{Endpoint, HostKeys, TransportError};
+use super::route::Stop;
+use super::{Endpoint, HostKeys, TransportError, certificate};
 
 /// All host key algorithms that we accept, best first. RSA with SHA-1 is not among them.
-const ALGORITHMS: [Algorithm; 6] = [
+static ALGORITHMS: [Algorithm; 6] = [
     Algorithm::Ed25519,
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
@@ -22,6 +23,8 @@ const ALGORITHMS: [Algorithm; 6] = [
 #[derive(Debug)]
 pub(super) struct HostKeyCheck {
     endpoint: Endpoint,
+    /// Its name in known_hosts files and certificates.
+    listed: String,
     expected: Expected,
 }
 
@@ -33,22 +36,27 @@ enum Expected {
 
 impl HostKeyCheck {
     /// Collects what is known about the host.
-    pub(super) fn new(
-        endpoint: &Endpoint,
-        policy: &HostKeys,
-        files: &[PathBuf],
-    ) -> Result<Self, TransportError> {
-        let expected = match policy {
+    pub(super) fn new(stop: &Stop) -> Result<Self, TransportError> {
+        let expected = match &stop.host_keys {
             HostKeys::Pinned { keys } => Expected::Pinned(
                 keys.iter().map(|key| parse_pinned(key)).collect::<Result<_, _>>()?,
             ),
             HostKeys::KnownHosts | HostKeys::FirstContact => Expected::Known {
-                host: known_hosts::look_up(files, endpoint)?,
-                files: files.to_vec(),
-                accept_first: *policy == HostKeys::FirstContact,
+                host: known_hosts::look_up(&stop.known_hosts, &stop.listed)?,
+                files: stop.known_hosts.clone(),
+                accept_first: stop.host_keys == HostKeys::FirstContact,
             },
         };
-        Ok(Self { endpoint: endpoint.clone(), expected })
+        Ok(Self { endpoint: stop.endpoint.clone(), listed: stop.listed.clone(), expected })
+    }
+
+    /// The algorithms of certificates for the negotiation: none unless an authority is known that
+    /// could have signed one, since a host that shows a certificate does not show its key.
+    pub(super) fn certificates(&self) -> &'static [Algorithm] {
+        match &self.expected {
+            Expected::Known { host, .. } if !host.authorities.is_empty() => &ALGORITHMS,
+            _ => &[],
+        }
     }
 
     /// The algorithms for the negotiation, those of expected keys first: a host with keys of
@@ -59,7 +67,7 @@ impl HostKeyCheck {
             Expected::Known { host, .. } => host.keys.iter().map(|known| &known.key).collect(),
         };
         let expected = |algorithm: &Algorithm| keys.iter().any(|key| same_type(key, algorithm));
-        let (mut first, others): (Vec<_>, Vec<_>) = ALGORITHMS.into_iter().partition(expected);
+        let (mut first, others): (Vec<_>, Vec<_>) = ALGORITHMS.iter().cloned().partition(expected);
         first.extend(others);
         first
     }
@@ -71,15 +79,53 @@ impl HostKeyCheck {
             Verdict::Expected => return Ok(None),
             Verdict::FirstContact(file) => file,
         };
-        let (endpoint, key) = (self.endpoint.clone(), shown.clone());
+        let (endpoint, name, key) = (self.endpoint.clone(), self.listed.clone(), shown.clone());
         let path = file.clone();
-        tokio::task::spawn_blocking(move || remember(&path, &endpoint, &key)).await.map_err(
-            |error| TransportError::KeyFile {
+        tokio::task::spawn_blocking(move || remember(&path, &endpoint, &name, &key))
+            .await
+            .map_err(|error| TransportError::KeyFile {
                 path: file.display().to_string(),
                 reason: error.to_string(),
-            },
-        )??;
+            })??;
         Ok(Some(fingerprint(shown)))
+    }
+
+    /// Accepts the certificate that the host shows, or says what is wrong with it. One of an
+    /// unknown authority is worth as much as the key in it.
+    pub(super) async fn judge_certificate(
+        &self,
+        shown: &Certificate,
+    ) -> Result<Option<String>, TransportError> {
+        let key = PublicKey::new(shown.public_key().clone(), "");
+        let Expected::Known { host, .. } = &self.expected else { return self.judge(&key).await };
+        let signer = shown.signature_key();
+        let is_revoked = |data| host.revoked.iter().find(|known| known.key.key_data() == data);
+        if let Some(revoked) = is_revoked(signer).or_else(|| is_revoked(shown.public_key())) {
+            return Err(self.revoked(&revoked.key, revoked));
+        }
+        match host.authorities.iter().find(|known| known.key.key_data() == signer) {
+            None => self.judge(&key).await,
+            Some(authority) => {
+                // Certificates name hosts, not ports.
+                let name = self.listed.strip_prefix('[').and_then(|it| it.split(']').next());
+                let name = name.unwrap_or(&self.listed);
+                certificate::check_host(shown, name).map(|()| None).map_err(|reason| {
+                    TransportError::HostCertificate {
+                        endpoint: self.endpoint.clone(),
+                        reason,
+                        authority: authority.place(),
+                    }
+                })
+            }
+        }
+    }
+
+    fn revoked(&self, shown: &PublicKey, revoked: &KnownKey) -> TransportError {
+        TransportError::HostKeyRevoked {
+            endpoint: self.endpoint.clone(),
+            got: describe(shown),
+            source_of_truth: revoked.place(),
+        }
     }
 
     fn compare(&self, shown: &PublicKey) -> Result<Verdict, TransportError> {
@@ -109,11 +155,7 @@ impl HostKeyCheck {
     ) -> Result<Verdict, TransportError> {
         let same = |known: &&KnownKey| known.key.key_data() == shown.key_data();
         if let Some(revoked) = host.revoked.iter().find(same) {
-            return Err(TransportError::HostKeyRevoked {
-                endpoint: self.endpoint.clone(),
-                got: describe(shown),
-                source_of_truth: revoked.place(),
-            });
+            return Err(self.revoked(shown, revoked));
         }
         if host.keys.iter().any(|known| same(&known)) {
             return Ok(Verdict::Expected);
@@ -200,7 +242,9 @@ fn parse_pinned(text: &str) -> Result<PublicKey, TransportError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{SshOptions, route};
     use super::*;
+    use crate::login::Login;
 
     // Made with ssh-keygen; the fingerprints are what `ssh-keygen -l` says.
     const ED25519: &str =
@@ -211,8 +255,10 @@ mod tests {
     const RSA: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDOZ6hCdDRo1Z/6tTDKW8PeWzZm63fzVdWjNOWXITFniu7VSj3lW24I969LDUZQGVWodHREg4R7xjHg3JKBjvXb1pYe538FOUk+jXwZBK/GgSoDv6UZxQwzODBAil3HEa8QgCJMAnU100/9ZsMVsaLDqrKE/hLghuwLas3/kCbru7jpR5Jt//2Q83jTVLtyCKq0MCaOatI/h7/gqSx00YygzlI1gnBNMOO0bZCBsd8ubLpXCkT1QnIJxPxJxKjNyaUWWnuggTW4qCV/3dn9mT7vLLLVkltSUL/YfipF1pkyZ/E0JU/cyvSIVp6OpmhZIYz4hKWkZh5QvEjz1MiMpvRl";
     const RSA_FINGERPRINT: &str = "SHA256:VImxtWUmT+baPxUyeN6XDRkJti0TeqVWViQHiprzr0I";
 
-    fn endpoint() -> Endpoint {
-        Endpoint { host: "node.example.net".to_owned(), port: 22 }
+    fn check(policy: &HostKeys, files: &[PathBuf]) -> Result<HostKeyCheck, TransportError> {
+        let endpoint = Endpoint { host: "node.example.net".to_owned(), port: 22 };
+        let options = SshOptions { known_hosts: files.to_vec(), ..SshOptions::isolated() };
+        HostKeyCheck::new(&route::plan(&endpoint, &Login::new("me"), policy, &options)?.target)
     }
 
     fn key(text: &str) -> PublicKey {
@@ -221,14 +267,14 @@ mod tests {
 
     fn pinned(keys: &[&str]) -> HostKeyCheck {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        HostKeyCheck::new(&endpoint(), &HostKeys::Pinned { keys }, &[]).unwrap()
+        check(&HostKeys::Pinned { keys }, &[]).unwrap()
     }
 
     fn known(text: &str, policy: &HostKeys) -> HostKeyCheck {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("known_hosts");
         std::fs::write(&file, text).unwrap();
-        HostKeyCheck::new(&endpoint(), policy, &[file]).unwrap()
+        check(policy, &[file]).unwrap()
     }
 
     #[test]
@@ -254,7 +300,7 @@ mod tests {
     #[test]
     fn a_pinned_key_that_is_none_is_refused_early() {
         let keys = vec!["ssh-ed25519".to_owned()];
-        let error = HostKeyCheck::new(&endpoint(), &HostKeys::Pinned { keys }, &[]).unwrap_err();
+        let error = check(&HostKeys::Pinned { keys }, &[]).unwrap_err();
         assert!(error.to_string().contains("`ssh-ed25519`"), "{error}");
     }
 
@@ -295,7 +341,7 @@ mod tests {
     fn an_unknown_host_is_accepted_only_on_first_contact() {
         let text = format!("other.example.net {ED25519}\n@cert-authority *.example.net {OTHER}\n");
         let error = known(&text, &HostKeys::KnownHosts).compare(&key(ED25519)).unwrap_err();
-        assert!(error.to_string().contains("certificate authorit"), "{error}");
+        assert!(matches!(error, TransportError::HostKeyUnknown { .. }), "{error}");
         let verdict = known(&text, &HostKeys::FirstContact).compare(&key(ED25519)).unwrap();
         assert!(matches!(verdict, Verdict::FirstContact(_)));
     }

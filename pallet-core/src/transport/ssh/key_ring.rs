@@ -22,7 +22,12 @@ use super::TransportError;
 #[derive(Clone, Default)]
 pub struct KeyRing {
     keys: Arc<Mutex<HashMap<PathBuf, Held>>>,
+    /// Keys that are in no file.
+    given: Arc<Mutex<Vec<Given>>>,
 }
+
+/// A key that is in no file, decoded.
+type Given = (Secret, Arc<PrivateKey>);
 
 struct Held {
     modified: Option<SystemTime>,
@@ -36,6 +41,31 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
+    /// The key that is itself given, decrypted if that was not done yet.
+    pub(super) async fn parse(
+        &self,
+        text: &Secret,
+        passphrase: Option<&Secret>,
+    ) -> Result<Arc<PrivateKey>, KeyProblem> {
+        let mut given = self.given.lock().await;
+        if let Some((_, key)) = given.iter().find(|(known, _)| known.is_same(text)) {
+            return Ok(Arc::clone(key));
+        }
+        let (text, passphrase) = (text.clone(), passphrase.cloned());
+        let known = text.clone();
+        let decode = move || {
+            let text = text.reveal().map_err(|error| KeyProblem::Unusable(error.to_string()))?;
+            // Line ends get lost easily on the way through variables.
+            decode(&format!("{}\n", text.trim()), passphrase.as_ref())
+        };
+        let key = tokio::task::spawn_blocking(decode)
+            .await
+            .map_err(|error| KeyProblem::Unusable(error.to_string()))??;
+        let key = Arc::new(key);
+        given.push((known, Arc::clone(&key)));
+        Ok(key)
+    }
+
     /// The key in `path`, read and decrypted if that was not done yet.
     pub(super) async fn load(
         &self,
@@ -70,6 +100,8 @@ pub(super) enum KeyProblem {
     Missing,
     /// It is encrypted and there is no passphrase. OpenSSH's format shows the public key even so.
     Encrypted(Option<Box<PublicKey>>),
+    /// It holds a public key.
+    Public(Box<PublicKey>),
     /// Anything else, in words.
     Unusable(String),
 }
@@ -82,6 +114,7 @@ impl KeyProblem {
                 "this private key is encrypted: give its passphrase, or add it to the SSH agent"
                     .to_owned()
             }
+            Self::Public(_) => "this is a public key: name the private one, which has no `.pub`, or add it to the SSH agent".to_owned(),
             Self::Unusable(reason) => reason.clone(),
         }
     }
@@ -91,8 +124,20 @@ impl KeyProblem {
     }
 }
 
+/// The public key in `path`, if it is there.
+pub(super) fn public_key(path: &Path) -> Option<Box<PublicKey>> {
+    let text = fs::read_to_string(path).ok()?;
+    PublicKey::from_openssh(text.trim()).ok().map(Box::new)
+}
+
 fn read(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyProblem> {
     let unreadable = |error| KeyProblem::Unusable(format!("cannot be read: {error}"));
+    let bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| KeyProblem::Unusable("is not a private key in text form".to_owned()))?;
+    if let Ok(public) = PublicKey::from_openssh(text.trim()) {
+        return Err(KeyProblem::Public(Box::new(public)));
+    }
     let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
     if mode & 0o007 != 0 {
         return Err(KeyProblem::Unusable(format!(
@@ -101,19 +146,13 @@ fn read(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyProbl
             path.display()
         )));
     }
-    let bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| KeyProblem::Unusable("is not a private key in text form".to_owned()))?;
     decode(text, passphrase)
 }
 
 fn decode(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyProblem> {
     if !text.contains("PRIVATE KEY-----") && !text.starts_with("PuTTY-User-Key-File-") {
-        return Err(KeyProblem::Unusable(if PublicKey::from_openssh(text.trim()).is_ok() {
-            "this is a public key: name the private one, which has no `.pub`".to_owned()
-        } else {
-            "is not a private key in a known format (OpenSSH, PKCS#1, PKCS#8, PuTTY)".to_owned()
-        }));
+        let reason = "is not a private key in a known format (OpenSSH, PKCS#1, PKCS#8, PuTTY)";
+        return Err(KeyProblem::Unusable(reason.to_owned()));
     }
     if !is_encrypted(text) {
         return decode_secret_key(text, None).map_err(|error| {
@@ -124,7 +163,9 @@ fn decode(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyProb
         let public = PrivateKey::from_openssh(text).map(|key| Box::new(key.public_key().clone()));
         return Err(KeyProblem::Encrypted(public.ok()));
     };
-    decode_secret_key(text, Some(passphrase.reveal())).map_err(|error| {
+    let passphrase =
+        passphrase.reveal().map_err(|error| KeyProblem::Unusable(error.to_string()))?;
+    decode_secret_key(text, Some(passphrase)).map_err(|error| {
         KeyProblem::Unusable(format!(
             "this private key cannot be decrypted: the passphrase is wrong, or the format is too old (`ssh-keygen -p -f FILE` writes a new one): {error}"
         ))
@@ -200,7 +241,6 @@ mod tests {
 
         assert!(reason(folder.path().join("missing")).await.contains("no such"));
         let public = file.with_extension("pub");
-        fs::set_permissions(&public, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(reason(public).await.contains("public key"));
         let garbage = folder.path().join("garbage");
         fs::write(&garbage, "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").unwrap();

@@ -1,4 +1,4 @@
-//! The TCP stream under a session, with two ways to end it that the session itself lacks.
+//! The byte stream under a session, with two ways to end it that the session itself lacks.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,26 +8,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
 /// Dropping it ends the line at once, whatever the session is waiting for.
 pub(super) type HangUp = oneshot::Sender<Infallible>;
 
-/// A TCP stream that fails when it is hung up, or when what was written stays unsent for too long.
+/// What a session can run over: a TCP stream, or a channel of a jump host's session.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A byte stream that fails when it is hung up, or when what was written stays unsent for too long.
 ///
 /// The session's task sees neither on its own: during a key exchange it listens to nobody but the
 /// node, and while a write is stuck it sends no keep-alive messages.
 pub(super) struct Line {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     hang_up: Option<oneshot::Receiver<Infallible>>,
     patience: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> (Self, HangUp) {
+    pub(super) fn new(stream: Box<dyn Stream>, patience: Duration) -> (Self, HangUp) {
         let (sender, receiver) = oneshot::channel();
         (Self { stream, hang_up: Some(receiver), patience, stuck: None }, sender)
     }
@@ -92,7 +96,7 @@ impl AsyncWrite for Line {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -100,7 +104,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (peer, _) = listener.accept().await.unwrap();
-        let (line, hang_up) = Line::new(stream, patience);
+        let (line, hang_up) = Line::new(Box::new(stream), patience);
         (line, hang_up, peer)
     }
 

@@ -4,10 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::KeyRing;
+use super::{JumpConnections, JumpHost, KeyRing, SshConfig};
 
 /// Settings of SSH connections. Clone one value for all nodes: the clones share the private keys
-/// that were read.
+/// that were read, the configuration, and the connections to jump hosts.
 #[derive(Debug, Clone)]
 pub struct SshOptions {
     /// Looking up the name and connecting, all addresses together. Default: 10 s.
@@ -22,6 +22,12 @@ pub struct SshOptions {
     pub keepalive_interval: Duration,
     /// Unanswered questions in a row after which the connection counts as lost. Default: 4.
     pub keepalive_missed: usize,
+    /// OpenSSH's configuration of hosts. Default: `~/.ssh/config`; what is followed of it stands at
+    /// [`SshConfig`].
+    pub config: SshConfig,
+    /// The hosts to go through, the first one first; an empty list means none whatever the
+    /// configuration says. Default: what the configuration says.
+    pub proxy_jump: Option<Vec<JumpHost>>,
     /// The known_hosts files; the first one learns keys accepted on first contact. Default:
     /// `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. Missing ones count as empty.
     pub known_hosts: Vec<PathBuf>,
@@ -32,6 +38,8 @@ pub struct SshOptions {
     pub identity_files: Vec<PathBuf>,
     /// The private keys read so far.
     pub key_ring: KeyRing,
+    /// The jump hosts connected to so far.
+    pub jump_connections: JumpConnections,
 }
 
 impl Default for SshOptions {
@@ -44,6 +52,8 @@ impl Default for SshOptions {
             exec_timeout: Duration::from_secs(60),
             keepalive_interval: Duration::from_secs(15),
             keepalive_missed: 4,
+            config: in_ssh_folder("config").map_or_else(SshConfig::none, SshConfig::file),
+            proxy_jump: None,
             known_hosts: in_ssh_folder("known_hosts")
                 .into_iter()
                 .chain([PathBuf::from("/etc/ssh/ssh_known_hosts")])
@@ -56,16 +66,33 @@ impl Default for SshOptions {
                 .filter_map(in_ssh_folder)
                 .collect(),
             key_ring: KeyRing::default(),
+            jump_connections: JumpConnections::default(),
         }
     }
 }
 
 impl SshOptions {
+    /// The default limits, and nothing of the user's: no configuration, known hosts, agent or keys.
+    pub fn isolated() -> Self {
+        Self {
+            config: SshConfig::none(),
+            known_hosts: Vec::new(),
+            identity_agent: None,
+            identity_files: Vec::new(),
+            ..Self::default()
+        }
+    }
+
     /// How long a node may leave what we send unread.
     pub(super) fn patience(&self) -> Duration {
         let questions = u32::try_from(self.keepalive_missed).unwrap_or(u32::MAX).saturating_add(1);
         self.keepalive_interval.saturating_mul(questions).max(Duration::from_secs(1))
     }
+}
+
+/// The account on this machine, as the environment has it.
+pub(super) fn local_user() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok()).filter(|it| !it.is_empty())
 }
 
 /// `~` and `~/…` mean the home folder, as in a shell.

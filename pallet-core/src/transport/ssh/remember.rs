@@ -10,18 +10,19 @@ use std::time::{Duration, Instant};
 use russh::keys::PublicKey;
 
 use super::host_key::changed_from;
-use super::known_hosts::{KnownHost, listed_name};
+use super::known_hosts::KnownHost;
 use super::{Endpoint, TransportError};
 
 /// How long another writer of the file is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Appends the host's key, once, with one write and under a lock. Blocks.
+/// Appends the key of the host listed as `name`, once, with one write and under a lock. Blocks.
 ///
 /// Another process may have met the same host in the meantime: then its entry decides.
 pub(super) fn remember(
     file: &Path,
     endpoint: &Endpoint,
+    name: &str,
     key: &PublicKey,
 ) -> Result<(), TransportError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| TransportError::KeyFile {
@@ -47,7 +48,7 @@ pub(super) fn remember(
     let mut bytes = Vec::new();
     open.read_to_end(&mut bytes).map_err(|error| failed("it cannot be read", &error))?;
     let mut known = KnownHost::default();
-    known.read(file, &String::from_utf8_lossy(&bytes), endpoint);
+    known.read(file, &String::from_utf8_lossy(&bytes), name);
     if known.keys.iter().any(|known| known.key.key_data() == key.key_data()) {
         return Ok(());
     }
@@ -57,7 +58,7 @@ pub(super) fn remember(
 
     let key = key.to_openssh().map_err(|error| failed("the key cannot be written", &error))?;
     let separator = if bytes.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
-    let line = format!("{separator}{} {}\n", listed_name(endpoint), key.trim_end());
+    let line = format!("{separator}{name} {}\n", key.trim_end());
     open.write_all(line.as_bytes()).map_err(|error| failed("it cannot be written", &error))
 }
 
@@ -82,6 +83,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::known_hosts::listed_name;
     use super::*;
 
     const KEY: &str =
@@ -89,8 +91,9 @@ mod tests {
     const OTHER: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGurKsGm1iS4PMbfmj7toydlz1qF9TV+XGNupFxJtBzs";
 
-    fn endpoint(host: &str) -> Endpoint {
-        Endpoint { host: host.to_owned(), port: 2222 }
+    fn remember(file: &Path, host: &str, key: &PublicKey) -> Result<(), TransportError> {
+        let endpoint = Endpoint { host: host.to_owned(), port: 2222 };
+        super::remember(file, &endpoint, &listed_name(&endpoint), key)
     }
 
     fn key(text: &str) -> PublicKey {
@@ -105,8 +108,8 @@ mod tests {
     fn the_folder_is_private_and_a_line_is_written_once() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join(".ssh/known_hosts");
-        remember(&file, &endpoint("node"), &key(KEY)).unwrap();
-        remember(&file, &endpoint("node"), &key(KEY)).unwrap();
+        remember(&file, "node", &key(KEY)).unwrap();
+        remember(&file, "node", &key(KEY)).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("[node]:2222 {KEY}\n"));
         assert_eq!(mode(&file), 0o600);
         assert_eq!(mode(file.parent().unwrap()), 0o700);
@@ -117,7 +120,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("known_hosts");
         fs::write(&file, format!("other {OTHER}")).unwrap();
-        remember(&file, &endpoint("node"), &key(KEY)).unwrap();
+        remember(&file, "node", &key(KEY)).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(text, format!("other {OTHER}\n[node]:2222 {KEY}\n"));
     }
@@ -126,8 +129,8 @@ mod tests {
     fn a_key_that_somebody_else_just_wrote_decides() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("known_hosts");
-        remember(&file, &endpoint("node"), &key(KEY)).unwrap();
-        let error = remember(&file, &endpoint("node"), &key(OTHER)).unwrap_err();
+        remember(&file, "node", &key(KEY)).unwrap();
+        let error = remember(&file, "node", &key(OTHER)).unwrap_err();
         assert!(matches!(error, TransportError::HostKeyChanged { .. }), "{error}");
     }
 
@@ -139,7 +142,7 @@ mod tests {
             for number in 0..20 {
                 let file = &file;
                 scope.spawn(move || {
-                    remember(file, &endpoint(&format!("node-{number}")), &key(KEY)).unwrap();
+                    remember(file, &format!("node-{number}"), &key(KEY)).unwrap();
                 });
             }
         });

@@ -89,9 +89,11 @@ impl Handler for Client {
     type Error = Failure;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Failure> {
-        // Certificates were not offered in the negotiation, so none comes.
-        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
-        if let Some(fingerprint) = self.check.judge(key).await.map_err(Failure::Judged)? {
+        let judged = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.check.judge(key).await,
+            PublicKeyOrCertificate::Certificate(shown) => self.check.judge_certificate(shown).await,
+        };
+        if let Some(fingerprint) = judged.map_err(Failure::Judged)? {
             let _ = self.accepted.set(fingerprint);
         }
         Ok(true)

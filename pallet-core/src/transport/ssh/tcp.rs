@@ -82,6 +82,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_black_hole_costs_the_time_limit() {
+        // Linux drops connections to a listener whose queue is full.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let filling: Vec<_> = (0..8)
+            .map(|_| tokio::spawn(async move { TcpStream::connect(address).await }))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = Instant::now();
+        let limit = Duration::from_millis(300);
+        let error = connect(&endpoint("127.0.0.1", address.port()), limit).await.unwrap_err();
+        assert!(matches!(error, TransportError::TimedOut { .. }), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        filling.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
     async fn an_unknown_name_is_unreachable() {
         let error = connect(&endpoint("no-such-host.invalid", 22), Duration::from_secs(20))
             .await

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use pallet_core::facts::Facts;
 use pallet_core::plan::{Nodes, Values};
+use pallet_core::secret::Secret;
 use serde_json::json;
 
 use super::super::attributes::Ids;
@@ -298,4 +299,31 @@ fn a_long_file_is_written_without_being_read_into_memory() {
     assert!(fs::read(target.as_str()).unwrap() == bytes);
     assert_eq!(apply(&file), "unchanged");
     assert!(check(&file.mode("0644").unwrap()).contains("mode 0600"));
+}
+
+#[test]
+fn a_secret_is_written_and_not_shown() {
+    let scratch = Scratch::new();
+    let path = scratch.path("token");
+    fs::write(path.as_str(), "token = yesterday's\n").unwrap();
+    let file = RemoteFile::new(path.as_str()).unwrap().content(Secret::new("token = tomorrow's\n"));
+    let templated = scratch.path("token.hbs");
+    fs::write(templated.as_str(), "token = {{ token }}\n").unwrap();
+    let hidden = Secret::new("of-next-week");
+    let template = RemoteFile::new(path.as_str()).unwrap().template(templated.as_str());
+    let template = template.value("token", hidden.reveal().unwrap());
+    for (file, expected) in [(file, "token = tomorrow's\n"), (template, "token = of-next-week\n")] {
+        let file = prepared(&file, Path::new("")).unwrap();
+        let Decision::Change(shown) = decide(&file, Mode::Check).unwrap() else { panic!() };
+        assert_eq!(shown.diff, None);
+        let written = serde_json::to_string(&file).unwrap();
+        assert!(!written.contains("tomorrow"), "{written}");
+        run(&change(decide(&file, Mode::Apply)).fragment);
+        assert_eq!(fs::read_to_string(path.as_str()).unwrap(), expected);
+        assert_eq!(fs::metadata(path.as_str()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let readable = RemoteFile::new(path.as_str()).unwrap().content(Secret::new("more secrets"));
+    let readable = prepared(&readable.mode("0640").unwrap(), Path::new("")).unwrap();
+    run(&change(decide(&readable, Mode::Apply)).fragment);
+    assert_eq!(fs::metadata(path.as_str()).unwrap().permissions().mode() & 0o777, 0o640);
 }

@@ -12,7 +12,7 @@ use super::tool::Tool;
 use crate::lab::layout::Lab;
 
 /// Programs the lab calls, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("debootstrap", "debootstrap"),
     ("ssh-keygen", "openssh-client"),
     ("ip", "iproute2"),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("xz", "xz-utils"),
     ("gcc", "gcc"),
     ("kill", "procps"),
+    ("age", "age"),
 ];
 
 /// Files the lab reads, with the Debian package that brings each.
