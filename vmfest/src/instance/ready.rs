@@ -41,7 +41,15 @@ impl Instance {
     /// # Errors
     /// [`Error::GuestSilent`] after `timeout`, or as soon as the VM has ended.
     pub async fn host_keys_from_console(&self, timeout: Duration) -> Result<Vec<HostKey>, Error> {
-        let started = Instant::now();
+        self.host_keys_since(Instant::now(), timeout).await
+    }
+
+    /// The same, for somebody who has begun to wait before.
+    async fn host_keys_since(
+        &self,
+        started: Instant,
+        timeout: Duration,
+    ) -> Result<Vec<HostKey>, Error> {
         let mut reader = KeyReader::new(self.console());
         loop {
             let (keys, new) = reader.read()?;
@@ -98,7 +106,7 @@ impl Instance {
         let printed = self.console().metadata().is_ok_and(|file| file.len() > 0);
         let known = self.known_host_keys().await?;
         let host_keys = if known.is_empty() || printed {
-            self.host_keys_from_console(timeout.saturating_sub(started.elapsed())).await?
+            self.host_keys_since(started, timeout).await?
         } else {
             known
         };
