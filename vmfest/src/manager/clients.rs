@@ -12,20 +12,15 @@ use std::io::{Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use vbox_soap::ManagedObject;
 use vbox_soap::api::ISession;
 
 use super::Manager;
 use super::locking::OnlyTurn;
+use super::unfinished::{GATE, gate};
 use crate::error::{Doing, Error};
 use crate::tag::MachineId;
-
-/// Name of a file that is not locked yet.
-const NEW: &str = "new-";
-/// A file that is still new then was left over by a client that was killed at that moment.
-const NEW_FOR: Duration = Duration::from_secs(60);
 
 /// What this client holds, on disk.
 #[derive(Debug)]
@@ -46,21 +41,19 @@ impl ClientNote {
         std::fs::create_dir_all(folder).map_err(|e| Error::io("create the folder", folder, e))?;
         let id = MachineId::random()?;
         let path = folder.join(id.as_str());
-        // It gets its name when it is locked: without a lock it would be taken for a dead
-        // client's.
-        let new = folder.join(format!("{NEW}{id}"));
         let written = || -> std::io::Result<File> {
+            // Without a lock it would be taken for a dead client's.
+            let _gate = gate(folder)?;
             let mut options = File::options();
             options.create_new(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&new)?;
+            let mut file = options.open(&path)?;
             file.lock()?;
             file.write_all(header(url, root).as_bytes())?;
-            std::fs::rename(&new, &path)?;
             Ok(file)
         };
-        let file = written().map_err(|e| Error::io("write the file", &new, e))?;
+        let file = written().map_err(|e| Error::io("write the file", &path, e))?;
         Ok(Self { path, inner: Mutex::new(NoteFile { file, held: 0 }) })
     }
 
@@ -198,6 +191,9 @@ impl Manager {
     /// Ends the sessions of clients that were killed, and with them their locks on machines.
     pub(crate) async fn end_dead_clients(&self) {
         for entry in std::fs::read_dir(self.location().clients()).into_iter().flatten().flatten() {
+            if entry.file_name() == GATE {
+                continue;
+            }
             if let Err(error) = self.end_if_dead(&entry.path()).await {
                 tracing::warn!(%error, note = %entry.path().display(), "cannot end a dead client's session");
             }
@@ -206,19 +202,17 @@ impl Manager {
 
     async fn end_if_dead(&self, path: &Path) -> Result<(), Error> {
         let failed = |e| Error::io("read the file", path, e);
-        let mut file = match File::open(path) {
-            Ok(file) => file,
+        let opened = || -> std::io::Result<Option<File>> {
+            let _gate = gate(&self.location().clients())?;
+            let file = File::open(path)?;
+            Ok(file.try_lock().is_ok().then_some(file))
+        };
+        let mut file = match opened() {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(failed(e)),
         };
-        if file.try_lock().is_err() {
-            return Ok(());
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let age = file.metadata().and_then(|m| m.modified()).map_err(failed)?.elapsed();
-        if name.starts_with(NEW) && age.is_ok_and(|age| age < NEW_FOR) {
-            return Ok(());
-        }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(failed)?;
         if let Some(held) = Held::read(&text) {
@@ -266,7 +260,8 @@ mod tests {
         let other = File::open(&note.path).expect("opens");
         assert!(other.try_lock().is_err(), "it is locked while the client lives");
         drop(note);
-        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 0);
+        let left = std::fs::read_dir(folder.path()).expect("reads").flatten();
+        assert_eq!(left.map(|entry| entry.file_name()).collect::<Vec<_>>(), [GATE]);
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::error::Error;
 use crate::tag::Role;
 use crate::wait::{PATIENCE, poll};
 
-/// The file that is locked while claims are taken and given up, so that nobody locks a file that
-/// has just been deleted. No instance can have this name.
-const GATE: &str = ".gate";
+/// The file that is locked while others beside it are opened and locked, or deleted, so that nobody
+/// sees one that is not locked yet, or locks one that has just been deleted. No instance can have
+/// this name.
+pub(super) const GATE: &str = ".gate";
 /// Says that the machine's folder is that machine's.
 const FOLDER: &str = "folder";
 
@@ -101,8 +102,8 @@ impl NameClaim {
     }
 }
 
-/// Held for the moment that it takes to open or to delete a claim's file.
-fn gate(folder: &Path) -> std::io::Result<File> {
+/// Held for the moment that it takes to open and lock, or to delete, a file in the folder.
+pub(super) fn gate(folder: &Path) -> std::io::Result<File> {
     let gate = File::options().create(true).append(true).open(folder.join(GATE))?;
     gate.lock()?;
     Ok(gate)
