@@ -2,7 +2,8 @@
 //! that a fixed seed chooses. No managed file is ever half written, `resume` does the rest, and
 //! the report of both parts is that of one run.
 //!
-//! `PALLET_TEST_ROUNDS` says how often that is tried; `cargo xtask soak durable` does it often.
+//! `PALLET_TEST_ROUNDS` says how often that is tried, and `PALLET_TEST_UPLOAD` how many MiB a long
+//! file has; `cargo xtask soak durable` does it often, and with a file that is long.
 
 #![allow(
     missing_docs,
@@ -38,8 +39,9 @@ impl Dice {
     }
 }
 
-fn rounds() -> usize {
-    std::env::var("PALLET_TEST_ROUNDS").ok().map_or(3, |text| text.parse().unwrap())
+/// A number that the environment may make larger.
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
 /// What file `number` holds: each line tells which it is of, so that halves and mixtures show.
@@ -185,7 +187,7 @@ fn broken_off(seed: u64, count: usize, mut kill: impl FnMut(&mut Child, &[Claime
     check_whole(&nodes, &whole, false, "not broken off");
 
     let (mut dice, mut broken) = (Dice(seed), 0);
-    for round in 0..rounds() {
+    for round in 0..setting("PALLET_TEST_ROUNDS", 3) {
         forget(&nodes);
         let after = Duration::from_millis(dice.roll(took.as_millis() as u64));
         let what = format!("seed {seed}, round {round}, after {after:?} of {took:?}");
@@ -230,4 +232,127 @@ fn the_nodes_side_is_killed() {
             sh(node, script);
         }
     });
+}
+
+#[test]
+fn a_node_starts_anew_in_the_middle_of_a_phase() {
+    let lab = State::load().unwrap();
+    let node = lab.claim(NodeKind::Systemd, 1).unwrap().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[service.rack]\nprovider = \"node-list\"\nnodes = [{{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{}' }}]\n\
+         [admin-user]\nusername = '{}'\nprivate-key-path = '{}'\n\
+         [group-spec.web.phases]\nconfigure = [\n\
+         {{ exec-script = {{ script = 'cut -d\" \" -f22 /proc/1/stat > /srv/before', creates = '/srv/before' }}, id = 'before' }},\n\
+         {{ reboot = {{ when = 'always', timeout = '1m' }}, when-changed = 'before' }},\n\
+         {{ exec-script = {{ script = 'cut -d\" \" -f22 /proc/1/stat > /srv/after', creates = '/srv/after' }} }},\n]\n",
+        node.name,
+        node.address,
+        node.port,
+        node.host_key,
+        node.user,
+        node.key.display()
+    );
+    fs::write(folder.path().join("pallet.toml"), text).unwrap();
+    let child = pallet(folder.path(), &["lift"]).spawn().unwrap();
+    // The machine that the container runs on starts it once more, as container managers do.
+    let begun = Instant::now();
+    while node.is_up() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not go down");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    node.start().unwrap();
+    let (code, whole) = report(child);
+    assert_eq!(code, 0, "{whole:#}");
+    let actions = whole["nodes"][0]["phases"][0]["actions"].as_array().unwrap();
+    let statuses: Vec<&str> = actions.iter().map(|it| it["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["changed"; 3]);
+    let starts = sh(&node, "cat /srv/before /srv/after");
+    let starts: Vec<&str> = starts.lines().collect();
+    assert_ne!(starts[0], starts[1], "what comes after it runs on the new start");
+    let log = sh(&node, "cut -d' ' -f1 /var/lib/pallet/run.log");
+    assert_eq!(log.trim(), "run\nbegun\ndone\nrestart\nrun\ndone\nbegun\ndone");
+
+    let (code, again) = report(pallet(folder.path(), &["lift"]).spawn().unwrap());
+    assert_eq!(code, 0, "{again:#}");
+    assert!(node.is_up());
+    assert_eq!(again["summary"]["changed"], 0);
+}
+
+/// The most memory that a process has had so far, in KiB.
+fn peak(process: u32) -> Option<usize> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn a_long_file_goes_on_where_it_was_cut_off_and_is_never_in_memory() {
+    let size = setting("PALLET_TEST_UPLOAD", 48) << 20;
+    let lab = State::load().unwrap();
+    let node = lab.claim(NodeKind::Plain, 1).unwrap().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let mut dice = Dice(3);
+    let block: Vec<u8> = (0..1 << 20).map(|_| dice.roll(256) as u8).collect();
+    let source: Vec<u8> = block.iter().copied().cycle().take(size).collect();
+    fs::write(folder.path().join("long"), &source).unwrap();
+    drop(source);
+    let text = format!(
+        "[service.rack]\nprovider = \"node-list\"\nnodes = [{{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{}' }}]\n\
+         [admin-user]\nusername = '{}'\nprivate-key-path = '{}'\n\
+         [group-spec.web.phases]\nconfigure = [{{ remote-file = {{ path = '/srv/long', local-file = 'long' }} }}]\n",
+        node.name,
+        node.address,
+        node.port,
+        node.host_key,
+        node.user,
+        node.key.display()
+    );
+    fs::write(folder.path().join("pallet.toml"), text).unwrap();
+
+    let there = || {
+        let size = sh(&node, "stat -c %s /var/lib/pallet/uploads/*.part 2>/dev/null || echo 0");
+        size.trim().parse::<usize>().unwrap()
+    };
+    let mut child = pallet(folder.path(), &["lift"]).spawn().unwrap();
+    while there() < size / 3 {
+        assert!(child.try_wait().unwrap().is_none(), "it was too fast to be cut off");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let cut_at = there();
+    assert!(cut_at >= size / 3 && cut_at < size, "{cut_at} of {size}");
+    assert_eq!(sh(&node, "ls /srv").trim(), "");
+
+    let child = pallet(folder.path(), &["resume"]).spawn().unwrap();
+    let process = child.id();
+    let watch = std::thread::spawn(move || {
+        let mut most = 0;
+        while let Some(peak) = peak(process).filter(|peak| *peak > 0) {
+            most = peak;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        most
+    });
+    let received = || {
+        let bytes = sh(&node, "cat /sys/class/net/eth0/statistics/rx_bytes");
+        bytes.trim().parse::<usize>().unwrap()
+    };
+    let before = received();
+    let (code, whole) = report(child);
+    assert_eq!(code, 0, "{whole:#}");
+    let sent = received() - before;
+    assert!(sent < (size - cut_at) * 11 / 10 + (1 << 20), "{sent} sent, {} missing", size - cut_at);
+    let most = watch.join().unwrap();
+    println!(
+        "{size} bytes, cut off at {cut_at}: {sent} bytes sent then, at most {most} KiB of memory"
+    );
+    assert!(most < 64 * 1024, "{most} KiB");
+    let sum = |output: String| output.split(' ').next().unwrap().to_owned();
+    let there = sum(sh(&node, "sha256sum /srv/long"));
+    let file = fs::File::open(folder.path().join("long")).unwrap();
+    let here = Command::new("sha256sum").stdin(file).output().unwrap();
+    assert_eq!(there, sum(String::from_utf8(here.stdout).unwrap()));
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: the full counts of what has to stay flat.
 
+mod durable;
 mod fleet;
 mod soap;
 mod vmfest;
@@ -21,6 +22,9 @@ enum What {
     /// vmfest: its client is killed at 50 random moments of making, starting and destroying a VM,
     /// and run again. Needs the lab's VirtualBox.
     Vmfest,
+    /// pallet: runs that are killed at 50 moments on 10 nodes, and a file of 300 MiB that is cut off
+    /// on its way. Needs the lab's plain nodes.
+    Durable,
 }
 
 /// Runs `cargo xtask soak`. What does not stay flat is an error.
@@ -29,5 +33,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         What::Fleet => fleet::run(),
         What::Soap => soap::run(),
         What::Vmfest => vmfest::run(),
+        What::Durable => durable::run(),
     }
 }
