@@ -43,8 +43,11 @@ pub async fn run(
     work: impl AsyncFnOnce(&Fleet) -> Result<Report, CliError>,
 ) -> Result<Ended, CliError> {
     let begun = Instant::now();
-    let can_be_resumed = control.journal.is_some();
-    let report = with_fleet(project, job, control, output, work).await?;
+    let journal = control.journal.clone();
+    let can_be_resumed = journal.is_some();
+    let report = with_fleet(project, job, control, output, work).await.inspect_err(|_| {
+        journal.iter().for_each(|journal| journal.discard());
+    })?;
     let outcome = Outcome::new(report, job.mode, begun.elapsed());
     output.result(&outcome, || outcome.text(output.out));
     if outcome.report.stopped.as_deref() == Some(INTERRUPTED) {

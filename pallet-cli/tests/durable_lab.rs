@@ -121,7 +121,7 @@ fn check_files(nodes: &[ClaimedNode], folder: &Path, what: &str) {
         .collect();
     for node in nodes {
         let script = format!(
-            "cd /; printf '%s' '{sums}' | sha256sum -c --ignore-missing --quiet 2>&1; ls /srv/it 2>/dev/null"
+            "cd /; printf '%s' '{sums}' | sha256sum -c --ignore-missing --quiet 2>&1; ls /srv/it 2>/dev/null; true"
         );
         let output = node.run(&["sh", "-c", &script]).unwrap();
         let odd: Vec<&str> = output

@@ -9,7 +9,7 @@ use super::control::Control;
 use super::deeds::{self, Deed, Deeds};
 use super::exchange::{Halt, Pace, Told, exchange};
 use super::output::shorten;
-use super::wave::Waves;
+use super::wave::{Foresight, Waves};
 use crate::action::{Knowledge, Mode, ProbeSet};
 use crate::event::{Event, Events};
 use crate::plan::PlannedAction;
@@ -42,9 +42,14 @@ pub async fn run_phase(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseR
 async fn carry_out(connection: &mut Connection, run: PhaseRun<'_>) -> PhaseReport {
     let started = Instant::now();
     let facts = connection.facts().clone();
+    let mut foresight = std::mem::take(&mut connection.foresight);
+    // To look at a phase once more is a new beginning, and what is changed need not be foreseen.
+    if run.mode == Mode::Apply || foresight.is_of(run.phase) {
+        foresight = Foresight::default();
+    }
     let mut runner = Runner {
         run,
-        waves: Waves::new(run.actions, &facts, run.mode, std::mem::take(&mut connection.foresight)),
+        waves: Waves::new(run.actions, &facts, run.mode, foresight),
         work: run.actions.iter().map(|_| Work::default()).collect(),
         ids: Vec::new(),
         deeds: Vec::new(),

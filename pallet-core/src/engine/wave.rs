@@ -71,6 +71,13 @@ pub(super) struct Foresight {
     phase: Option<String>,
 }
 
+impl Foresight {
+    /// Whether the last phase that was looked at is this one.
+    pub fn is_of(&self, phase: &str) -> bool {
+        self.phase.as_deref() == Some(phase)
+    }
+}
+
 impl Ahead {
     fn foresee(&mut self, position: usize, writes: Vec<Key>, predicted: Knowledge) {
         // A later write makes an earlier prediction worthless, unless it predicts anew.

@@ -173,6 +173,14 @@ impl Journal {
         self.before.as_ref()
     }
 
+    /// Removes the journal of a run that could not begin: there is nothing to resume. That of a
+    /// run that is resumed stays.
+    pub fn discard(&self) {
+        if self.before.is_none() && std::fs::remove_file(&self.path).is_err() {
+            tracing::warn!("{} could not be removed", self.path.display());
+        }
+    }
+
     /// Notes that the run has ended.
     pub fn end(&self, report: &Report) {
         self.note(&Line::End { failed: report.failed(), stopped: report.stopped.clone() });

@@ -70,6 +70,18 @@ fn a_run_that_broke_off_is_found_and_resumed_once() {
 }
 
 #[test]
+fn a_run_that_could_not_begin_leaves_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let journals = Journals::new(folder.path());
+    journals.begin(&Control::new(), "p", json!(null)).unwrap().discard();
+    assert!(journals.runs().unwrap().is_empty());
+    let control = Control::new();
+    drop(journals.begin(&control, "p", json!(null)).unwrap());
+    journals.resume(&control.run, "me").unwrap().discard();
+    assert_eq!(journals.runs().unwrap(), [control.run]);
+}
+
+#[test]
 fn a_journal_of_another_format_is_refused_with_both() {
     let folder = tempfile::tempdir().unwrap();
     let journals = Journals::new(folder.path());

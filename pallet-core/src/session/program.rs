@@ -47,7 +47,7 @@ impl Program {
             let close = if fragment.payloads().is_empty() { " 4<&-" } else { "" };
             let word = if ends_session { "restart" } else { "begun" };
             program.code.push_str(&format!(
-                "pallet_begin {section} {word} {id}\n(\nset -e\n{code}) 2>&1 3<&- 9>&-{close}\npallet_end {section} $? {id}\n"
+                "pallet_begin {section} {word} {id}\n(\nset -e\n{code}) 2>&1 3<&- 9>&-{close}\npallet_end {section} $? {id} {word}\n"
             ));
             fragment.payloads().iter().for_each(|bytes| program.payload.extend_from_slice(bytes));
             used.extend(fragment.uploads().iter().map(Upload::sha256));

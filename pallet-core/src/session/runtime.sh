@@ -39,11 +39,11 @@ pallet_begin() {
     exit 0
   fi
 }
-# SECTION STATUS ID
+# SECTION STATUS ID WORD: an action ends. A restart is done only when the node is there again.
 pallet_end() {
   local word=done
   [ "$2" -eq 0 ] || word=failed
-  [ -z "$pallet_log" ] || printf '%s %s\n' "$word" "$3" >&9
+  [ -z "$pallet_log" ] || [ "$word $4" = 'done restart' ] || printf '%s %s\n' "$word" "$3" >&9
   # The end of one action and the beginning of the next go in one write: each is a packet, for
   # which both sides wake up.
   pallet_said=$'\n'"$pallet_token end $1 $2"$'\n'

@@ -20,6 +20,8 @@ pub(super) fn start(mut command: Command, node: &str) -> Result<Process, Transpo
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        // Ctrl-C on a terminal is for this program, which finishes what runs.
+        .process_group(0)
         .spawn()
         .map_err(|error| lost(&error))?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
