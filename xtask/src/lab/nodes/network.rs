@@ -32,7 +32,11 @@ pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
     let owner = owner_mark(lab);
     ip(&["link", "set", "dev", &bridge, "alias", &owner, "up"])?;
     for cable in cables(lab) {
-        ip(&["link", "set", "dev", &cable, "master", &bridge])?;
+        // One of a node that a test stops in this moment may be gone by now.
+        match ip(&["link", "set", "dev", &cable, "master", &bridge]) {
+            Err(error) if exists(&cable) => return Err(error),
+            _ => {}
+        }
     }
     let before = fs::read_to_string(FORWARDING).unwrap_or_default();
     let remembered = remembered_forwarding(lab);
