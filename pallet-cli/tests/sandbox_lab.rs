@@ -10,6 +10,7 @@
 )]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +46,23 @@ impl Project {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
         (status.code().unwrap(), text.into_owned())
+    }
+
+    /// Runs `pallet` on a terminal where somebody types `answer`.
+    fn on_terminal(&self, arguments: &[&str], answer: &str) -> (i32, String) {
+        let line = format!("'{}' {}", env!("CARGO_BIN_EXE_pallet"), arguments.join(" "));
+        let mut child = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(self.folder())
+            .env("TERM", "xterm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code().unwrap(), text)
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -105,6 +123,52 @@ fn the_quick_start_does_what_it_says() {
     let (code, text) = project.pallet(&["destroy", "--all", "--yes"]);
     assert_eq!(code, 0, "{text}");
     assert_eq!((project.scope(), traces(&scope)), (None, 0));
+}
+
+#[test]
+fn destroying_is_asked_about() {
+    let project = Project::new();
+    let (code, text) = project.pallet(&["converge", "web"]);
+    assert_eq!(code, 0, "{text}");
+    for arguments in [["destroy", "web"], ["destroy", "--all"], ["converge", "web=0"]] {
+        let (code, text) = project.pallet(&arguments);
+        assert_eq!(code, 3, "{text}");
+        let refused = "2 nodes would be destroyed: web-1, web-2; nothing was done";
+        assert!(text.contains(refused) && text.contains("--yes"), "{text}");
+    }
+    let (code, text) = project.pallet(&["converge", "web=0", "--dry-run"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("would be destroyed: web-1, web-2"), "{text}");
+    let (code, text) = project.on_terminal(&["destroy", "web"], "n\n");
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("Destroy? [y/N]") && text.contains("nothing was done"), "{text}");
+    assert_eq!(project.json(&["nodes"])["nodes"].as_array().unwrap().len(), 2);
+    let (code, text) = project.on_terminal(&["destroy", "web"], "y\n");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("destroyed: web-1, web-2"), "{text}");
+}
+
+#[test]
+fn a_plan_makes_the_nodes_that_it_shows_and_is_refused_when_they_have_moved_on() {
+    let project = Project::new();
+    let (code, text) = project.pallet(&["plan", "--out", "the.plan", "--detailed-exitcode"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("+ create db-1, web-1, web-2"), "{text}");
+    assert_eq!(project.scope(), None, "a plan makes nothing");
+    let (code, text) = project.pallet(&["converge", "the.plan"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("created: db-1, web-1, web-2"), "{text}");
+    // It was for nodes that were not there.
+    let (code, text) = project.pallet(&["converge", "the.plan"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("web-1: the plan lets it be created; now it would stay"), "{text}");
+
+    let (code, text) = project.pallet(&["plan", "web=1", "--out", "less.plan"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("- destroy web-2"), "{text}");
+    let (code, text) = project.pallet(&["converge", "less.plan"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("destroyed: web-2"), "{text}");
 }
 
 #[test]
