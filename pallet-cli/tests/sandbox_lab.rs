@@ -182,11 +182,14 @@ fn who_is_not_root_is_told_to_use_sudo() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    // It is their home as well: `pallet` keeps its journals there.
+    std::os::unix::fs::chown(public.path(), Some(65534), Some(65534)).unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
         .arg(&program)
         .arg("converge")
         .current_dir(project.folder())
+        .env("HOME", public.path())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
