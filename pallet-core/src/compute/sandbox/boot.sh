@@ -9,7 +9,9 @@ shift 7
 # This /proc is the machine's: it shows the process id that the machine knows.
 read -r pid _ </proc/self/stat
 echo "pid $pid"
-read -r word && [ "$word" = go ]
+# Two commands: `set -e` does not end a shell whose `read` fails in front of an `&&`.
+read -r word
+[ "$word" = go ]
 
 if [ -n "$address" ]; then
     ip -batch - <<NETWORK
@@ -41,7 +43,8 @@ cd /
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
     setpriv "--bounding-set=$capabilities" --inh-caps=-all sh -euc '
         echo ready
-        read -r word && [ "$word" = commit ]
+        read -r word
+        [ "$word" = commit ]
         exec </dev/null >/dev/null 2>&1
         # A shell that waits reaps what is orphaned.
         while :; do
