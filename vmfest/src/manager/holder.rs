@@ -246,8 +246,33 @@ impl Manager {
         let lock = MachineLock::write(self, holder, name).await?;
         let change = (kind != *wanted).then_some(wanted);
         let attached = attach(&lock.machine, medium, change).await;
-        lock.release_after(attached.doing(doing)).await?;
+        let released = lock.release_after(attached.doing(doing)).await;
+        if released.is_err() && self.is_attached_to_a_ghost(medium).await? {
+            return Err(Error::ModelNotShareable {
+                path: image.to_owned(),
+                problem:
+                    "VirtualBox believes that a VM has it which is gone: a program was killed \
+                          at the very moment in which it attached the image. The image is as it \
+                          was; stop all VMs and vboxwebsrv, wait until VBoxSVC has ended, and \
+                          start vboxwebsrv again"
+                        .to_owned(),
+            });
+        }
+        released?;
         verify(image, medium, wanted).await
+    }
+
+    /// VirtualBox does not forget an attachment that was never saved, even when its machine goes.
+    async fn is_attached_to_a_ghost(&self, medium: &IMedium) -> Result<bool, Error> {
+        let doing = || "find out what uses an image".to_owned();
+        for id in medium.get_machine_ids().await.doing(doing)? {
+            match self.vbox().find_machine(&id).await {
+                Err(e) if fault::is_not_found(&e) => return Ok(true),
+                Err(e) => return Err(e).doing(doing),
+                Ok(_) => {}
+            }
+        }
+        Ok(false)
     }
 }
 
