@@ -57,10 +57,6 @@ impl<'a> Private<'a> {
         self.vbox.run(&["sh", "-c", &script]).expect("ends");
     }
 
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     pub async fn connect(&self) -> Manager {
         let url = self.url();
         for _ in 0..200 {
