@@ -1,9 +1,9 @@
 //! Image models as files: import, clone, list, check, remove.
 //!
-//! [`Manager::import_model`] makes a model of a disk image in a file or on the web: VDI, VMDK,
+//! [`Manager::import_model`](crate::Manager::import_model) makes a model of a disk image in a file or on the web: VDI, VMDK,
 //! VHD, VHDX and QCOW as far as VirtualBox reads them, raw disks, OVAs and Vagrant boxes; also
 //! packed with gzip or xz. What a file is, its first bytes tell, not its name.
-//! [`Manager::clone_model`] makes one of the disk of a VM.
+//! [`Manager::clone_model`](crate::Manager::clone_model) makes one of the disk of a VM.
 //!
 //! ```no_run
 //! use vmfest::images::{Description, Import};
