@@ -157,7 +157,8 @@ fn check_whole(nodes: &[ClaimedNode], report: &Value, repeated: bool, what: &str
             phases.iter().flat_map(|phase| phase["actions"].as_array().unwrap()).collect();
         assert_eq!(actions.len(), ACTIONS, "{what}: {}", node.name);
         for action in actions {
-            assert_eq!(action["status"], "changed", "{what}: {}: {action:#}", node.name);
+            let log = || sh(node, "tail -n 80 /var/lib/pallet/run.log");
+            assert_eq!(action["status"], "changed", "{what}: {}: {action:#}\n{}", node.name, log());
         }
         let log = sh(node, "sort /srv/log");
         let mut lines: Vec<&str> = log.lines().collect();

@@ -116,19 +116,20 @@ impl Runner<'_> {
             duration: work.duration,
             earlier: false,
         };
-        // What the broken part of the run has changed is unchanged now, and was a change of the run.
-        let is_quiet = matches!(report.status, Status::Unchanged | Status::Skipped { .. });
+        // What the broken part of the run has changed is unchanged now, and was a change of the
+        // run; even if it was cut off there, or is said to have failed.
         let deed = self.deeds.get(position).copied().flatten();
-        if !is_quiet || !deed.is_some_and(|deed| deed.state != DeedState::Failed) {
+        let was_changed = match (&report.status, deed.map(|deed| deed.state)) {
+            (Status::Unchanged, Some(_)) => true,
+            (Status::Skipped { .. }, Some(state)) => state == DeedState::Done,
+            _ => false,
+        };
+        if !was_changed {
             return report;
         }
         let journal = self.run.control.journal.as_deref();
         let known = journal.and_then(|journal| journal.report(self.run.node, self.id(position)));
         let known = known.unwrap_or(ActionReport { status: Status::Changed, ..report.clone() });
-        match report.status {
-            // It was begun, failed to be told of, and is still to be done.
-            Status::Skipped { .. } if deed.is_some_and(|it| it.state == DeedState::Begun) => report,
-            _ => ActionReport { earlier: true, origin: report.origin, ..known },
-        }
+        ActionReport { earlier: true, origin: report.origin, ..known }
     }
 }

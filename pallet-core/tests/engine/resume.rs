@@ -126,6 +126,20 @@ async fn a_script_whose_end_is_not_known_is_not_repeated_silently() {
 }
 
 #[tokio::test]
+async fn what_failed_after_it_had_changed_the_node_is_a_change_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = path(folder.path(), "folder/a");
+    let phase = Phase::new().action(Put::new(a.clone(), "A"));
+    let run = first(folder.path());
+    // Its shell is killed, as it were, and a child of it finishes the work.
+    assert_eq!(statuses(&carry_out(&run, &phase).await), ["failed"]);
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    fs::write(&a, "A").unwrap();
+    let report = carry_out(&again(folder.path(), run), &phase).await;
+    assert_eq!((statuses(&report), earlier(&report)), (vec!["changed".to_owned()], vec![true]));
+}
+
+#[tokio::test]
 async fn a_node_that_was_made_anew_has_nothing_behind_it() {
     let folder = tempfile::tempdir().unwrap();
     let log = path(folder.path(), "log");
