@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::Accounts;
 use super::privacy::{Mask, masks};
+use super::store::{remove_folder, unique};
 use super::tool::{failed, run};
 use crate::compute::ComputeError;
 use crate::shell;
@@ -67,12 +68,9 @@ impl Recipe {
         if done.exists() {
             return Ok(done);
         }
-        let building = layers.join(".building");
+        // What another one left, whose programs may still be at work in it, is not touched here.
+        let building = layers.join(unique(".building"));
         let context = |error: io::Error| failed("the layer below sandboxes cannot be made", &error);
-        match fs::remove_dir_all(&building) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(context(error)),
-            _ => {}
-        }
         let tree = building.join("tree");
         for folder in [&tree, &building.join("work"), &building.join("merged")] {
             fs::create_dir_all(folder).map_err(context)?;
@@ -83,7 +81,7 @@ impl Recipe {
         self.furnish(&tree).map_err(context)?;
         make_devices(&tree)?;
         fs::rename(&tree, &done).map_err(context)?;
-        fs::remove_dir_all(&building).map_err(context)?;
+        remove_folder(&building)?;
         Ok(done)
     }
 

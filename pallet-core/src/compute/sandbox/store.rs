@@ -8,6 +8,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,9 @@ use crate::compute::ComputeError;
 
 /// Where all sandboxes of this machine are.
 pub(super) const HUB: &str = "/run/pallet/sandbox";
+
+/// How long programs that a killed maker had started may go on.
+const STRAGGLERS: Duration = Duration::from_secs(5);
 
 /// The sandboxes of one service of one project.
 #[derive(Debug, Clone)]
@@ -146,12 +151,7 @@ impl Scope {
     pub fn tidy(&self) -> Result<bool, ComputeError> {
         let places = self.places()?;
         if places.is_empty() {
-            match fs::remove_dir_all(&self.folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed(self.folder.display(), &error));
-                }
-                _ => {}
-            }
+            remove_folder(&self.folder)?;
             let is_empty =
                 fs::read_dir(&self.hub).is_ok_and(|mut listing| listing.next().is_none());
             if is_empty && is_mount_point(&self.hub) {
@@ -171,8 +171,7 @@ impl Scope {
         }
         for entry in fs::read_dir(self.layers()).into_iter().flatten().flatten() {
             if !used.iter().any(|layer| entry.file_name() == layer.as_str()) {
-                let path = entry.path();
-                fs::remove_dir_all(&path).map_err(|error| failed(path.display(), &error))?;
+                remove_folder(&entry.path())?;
             }
         }
         Ok(false)
@@ -224,24 +223,66 @@ impl Place {
     }
 
     /// Removes its files. Call it when nothing runs in it.
+    ///
+    /// It is out of sight at once: half a sandbox would look like one that is being made.
     pub fn remove(&self) -> Result<(), ComputeError> {
-        let disk = self.disk();
-        if is_mount_point(&disk) {
-            let path = disk.to_string_lossy().into_owned();
-            let said =
-                tool::attempt("umount", [&path], "").map_err(|error| failed("umount", &error))?;
-            // Somebody looks at its files from outside: they are gone when that one leaves.
-            if said.is_some() {
-                run("umount", ["--lazy", &path], "")?;
-            }
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let above = self.folder.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+        let going = above.join(unique(&format!(".going-{name}")));
+        unmount(&self.disk())?;
+        match fs::rename(&self.folder, &going) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(self.folder.display(), &error)),
         }
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed(self.folder.display(), &error))
+        let deadline = Instant::now() + STRAGGLERS;
+        loop {
+            // A maker that was killed may have left a `mount` that was about to happen.
+            unmount(&going.join("disk"))?;
+            match fs::remove_dir_all(&going) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(failed(going.display(), &error));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                Ok(()) => return Ok(()),
             }
-            _ => Ok(()),
         }
     }
+}
+
+/// Unmounts a sandbox's disk, if it is mounted.
+fn unmount(disk: &Path) -> Result<(), ComputeError> {
+    if !is_mount_point(disk) {
+        return Ok(());
+    }
+    let path = disk.to_string_lossy().into_owned();
+    let said = tool::attempt("umount", [&path], "").map_err(|error| failed("umount", &error))?;
+    // Somebody looks at its files from outside: they are gone when that one leaves.
+    if said.is_some() && is_mount_point(disk) {
+        run("umount", ["--lazy", &path], "")?;
+    }
+    Ok(())
+}
+
+/// Removes a folder and what is in it, also while programs that a killed maker had started still
+/// write to it: these end soon.
+pub(super) fn remove_folder(path: &Path) -> Result<(), ComputeError> {
+    let deadline = Instant::now() + STRAGGLERS;
+    loop {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(failed(path.display(), &error)),
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// A name that nobody else uses, of this or another process.
+pub(super) fn unique(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Locks a file. One that was removed and made anew meanwhile is another lock.
