@@ -44,7 +44,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "--vbox",
             "--guest",
             "--nodes",
-            "10",
+            "12",
             "--systemd",
             "1",
         ]))

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use pallet_core::login::Login;
@@ -9,11 +10,18 @@ use pallet_core::transport::ssh::{SshOptions, SshTransport};
 use pallet_core::transport::{Endpoint, HostKeys, Output, Process, Transport, TransportError};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
-use xtask::lab::{Node, State};
+use xtask::lab::{ClaimedNode, Node, NodeKind, State};
 
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// The plain nodes as new, for these tests alone: others leave them without a network, or full.
+static NODES: LazyLock<Vec<ClaimedNode>> = LazyLock::new(|| {
+    let lab = State::load().unwrap();
+    lab.claim(NodeKind::Plain, lab.nodes_of(NodeKind::Plain).count()).unwrap()
+});
+
 pub fn lab() -> State {
+    LazyLock::force(&NODES);
     State::load().unwrap()
 }
 

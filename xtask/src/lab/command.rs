@@ -25,7 +25,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start the lab; what runs already stays. Without options: VirtualBox, 10 plain nodes, 1
+    /// Start the lab; what runs already stays. Without options: VirtualBox, 12 plain nodes, 1
     /// systemd node.
     Up(UpArgs),
     /// End every process of the lab and remove its network; caches stay.

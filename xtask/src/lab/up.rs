@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { vbox: true, nodes: 10, systemd: 1, guest: false }
+        Self { vbox: true, nodes: 12, systemd: 1, guest: false }
     }
 }
 
