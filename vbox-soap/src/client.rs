@@ -7,11 +7,13 @@ use hyper::Uri;
 
 use crate::engine::send_plain;
 use crate::error::Error;
-use crate::generated::session::UNLOCK_MACHINE;
+use crate::generated::machine::SAVE_SETTINGS;
+use crate::generated::session::{GET_MACHINE, UNLOCK_MACHINE};
 use crate::generated::websession_manager::LOGOFF;
 use crate::http::Pool;
 use crate::session::{self, Session};
 use crate::value::ToValue;
+use crate::wire::xml::Element;
 
 /// A vboxwebsrv, by its address. Making one connects to nothing.
 #[derive(Debug, Clone)]
@@ -89,26 +91,33 @@ impl Client {
         session::logon(Arc::new(self.pool()), identity, credential).await
     }
 
-    /// Ends a session that another process has left behind: gives back the locks of these session
-    /// objects, then logs off.
+    /// Ends a session that another process has left behind: saves what was changed under the locks
+    /// of these session objects, gives the locks back, and logs off.
     ///
     /// The server cannot tell that a client was killed. It lets the session live on for its idle
     /// time, and a lock even beyond that, until it is started again itself. `root` and `locks` are
     /// references as [`crate::ObjectRef::id`] gives them: of [`Session::virtual_box`] and of the
     /// session objects. Those that the server does not know any more are fine.
+    ///
+    /// Changes are saved because VirtualBox takes a disk whose attachment was dropped with the lock
+    /// for attached ever after.
     pub async fn end_session(&self, root: &str, locks: &[String]) -> Result<(), Error> {
         let pool = self.pool();
-        for lock in locks {
-            match send_plain(&pool, &UNLOCK_MACHINE, Some(lock), &[]).await {
-                // It holds no lock any more, or has gone with its session.
-                Ok(_) | Err(Error::Fault(_) | Error::InvalidObject { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        match send_plain(&pool, &LOGOFF, None, &[root.to_value()]).await {
-            Ok(_) | Err(Error::Fault(_) | Error::InvalidObject { .. }) => Ok(()),
+        // What the server refuses has been given back, or has gone with its session.
+        let done = |sent: Result<Element, Error>| match sent {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Fault(_) | Error::InvalidObject { .. }) => Ok(None),
             Err(error) => Err(error),
+        };
+        for lock in locks {
+            let locked = done(send_plain(&pool, &GET_MACHINE, Some(lock), &[]).await)?;
+            let machine = locked.as_ref().and_then(|answer| answer.child(GET_MACHINE.output));
+            if let Some(machine) = machine.filter(|machine| !machine.text.is_empty()) {
+                done(send_plain(&pool, &SAVE_SETTINGS, Some(&machine.text), &[]).await)?;
+            }
+            done(send_plain(&pool, &UNLOCK_MACHINE, Some(lock), &[]).await)?;
         }
+        done(send_plain(&pool, &LOGOFF, None, &[root.to_value()]).await).map(drop)
     }
 
     pub(crate) fn pool(&self) -> Pool {

@@ -4922,7 +4922,7 @@ static SET_SETTINGS_FILE_PATH: Operation = Operation {
     versions: 0b11111111100,
 };
 
-static SAVE_SETTINGS: Operation = Operation {
+pub(crate) static SAVE_SETTINGS: Operation = Operation {
     name: "IMachine_saveSettings",
     parameters: &[],
     output: "returnval",

@@ -128,7 +128,7 @@ mod host_x86;
 mod keyboard;
 mod keyboard_leds_changed_event;
 mod language_changed_event;
-mod machine;
+pub(crate) mod machine;
 mod machine_data_changed_event;
 mod machine_debugger;
 mod machine_event;

@@ -96,7 +96,7 @@ static SET_NAME: Operation = Operation {
     versions: 0b11111111000,
 };
 
-static GET_MACHINE: Operation = Operation {
+pub(crate) static GET_MACHINE: Operation = Operation {
     name: "ISession_getMachine",
     parameters: &[],
     output: "returnval",

@@ -116,7 +116,7 @@ pub const NULLABLE_PARAMETERS: [&str; 5] = [
 pub const RUNTIME_ONLY: [&str; 1] = ["IManagedObjectRef.release"];
 
 /// Operations that the runtime calls too: `Interface.member`. Their descriptors are visible to it.
-pub const ALSO_FOR_RUNTIME: [&str; 5] = [
+pub const ALSO_FOR_RUNTIME: [&str; 7] = [
     // Asking whether a web session still lives, and keeping it alive.
     "IManagedObjectRef.getInterfaceName",
     // Giving back the listener of events that were dropped.
@@ -125,4 +125,7 @@ pub const ALSO_FOR_RUNTIME: [&str; 5] = [
     // Giving back the lock of a session object that was dropped.
     "ISession.state",
     "ISession.unlockMachine",
+    // Ending the session of a client that was killed.
+    "IMachine.saveSettings",
+    "ISession.machine",
 ];
