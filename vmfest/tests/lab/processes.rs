@@ -90,7 +90,6 @@ async fn two_processes_use_an_image_for_the_first_time() {
 /// There is one moment that VirtualBox itself does not get over, which is told: then it has to be
 /// started again, and so this is a VirtualBox of its own.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a kill between attaching and saving the holder leaves VirtualBox with an image that only a restart frees; removing the model then still fails"]
 async fn a_killed_import_can_be_repeated() {
     let stage = Stage::new("killed").await;
     let models = stage.manager.location().model_path.clone();
