@@ -46,7 +46,7 @@ struct Inner {
 /// A value, and what may be made of it that must not be shown either.
 struct Plain {
     value: Zeroizing<String>,
-    _forms: Arc<redact::Forms>,
+    _registration: redact::Registration,
 }
 
 /// Secrets that became part of other values, nobody knows of which.
@@ -130,8 +130,8 @@ impl Secret {
 
 impl Plain {
     fn new(value: String) -> Self {
-        let forms = redact::register(&value);
-        Self { value: Zeroizing::new(value), _forms: forms }
+        let registration = redact::Registration::of(&value);
+        Self { value: Zeroizing::new(value), _registration: registration }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Taking secrets out of texts.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
@@ -14,19 +16,30 @@ const REPLACEMENT: &str = "(secret)";
 
 /// What must not be shown of one secret: the value, and what shells, JSON, URLs and base64 make of
 /// it.
-pub(super) struct Forms(Vec<Zeroizing<Vec<u8>>>);
+struct Forms(Vec<Zeroizing<Vec<u8>>>);
 
-/// The secrets that live. A text comes from anywhere, a node or an error, and does not say whose
-/// secrets may be in it; so it is all of them that are taken out.
-static LIVING: RwLock<Vec<Weak<Forms>>> = RwLock::new(Vec::new());
+/// The secrets that live, each with the number of its [`Registration`]. A text comes from anywhere,
+/// a node or an error, and does not say whose secrets may be in it; so it is all of them that are
+/// taken out.
+static LIVING: RwLock<BTreeMap<u64, Forms>> = RwLock::new(BTreeMap::new());
 
-/// Has a secret taken out of texts for as long as the result lives.
-pub(super) fn register(value: &str) -> Arc<Forms> {
-    let forms = Arc::new(Forms::of(value));
-    let mut living = LIVING.write().unwrap_or_else(PoisonError::into_inner);
-    living.retain(|one| one.strong_count() > 0);
-    living.push(Arc::downgrade(&forms));
-    forms
+/// Has a secret taken out of texts for as long as it lives.
+pub(super) struct Registration(u64);
+
+impl Registration {
+    /// Registers a secret's value.
+    pub(super) fn of(value: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        LIVING.write().unwrap_or_else(PoisonError::into_inner).insert(number, Forms::of(value));
+        Self(number)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        LIVING.write().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
 }
 
 /// `text` with `(secret)` in place of every living [`Secret`](super::Secret): as it is, quoted for
@@ -41,12 +54,9 @@ pub(super) fn register(value: &str) -> Arc<Forms> {
 /// # drop(secret);
 /// ```
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let living: Vec<Arc<Forms>> = {
-        let living = LIVING.read().unwrap_or_else(PoisonError::into_inner);
-        living.iter().filter_map(Weak::upgrade).collect()
-    };
+    let living = LIVING.read().unwrap_or_else(PoisonError::into_inner);
     let mut needles: Vec<&[u8]> =
-        living.iter().flat_map(|forms| forms.0.iter().map(|form| form.as_slice())).collect();
+        living.values().flat_map(|forms| forms.0.iter().map(|form| form.as_slice())).collect();
     // What contains another one goes first.
     needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
     let mut text = Cow::Borrowed(text);
