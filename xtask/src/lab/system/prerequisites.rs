@@ -35,9 +35,14 @@ const FILES: [(&str, &str); 2] = [
 /// How often a download is tried.
 pub(crate) const DOWNLOAD_ATTEMPTS: u32 = 4;
 
+/// Whether this is root.
+pub fn is_root() -> anyhow::Result<bool> {
+    Ok(Tool::new("id").arg("-u").run()?.trim() == "0")
+}
+
 /// Goes on as root: when this is not root, starts the same command line again through sudo.
 pub(crate) fn become_root(lab: &Lab) -> anyhow::Result<()> {
-    if Tool::new("id").arg("-u").run()?.trim() == "0" {
+    if is_root()? {
         return Ok(());
     }
     if !is_installed("sudo") {

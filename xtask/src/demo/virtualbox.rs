@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: the main job, for real. Two machines in the lab's VirtualBox are created,
-//! booted, configured, left alone, halved and destroyed, and every claim about that is checked.
+//! The main job, for real. Two machines in the lab's VirtualBox are created, booted, configured,
+//! left alone, halved and destroyed, and every claim about that is checked.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,15 +9,14 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
+use super::{build, copy_example, say};
 use crate::lab::{State, Vbox};
-use crate::process::{cargo, check, echo, workspace};
+use crate::process::{cargo, check};
 
-/// Runs `cargo xtask demo`.
-pub fn run() -> anyhow::Result<()> {
+pub(super) fn run() -> anyhow::Result<()> {
     say("starting the lab's VirtualBox");
     check(Command::new(std::env::current_exe()?).args(["lab", "up", "--vbox", "--guest"]))?;
-    say("building the pallet command");
-    check(&mut cargo(&["build", "--quiet", "--package", "pallet-cli"]))?;
+    build()?;
 
     let state = State::load()?;
     let stage = Stage::new(&state)?;
@@ -41,7 +40,7 @@ impl<'a> Stage<'a> {
     fn new(state: &'a State) -> anyhow::Result<Self> {
         let (vbox, guest) = (state.vbox()?, state.guest()?);
         let folder = vbox.scratch_dir("demo")?;
-        copy_folder(&workspace().join("examples/demo"), &folder)?;
+        copy_example("demo", &folder)?;
         let description = folder.join("pallet.toml");
         let text = fs::read_to_string(&description)?;
         fs::write(&description, text.replace("http://127.0.0.1:18083", &vbox.url))?;
@@ -130,12 +129,7 @@ impl<'a> Stage<'a> {
 
     /// Runs `pallet` in the demo's folder; it has to succeed.
     fn pallet(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        println!("$ pallet {}", arguments.join(" "));
-        let mut command = cargo(&["run", "--quiet", "--package", "pallet-cli", "--manifest-path"]);
-        command.arg(workspace().join("Cargo.toml")).arg("--").args(arguments);
-        let (report, code) = echo(command.current_dir(&self.folder))?;
-        ensure!(code == 0, "pallet {} ended with exit code {code}", arguments.join(" "));
-        Ok(report)
+        super::pallet(&self.folder, arguments)
     }
 
     /// Names of all machines, the holders included.
@@ -163,24 +157,6 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            fs::create_dir_all(&target)?;
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), &target)?;
-        }
-    }
-    Ok(())
-}
-
 fn text_of(path: &Path) -> anyhow::Result<String> {
     path.to_str().map(str::to_owned).with_context(|| format!("{} is no text", path.display()))
-}
-
-fn say(what: &str) {
-    println!("\n== {what}");
 }
