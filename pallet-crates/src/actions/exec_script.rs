@@ -340,6 +340,10 @@ impl Action for ExecScript {
         false
     }
 
+    fn may_write(&self) -> Vec<Key> {
+        self.writes()
+    }
+
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
         if let Some(path) = &self.creates {
             wanted.ask::<Stat>(path.clone());

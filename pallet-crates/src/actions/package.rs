@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use pallet_core::action::{Action, ActionError, Decision, ProbeSet, View};
+use pallet_core::action::{Action, ActionError, Decision, Key, ProbeSet, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -92,6 +92,10 @@ impl Action for Package {
 
     fn subject(&self) -> String {
         self.name.to_string()
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {

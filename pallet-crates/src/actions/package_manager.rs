@@ -158,6 +158,10 @@ impl Action for PackageManager {
         }
     }
 
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
+    }
+
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
         if require_apt(view).is_err() {
             return;

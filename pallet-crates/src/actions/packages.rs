@@ -1,6 +1,6 @@
 //! The `packages` action.
 
-use pallet_core::action::{Action, ActionError, Decision, Preparation, ProbeSet, View};
+use pallet_core::action::{Action, ActionError, Decision, Key, Preparation, ProbeSet, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -125,6 +125,10 @@ impl Action for Packages {
             }
         }
         Ok(None)
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {

@@ -12,7 +12,7 @@ use super::tool::Tool;
 use crate::lab::layout::Lab;
 
 /// Programs the lab calls, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("debootstrap", "debootstrap"),
     ("ssh-keygen", "openssh-client"),
     ("ip", "iproute2"),
@@ -24,6 +24,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("gcc", "gcc"),
     ("kill", "procps"),
     ("age", "age"),
+    ("strace", "strace"),
 ];
 
 /// Files the lab reads, with the Debian package that brings each.
