@@ -62,7 +62,8 @@ impl Recorded {
 
 /// What journals call a project: its file, wherever it is looked at from.
 pub fn name(file: &Path) -> String {
-    file.canonicalize().unwrap_or_else(|_| file.to_owned()).display().to_string()
+    let path = file.canonicalize().or_else(|_| std::path::absolute(file));
+    path.unwrap_or_else(|_| file.to_owned()).display().to_string()
 }
 
 impl From<JournalError> for CliError {

@@ -41,7 +41,7 @@ pub struct Args {
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
     let project = Project::load(global)?;
     let groups = selection::select(&args.groups, &project)?;
-    let file = project.file.clone();
+    let file = project.has_file.then(|| project.file.clone());
     let job = Job { groups: &groups, limits: args.limits, mode: Mode::Check, keep_failed: false };
     let control = args.limits.control();
     let quiet = output.without_changes();
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
         unless_stopped(&fleet.control, fleet.plan(&groups, &args.phases)).await
     })
     .await?;
-    let plan = PlanFile::new(&file, plan)?;
+    let plan = PlanFile::new(file.as_deref(), plan)?;
     if let Some(out) = &args.out {
         plan_file::write(out, &plan)?;
     }
