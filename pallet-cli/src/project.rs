@@ -46,10 +46,8 @@ impl Project {
 
     fn resolve(document: Document, has_file: bool, global: &Global) -> Result<Self, CliError> {
         let file = document.path().to_owned();
-        let layers = document
-            .clone()
-            .over(settings::below(global, &document.base())?)
-            .under(settings::above(global));
+        let below = settings::below(global, &document.base())?;
+        let layers = document.over(below).under(settings::above(global));
         let mut infrastructure = layers.resolve(global.app.all())?;
         global.app.described()?.add_to(&mut infrastructure)?;
         Ok(Self { file, has_file, infrastructure })
