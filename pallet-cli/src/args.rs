@@ -97,6 +97,14 @@ pub struct Work {
     pub dry_run: bool,
 }
 
+/// What is written down of a run besides its result.
+#[derive(Debug, Clone, Args)]
+pub struct Keep {
+    /// Write what happened, with times and differences, as one page for browsers to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

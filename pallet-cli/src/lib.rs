@@ -35,6 +35,8 @@ mod excerpt;
 mod interrupt;
 mod logs;
 mod output;
+mod page;
+mod page_file;
 mod plan_file;
 mod plan_text;
 mod progress;

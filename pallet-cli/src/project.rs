@@ -54,6 +54,12 @@ impl Project {
     }
 }
 
+/// The file that commands are about, or what stands for it; without looking into it.
+pub fn locate(global: &Global) -> Option<PathBuf> {
+    let file = global.config.clone().or_else(|| nearest().ok());
+    file.or_else(|| global.app.describes().then(|| global.app.place()))
+}
+
 /// `pallet.toml`, `../pallet.toml`, …: the first one that exists. Relative, since that is how it
 /// will stand in messages.
 fn nearest() -> Result<PathBuf, CliError> {

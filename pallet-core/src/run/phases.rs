@@ -320,6 +320,7 @@ fn expected_phase(phase: &str, actions: &[PlannedAction]) -> PhaseReport {
         details: Vec::new(),
         diff: None,
         output: String::new(),
+        begun: None,
         duration: Duration::ZERO,
         ground: None,
         earlier: false,
@@ -342,6 +343,7 @@ fn unknown_phase(name: &str, phase: &Phase, error: &PlanError) -> PhaseReport {
             details: Vec::new(),
             diff: None,
             output: String::new(),
+            begun: None,
             duration: Duration::ZERO,
             ground: None,
             earlier: false,
@@ -353,6 +355,7 @@ fn phase_report(phase: &str, actions: Vec<ActionReport>) -> PhaseReport {
     PhaseReport {
         phase: phase.to_owned(),
         actions,
+        begun: None,
         duration: Duration::ZERO,
         failure: None,
         values: BTreeMap::new(),
