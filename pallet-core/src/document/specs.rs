@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -41,8 +42,10 @@ pub(super) struct SpecDraft {
 impl SpecDraft {
     /// The spec without what it builds on.
     pub(super) fn own(&self, nodes: &NodeSpecs) -> ServerSpec {
+        let spec: Arc<str> = self.name.as_str().into();
         let phase = |(name, steps): (&String, &Vec<StepDraft>)| {
-            (name.clone(), Phase { steps: steps.iter().filter_map(StepDraft::step).collect() })
+            let steps = steps.iter().filter_map(|step| step.step(&spec));
+            (name.clone(), Phase { steps: steps.collect() })
         };
         ServerSpec {
             phases: self.phases.iter().map(phase).collect(),

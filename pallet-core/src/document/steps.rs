@@ -1,6 +1,7 @@
 //! Steps of phases.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -40,7 +41,7 @@ pub(super) struct StepDraft {
 
 impl StepDraft {
     /// The step, if there was no mistake in what it does.
-    pub(super) fn step(&self) -> Option<Step> {
+    pub(super) fn step(&self, spec: &Arc<str>) -> Option<Step> {
         let names = |ids: &[Spanned<String>]| ids.iter().map(|id| id.get_ref().clone()).collect();
         Some(Step {
             kind: self.kind.clone()?,
@@ -51,6 +52,7 @@ impl StepDraft {
             only_on: self.only_on.clone(),
             as_user: self.as_user.clone(),
             timeout: self.timeout,
+            spec: Some(spec.clone()),
             origin: self.origin.clone(),
         })
     }

@@ -7,6 +7,7 @@ use super::exchange::{Halt, Pace, Told, exchange};
 use super::output::shorten;
 use super::phase::{Runner, Stop};
 use super::wave::Pending;
+use crate::report;
 use crate::secret::redact;
 use crate::session::{Program, Task};
 
@@ -128,6 +129,7 @@ impl Runner<'_> {
                 ran.span = tracing::Span::none();
                 if let Some(work) = self.work.get_mut(change.position) {
                     work.duration = ran.begun.elapsed();
+                    work.begun = Some(report::begun(work.duration));
                     work.output.clone_from(&output);
                 }
                 ran.current = None;
@@ -200,6 +202,7 @@ impl Runner<'_> {
         })?;
         if let Some(work) = self.work.get_mut(change.position) {
             work.duration += begun.elapsed();
+            work.begun = Some(report::begun(work.duration));
         }
         self.waves.applied(change);
         self.tell_settled();

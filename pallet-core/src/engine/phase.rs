@@ -88,6 +88,7 @@ pub(super) struct Runner<'a> {
 #[derive(Default, Clone)]
 pub(super) struct Work {
     pub output: String,
+    pub begun: Option<u64>,
     pub duration: Duration,
     pub is_told: bool,
 }

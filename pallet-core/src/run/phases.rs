@@ -323,6 +323,7 @@ fn expected_phase(phase: &str, actions: &[PlannedAction]) -> PhaseReport {
         details: Vec::new(),
         diff: None,
         output: String::new(),
+        begun: None,
         duration: Duration::ZERO,
         ground: None,
         earlier: false,
@@ -345,6 +346,7 @@ fn unknown_phase(name: &str, phase: &Phase, error: &PlanError) -> PhaseReport {
             details: Vec::new(),
             diff: None,
             output: String::new(),
+            begun: None,
             duration: Duration::ZERO,
             ground: None,
             earlier: false,
@@ -356,6 +358,7 @@ fn phase_report(phase: &str, actions: Vec<ActionReport>) -> PhaseReport {
     PhaseReport {
         phase: phase.to_owned(),
         actions,
+        begun: None,
         duration: Duration::ZERO,
         failure: None,
         values: BTreeMap::new(),
