@@ -16,15 +16,17 @@
 //! ```
 
 pub mod actions;
+mod packagers;
 pub mod probes;
 pub mod values;
 
 use pallet_core::registry::Registry;
 
 pub use actions::{
-    AuthorizedKey, Cron, Directory, ExecScript, File, Git, Group, LineInFile, Mount, Package,
-    PackageManager, PackageSource, Packages, ReadValue, Reboot, RebootWhen, RemoteDirectory,
-    RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
+    AuthorizedKey, Cron, Debconf, Directory, ExecCheckedScript, ExecScript, Fifo, File, Git, Group,
+    HostEntry, Hostname, Limits, LineInFile, Mount, Package, PackageManager, PackageSource,
+    Packages, ReadValue, Reboot, RebootWhen, RemoteDirectory, RemoteFile, Service, Sudoers,
+    SymbolicLink, Sysctl, Timezone, User, WaitFor,
 };
 
 /// Everything in this crate.
@@ -32,11 +34,17 @@ pub fn all() -> Registry {
     Registry::new()
         .action::<AuthorizedKey>()
         .action::<Cron>()
+        .action::<Debconf>()
         .action::<Directory>()
+        .action::<ExecCheckedScript>()
         .action::<ExecScript>()
+        .action::<Fifo>()
         .action::<File>()
         .action::<Git>()
         .action::<Group>()
+        .action::<HostEntry>()
+        .action::<Hostname>()
+        .action::<Limits>()
         .action::<LineInFile>()
         .action::<Mount>()
         .action::<Package>()
@@ -51,6 +59,7 @@ pub fn all() -> Registry {
         .action::<Sudoers>()
         .action::<SymbolicLink>()
         .action::<Sysctl>()
+        .action::<Timezone>()
         .action::<User>()
         .action::<WaitFor>()
 }

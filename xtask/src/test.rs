@@ -48,6 +48,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "12",
             "--systemd",
             "1",
+            "--trixie",
+            "1",
         ]))
     })?;
     step("tests", || check(&mut cargo(&["test", "--workspace", "--all-features"])))?;

@@ -62,6 +62,8 @@ struct Item {
 
 const DIRECTORY_MODE: FileMode = FileMode::from_bits(0o755);
 
+owner_setters!(RemoteDirectory);
+
 impl RemoteDirectory {
     /// A directory with all that is in `local_directory`, relative to the source file that makes
     /// the step.
@@ -78,24 +80,6 @@ impl RemoteDirectory {
             directory_mode: None,
             items: None,
         })
-    }
-
-    /// Sets the owner of everything.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn owner(mut self, name: &str) -> Result<Self, String> {
-        self.owner = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the group of everything.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn group(mut self, name: &str) -> Result<Self, String> {
-        self.group = Some(name.parse()?);
-        Ok(self)
     }
 
     /// Sets the mode of files: `"0644"`.

@@ -21,12 +21,13 @@ pub(crate) struct Wanted {
     pub vbox: bool,
     pub nodes: u8,
     pub systemd: u8,
+    pub trixie: u8,
     pub guest: bool,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { vbox: true, nodes: 12, systemd: 1, guest: false }
+        Self { vbox: true, nodes: 12, systemd: 1, trixie: 1, guest: false }
     }
 }
 
@@ -51,7 +52,12 @@ pub(crate) fn up(lab: &Lab, wanted: Wanted) -> anyhow::Result<()> {
         state.vbox = Some(Vbox::up(lab)?);
         state.save(lab)?;
     }
-    for (kind, count) in [(NodeKind::Plain, wanted.nodes), (NodeKind::Systemd, wanted.systemd)] {
+    let kinds = [
+        (NodeKind::Plain, wanted.nodes),
+        (NodeKind::Systemd, wanted.systemd),
+        (NodeKind::Trixie, wanted.trixie),
+    ];
+    for (kind, count) in kinds {
         if count > 0 {
             let known: Vec<Node> = state.nodes_of(kind).cloned().collect();
             let nodes = nodes::up(lab, kind, count, &known)?;

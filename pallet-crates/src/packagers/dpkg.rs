@@ -1,96 +1,66 @@
-//! Packages of Debian and its relatives.
+//! Packages of Debian and its relatives, as dpkg knows them.
 
-use std::collections::BTreeSet;
-
-use pallet_core::action::{Key, ProbeKind};
 use pallet_core::shell;
 
-use super::words::command_lines;
+use crate::probes::Installed;
+use crate::probes::words::command_lines;
 use crate::values::PackageName;
-
-/// Asks dpkg about a package; the version in the request does not matter.
-#[derive(Debug)]
-pub struct Dpkg;
-
-/// What dpkg knows of a package.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Installed {
-    /// The installed version, if it is installed, be it completely or not.
-    pub version: Option<String>,
-    /// Whether installing ended well.
-    pub is_configured: bool,
-    /// Whether it was removed and left configuration files.
-    pub left_configuration: bool,
-    /// An installed package that provides this name, if nothing of this name is installed.
-    pub provided_by: Option<String>,
-}
 
 /// Package, status, architecture and version; the first letter tells it from a provider.
 const FIELDS: &str = r"P\t${Package}\t${db:Status-Abbrev}\t${Architecture}\t${Version}\n";
 
-impl ProbeKind for Dpkg {
-    const NAME: &'static str = "dpkg";
-    type Request = PackageName;
-    type Answer = Installed;
-
-    fn key(package: &PackageName) -> Key {
-        Key::package(package.name())
+/// A script that tells what dpkg knows of packages. Architectures are matched when the output is
+/// read: `x:amd64` does not find a package for all architectures, though it fits.
+pub(super) fn script(names: &[&str]) -> String {
+    // dpkg's own record tells the node's architecture.
+    let names: Vec<&str> = std::iter::once("dpkg").chain(names.iter().copied()).collect();
+    let mut script = String::from("list=$(\n");
+    for line in command_lines(&format!("dpkg-query -W -f '{FIELDS}' --"), &names) {
+        // 1 says that some are missing.
+        script.push_str(&format!("{line} 2>/dev/null || [ $? -eq 1 ] || exit 1\n"));
     }
-
-    fn script(packages: &[PackageName]) -> String {
-        // dpkg's own record tells the node's architecture. Architectures are matched when the
-        // output is read: `x:amd64` does not find a package for all architectures, though it fits.
-        let names: BTreeSet<&str> =
-            packages.iter().map(PackageName::name).chain(std::iter::once("dpkg")).collect();
-        let mut script = String::from("list=$(\n");
-        for line in command_lines(&format!("dpkg-query -W -f '{FIELDS}' --"), &names) {
-            // 1 says that some are missing.
-            script.push_str(&format!("{line} 2>/dev/null || [ $? -eq 1 ] || exit 1\n"));
-        }
-        script.push_str(") || exit 1\nprintf '%s\\n' \"$list\"\n");
-        // Only names that are not installed as themselves need the list of who provides what.
-        script.push_str("for name in");
-        for name in &names {
-            script.push_str(&format!(" {}", shell::quote(name)));
-        }
-        script.push_str(
-            "; do case $'\\n'\"$list\" in *$'\\nP\\t'\"$name\"$'\\t'?[itW]*) ;; *)\n\
-             dpkg-query -W -f 'V\\t${Package}\\t${db:Status-Abbrev}\\t${Provides}\\n'\n\
-             break ;; esac; done\n",
-        );
-        script
+    script.push_str(") || exit 1\nprintf '%s\\n' \"$list\"\n");
+    // Only names that are not installed as themselves need the list of who provides what.
+    script.push_str("for name in");
+    for name in &names {
+        script.push_str(&format!(" {}", shell::quote(name)));
     }
+    script.push_str(
+        "; do case $'\\n'\"$list\" in *$'\\nP\\t'\"$name\"$'\\t'?[itW]*) ;; *)\n\
+         dpkg-query -W -f 'V\\t${Package}\\t${db:Status-Abbrev}\\t${Provides}\\n'\n\
+         break ;; esac; done\n",
+    );
+    script
+}
 
-    fn parse(packages: &[PackageName], output: &[u8]) -> Result<Vec<Installed>, String> {
-        let output = String::from_utf8_lossy(output);
-        let mut records = Vec::new();
-        let mut providers = Vec::new();
-        for line in output.lines() {
-            let fields: Vec<&str> = line.split('\t').collect();
-            match fields.as_slice() {
-                ["P", name, status, arch, version] => {
-                    records.push(Record { name, arch, status: Status::of(status), version });
-                }
-                ["V", name, status, provides] => {
-                    if Status::of(status) == Status::Configured && !provides.is_empty() {
-                        providers.push((*name, *provides));
-                    }
-                }
-                _ => return Err(format!("`{line}` is no package")),
+/// Reads what the script has printed.
+pub(super) fn read(packages: &[&PackageName], output: &str) -> Result<Vec<Installed>, String> {
+    let mut records = Vec::new();
+    let mut providers = Vec::new();
+    for line in output.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        match fields.as_slice() {
+            ["P", name, status, arch, version] => {
+                let is_held = status.starts_with('h');
+                records.push(Record { name, arch, status: Status::of(status), is_held, version });
             }
+            ["V", name, status, provides] => {
+                if Status::of(status) == Status::Configured && !provides.is_empty() {
+                    providers.push((*name, *provides));
+                }
+            }
+            _ => return Err(format!("`{line}` is no package")),
         }
-        let native = records.iter().find(|record| record.name == "dpkg").map(|record| record.arch);
-        Ok(packages
-            .iter()
-            .map(|package| installed(package, &records, &providers, native))
-            .collect())
     }
+    let native = records.iter().find(|record| record.name == "dpkg").map(|record| record.arch);
+    Ok(packages.iter().map(|package| installed(package, &records, &providers, native)).collect())
 }
 
 struct Record<'a> {
     name: &'a str,
     arch: &'a str,
     status: Status,
+    is_held: bool,
     version: &'a str,
 }
 
@@ -147,6 +117,7 @@ fn installed(
         status => Installed {
             version: Some(record.version.to_owned()),
             is_configured: status == Status::Configured,
+            is_held: record.is_held,
             ..Installed::default()
         },
     }
@@ -164,11 +135,18 @@ fn provider(package: &PackageName, providers: &[(&str, &str)]) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::ask;
+    use super::super::testing::packages;
     use super::*;
 
-    fn packages(list: &[&str]) -> Vec<PackageName> {
-        list.iter().map(|name| name.parse().unwrap()).collect()
+    fn ask(names: &[&str]) -> Vec<Installed> {
+        let packages = packages(names);
+        let packages: Vec<&PackageName> = packages.iter().collect();
+        let script = script(&super::super::names(&packages));
+        let output =
+            std::process::Command::new("bash").args(["-c", &script]).env("LC_ALL", "C").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        read(&packages, std::str::from_utf8(&output.stdout).unwrap()).unwrap()
     }
 
     /// Debian's dpkg and its base system.
@@ -178,7 +156,7 @@ mod tests {
             std::path::Path::new("/var/lib/dpkg/status").exists(),
             "the tests need Debian, or a relative of it: there is no dpkg here"
         );
-        let answers = ask::<Dpkg>(&packages(&["awk", "libc6", "no-such-package", "no-such+++"]));
+        let answers = ask(&["awk", "libc6", "no-such-package", "no-such+++"]);
         assert!(
             answers[0].provided_by.is_some() && answers[0].version.is_none(),
             "{:?}",
@@ -187,19 +165,19 @@ mod tests {
         assert!(answers[1].is_configured && answers[1].version.is_some());
         assert_eq!(answers[2], Installed::default());
         assert_eq!(answers[3], Installed::default());
-        assert!(ask::<Dpkg>(&packages(&["dpkg"]))[0].is_configured);
+        assert!(ask(&["dpkg"])[0].is_configured);
     }
 
     #[test]
-    fn names_are_asked_for_once_without_architecture_and_version() {
-        let script = Dpkg::script(&packages(&["g++", "libc6:amd64=2"]));
+    fn dpkg_is_asked_about_too() {
+        let script = script(&["g++", "libc6"]);
         assert!(script.contains("-- dpkg g++ libc6 2>"), "{script}");
         assert!(script.contains("for name in dpkg g++ libc6;"), "{script}");
     }
 
     #[test]
     fn states_and_architectures() {
-        let output = b"P\tdpkg\tii \tamd64\t1.21\n\
+        let output = "P\tdpkg\tii \tamd64\t1.21\n\
             P\tlibc6\tii \tamd64\t2.36\n\
             P\tlibc6\tii \ti386\t2.35\n\
             P\tdocs\tii \tall\t1\n\
@@ -230,7 +208,7 @@ mod tests {
             ("foreign:any", version("1")),
             ("gone", Installed { left_configuration: true, ..Installed::default() }),
             ("half", Installed { is_configured: false, ..version("3") }),
-            ("held", version("4")),
+            ("held", Installed { is_held: true, ..version("4") }),
             ("triggers", version("5")),
             ("g++", version("4:12")),
             ("awk", provided("mawk")),
@@ -239,9 +217,9 @@ mod tests {
             ("nothing", Installed::default()),
         ];
         for (name, expected) in cases {
-            let answers = Dpkg::parse(&packages(&[name]), output).unwrap();
-            assert_eq!(answers, [expected], "{name}");
+            let package = packages(&[name]).remove(0);
+            assert_eq!(read(&[&package], output), Ok(vec![expected]), "{name}");
         }
-        assert!(Dpkg::parse(&[], b"garbage\n").is_err());
+        assert!(read(&[], "garbage\n").is_err());
     }
 }
