@@ -2,6 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
+use super::cluster;
 use super::guest::Guest;
 use super::layout::Lab;
 use super::nodes::{MOST_PLAIN, MOST_SYSTEMD};
@@ -36,6 +37,12 @@ enum Task {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// Start or end the cluster alone: two members with LXD, and an image.
+    Cluster {
+        /// What to do with it.
+        #[arg(value_enum)]
+        action: ClusterAction,
+    },
     /// Make the bootable guest disk: unpack the one that PALLET_LAB_GUEST names, or build one.
     Guest,
     /// Stop, start, reset or rekey one node.
@@ -68,6 +75,18 @@ struct UpArgs {
     /// The guest disk too, which takes minutes if it has to be built.
     #[arg(long)]
     guest: bool,
+    /// The cluster too.
+    #[arg(long)]
+    cluster: bool,
+}
+
+/// What to do with the cluster.
+#[derive(Clone, Copy, ValueEnum)]
+enum ClusterAction {
+    /// Start what does not run of it.
+    Up,
+    /// End it with all its instances; caches stay.
+    Down,
 }
 
 /// How to print the status.
@@ -94,8 +113,11 @@ enum NodeAction {
 
 impl UpArgs {
     fn wanted(&self) -> up::Wanted {
-        let everything =
-            !self.vbox && !self.guest && self.nodes.is_none() && self.systemd.is_none();
+        let everything = !self.vbox
+            && !self.guest
+            && !self.cluster
+            && self.nodes.is_none()
+            && self.systemd.is_none();
         if everything {
             return up::Wanted::default();
         }
@@ -104,6 +126,7 @@ impl UpArgs {
             nodes: self.nodes.unwrap_or(0),
             systemd: self.systemd.unwrap_or(0),
             guest: self.guest,
+            cluster: self.cluster,
         }
     }
 }
@@ -124,6 +147,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Task::Down => {
             let _lock = lab.lock()?;
             down::down(&lab)
+        }
+        Task::Cluster { action: ClusterAction::Up } => {
+            let _lock = lab.lock()?;
+            let (vbox, nodes, systemd, guest) = (false, 0, 0, false);
+            up::up(&lab, up::Wanted { vbox, nodes, systemd, guest, cluster: true })
+        }
+        Task::Cluster { action: ClusterAction::Down } => {
+            let _lock = lab.lock()?;
+            if let Some(mut state) = State::find(&lab)? {
+                state.cluster = None;
+                state.save(&lab)?;
+            }
+            cluster::down(&lab)
         }
         Task::Guest => {
             prerequisites::install()?;
@@ -188,7 +224,7 @@ mod tests {
     fn up_with_options_is_just_that() {
         assert_eq!(
             wanted(&["--nodes", "3"]),
-            up::Wanted { vbox: false, nodes: 3, systemd: 0, guest: false }
+            up::Wanted { vbox: false, nodes: 3, systemd: 0, guest: false, cluster: false }
         );
     }
 
