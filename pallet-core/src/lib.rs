@@ -12,7 +12,7 @@ pub mod engine;
 pub mod event;
 pub mod facts;
 pub mod journal;
-mod local_path;
+pub mod local_path;
 pub mod login;
 pub mod plan;
 pub mod registry;

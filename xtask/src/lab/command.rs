@@ -2,6 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
+use super::cluster;
 use super::guest::Guest;
 use super::layout::Lab;
 use super::nodes::{MOST_PLAIN, MOST_SYSTEMD, MOST_TRIXIE};
@@ -35,6 +36,12 @@ enum Task {
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
+    },
+    /// Start or end the cluster alone: two members with LXD, and an image.
+    Cluster {
+        /// What to do with it.
+        #[arg(value_enum)]
+        action: ClusterAction,
     },
     /// Make the bootable guest disk: unpack the one that PALLET_LAB_GUEST names, or build one.
     Guest,
@@ -71,6 +78,18 @@ struct UpArgs {
     /// The guest disk too, which takes minutes if it has to be built.
     #[arg(long)]
     guest: bool,
+    /// The cluster too.
+    #[arg(long)]
+    cluster: bool,
+}
+
+/// What to do with the cluster.
+#[derive(Clone, Copy, ValueEnum)]
+enum ClusterAction {
+    /// Start what does not run of it.
+    Up,
+    /// End it with all its instances; caches stay.
+    Down,
 }
 
 /// How to print the status.
@@ -98,7 +117,8 @@ enum NodeAction {
 impl UpArgs {
     fn wanted(&self) -> up::Wanted {
         let nodes = [self.nodes, self.systemd, self.trixie];
-        let everything = !self.vbox && !self.guest && nodes.iter().all(Option::is_none);
+        let others = [self.vbox, self.guest, self.cluster];
+        let everything = !others.contains(&true) && nodes.iter().all(Option::is_none);
         if everything {
             return up::Wanted::default();
         }
@@ -108,6 +128,7 @@ impl UpArgs {
             systemd: self.systemd.unwrap_or(0),
             trixie: self.trixie.unwrap_or(0),
             guest: self.guest,
+            cluster: self.cluster,
         }
     }
 }
@@ -128,6 +149,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Task::Down => {
             let _lock = lab.lock()?;
             down::down(&lab)
+        }
+        Task::Cluster { action: ClusterAction::Up } => {
+            let _lock = lab.lock()?;
+            let (vbox, nodes, systemd, guest) = (false, 0, 0, false);
+            up::up(&lab, up::Wanted { vbox, nodes, systemd, guest, cluster: true })
+        }
+        Task::Cluster { action: ClusterAction::Down } => {
+            let _lock = lab.lock()?;
+            if let Some(mut state) = State::find(&lab)? {
+                state.cluster = None;
+                state.save(&lab)?;
+            }
+            cluster::down(&lab)
         }
         Task::Guest => {
             prerequisites::install()?;
@@ -192,7 +226,14 @@ mod tests {
     fn up_with_options_is_just_that() {
         assert_eq!(
             wanted(&["--nodes", "3"]),
-            up::Wanted { vbox: false, nodes: 3, systemd: 0, trixie: 0, guest: false }
+            up::Wanted {
+                vbox: false,
+                nodes: 3,
+                systemd: 0,
+                trixie: 0,
+                guest: false,
+                cluster: false
+            }
         );
     }
 

@@ -3,6 +3,7 @@
 //! `cargo xtask lab up` starts it, `cargo xtask lab down` ends it and leaves only its caches.
 //! Tests read [`State`].
 
+mod cluster;
 mod command;
 mod down;
 mod guest;
@@ -14,6 +15,7 @@ mod system;
 mod up;
 mod vbox;
 
+pub use cluster::{Cluster, Member};
 pub use command::{Args, run};
 pub use guest::Guest;
 pub use layout::Lab;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::cluster::Cluster;
 use super::down;
 use super::guest::Guest;
 use super::layout::Lab;
@@ -23,11 +24,12 @@ pub(crate) struct Wanted {
     pub systemd: u8,
     pub trixie: u8,
     pub guest: bool,
+    pub cluster: bool,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { vbox: true, nodes: 12, systemd: 1, trixie: 1, guest: false }
+        Self { vbox: true, nodes: 12, systemd: 1, trixie: 1, guest: false, cluster: false }
     }
 }
 
@@ -67,6 +69,10 @@ pub(crate) fn up(lab: &Lab, wanted: Wanted) -> anyhow::Result<()> {
             state.nodes.sort_by_key(|node| node.kind);
             state.save(lab)?;
         }
+    }
+    if wanted.cluster {
+        state.cluster = Some(Cluster::up(lab)?);
+        state.save(lab)?;
     }
     if wanted.guest {
         state.guest = Some(Guest::make(lab)?);

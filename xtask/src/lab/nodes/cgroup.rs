@@ -1,4 +1,4 @@
-//! Control groups for nodes with systemd: each gets one of its own.
+//! Control groups for nodes with systemd, and for members of the cluster: each gets some of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,54 @@ pub(super) fn remove(lab: &Lab, node: &str) -> anyhow::Result<()> {
         // Where there is no hierarchy there is no group either.
         Err(_) => Ok(()),
     }
+}
+
+/// Makes a control group in every hierarchy that there is, for somebody who limits others.
+pub(crate) fn make_all(lab: &Lab, member: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let folders = all_hierarchies().into_iter().map(|hierarchy| hierarchy.join(name(lab, member)));
+    let folders: Vec<PathBuf> = folders.collect();
+    for folder in &folders {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("could not make the control group {}", folder.display()))?;
+        give_processors(folder)?;
+    }
+    Ok(folders)
+}
+
+/// Removes the control groups of [`make_all`] with those in them. Call it when no process is left
+/// inside.
+pub(crate) fn remove_all(lab: &Lab, member: &str) -> anyhow::Result<()> {
+    let mut folders = all_hierarchies().into_iter().map(|all| all.join(name(lab, member)));
+    folders.try_for_each(|folder| remove_tree(&folder))
+}
+
+/// Every hierarchy of control groups: of the first version there are several.
+fn all_hierarchies() -> Vec<PathBuf> {
+    let top = PathBuf::from("/sys/fs/cgroup");
+    let below = fs::read_dir(&top).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_hierarchy = |folder: &PathBuf| folder.join("cgroup.procs").exists();
+    if is_hierarchy(&top) {
+        return vec![top];
+    }
+    // `cpu` and `cpuacct` may be links to one hierarchy.
+    let folders = below.filter(|folder| !folder.is_symlink());
+    folders.filter(is_hierarchy).collect()
+}
+
+/// In a new group of the first version's `cpuset` nothing can run before it has processors.
+fn give_processors(folder: &Path) -> anyhow::Result<()> {
+    let Some(parent) = folder.parent().filter(|_| folder.join("cgroup.clone_children").exists())
+    else {
+        return Ok(());
+    };
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        if let Ok(all) = fs::read(parent.join(file)) {
+            fs::write(folder.join(file), all)
+                .with_context(|| format!("could not write {}", folder.join(file).display()))?;
+        }
+    }
+    fs::write(folder.join("cgroup.clone_children"), "1")
+        .with_context(|| format!("could not set up {}", folder.display()))
 }
 
 fn name(lab: &Lab, node: &str) -> String {

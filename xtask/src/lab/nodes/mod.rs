@@ -1,6 +1,6 @@
 //! Linux nodes: each has a root, namespaces and an sshd of its own.
 
-mod cgroup;
+pub(crate) mod cgroup;
 mod claim;
 pub(crate) mod network;
 pub(crate) mod root;
@@ -161,13 +161,13 @@ fn boot(lab: &Lab, node: &Node, mtu: u32) -> anyhow::Result<Holder> {
         disk.display().to_string(),
     ];
     let mut kinds = vec!["--mount", "--pid", "--uts", "--ipc", "--net"];
-    let mut group = None;
+    let mut groups = Vec::new();
     if node.kind == NodeKind::Systemd {
         kinds.push("--cgroup");
-        group = Some(cgroup::make(lab, &node.name)?);
+        groups.push(cgroup::make(lab, &node.name)?);
     }
     let log = lab.log(&node.name);
-    let holder = start_namespaces(&kinds, group.as_deref(), &arguments, &log)?;
+    let holder = start_namespaces(&kinds, &groups, &arguments, &log)?;
     holder.save(&holder_file(lab, &node.name))?;
     network::plug(lab, host(node), holder.pid())?;
     Ok(holder)

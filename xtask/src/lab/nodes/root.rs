@@ -23,7 +23,7 @@ pub(crate) fn folder(lab: &Lab, kind: NodeKind) -> PathBuf {
 }
 
 /// Makes the root of a kind unless it is there.
-pub(super) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
+pub(crate) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
     let root = folder(lab, kind);
     if root.exists() {
         return Ok(());
