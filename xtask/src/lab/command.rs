@@ -152,8 +152,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         Task::Cluster { action: ClusterAction::Up } => {
             let _lock = lab.lock()?;
-            let (vbox, nodes, systemd, guest) = (false, 0, 0, false);
-            up::up(&lab, up::Wanted { vbox, nodes, systemd, guest, cluster: true })
+            up::up(&lab, up::Wanted { cluster: true, ..up::Wanted::NOTHING })
         }
         Task::Cluster { action: ClusterAction::Down } => {
             let _lock = lab.lock()?;
@@ -224,17 +223,7 @@ mod tests {
 
     #[test]
     fn up_with_options_is_just_that() {
-        assert_eq!(
-            wanted(&["--nodes", "3"]),
-            up::Wanted {
-                vbox: false,
-                nodes: 3,
-                systemd: 0,
-                trixie: 0,
-                guest: false,
-                cluster: false
-            }
-        );
+        assert_eq!(wanted(&["--nodes", "3"]), up::Wanted { nodes: 3, ..up::Wanted::NOTHING });
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub(crate) struct Wanted {
     pub cluster: bool,
 }
 
+impl Wanted {
+    pub(crate) const NOTHING: Self =
+        Self { vbox: false, nodes: 0, systemd: 0, trixie: 0, guest: false, cluster: false };
+}
+
 impl Default for Wanted {
     fn default() -> Self {
         Self { vbox: true, nodes: 12, systemd: 1, trixie: 1, guest: false, cluster: false }
