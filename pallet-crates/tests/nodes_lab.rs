@@ -9,6 +9,7 @@
 )]
 
 #[path = "lab/node.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
 mod node;
 #[path = "lab/role.rs"]
 mod role;
