@@ -27,7 +27,7 @@ pub use content::{FileContent, Seen};
 pub use dpkg::{Dpkg, Installed};
 pub use git::{Checkout, CheckoutState, Git};
 pub use group::{GroupEntry, GroupLookup};
-pub use guard::{Guard, Question};
+pub use guard::{Guard, Hidden, Question};
 pub use link::LinkTarget;
 pub use mounted::Mounted;
 pub use passwd::{Account, Passwd};
