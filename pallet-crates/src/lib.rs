@@ -1,4 +1,4 @@
-//! Actions and reusable units of configuration for pallet-core.
+//! Actions and [crates](crates) for pallet-core.
 //!
 //! [`all`] gives them as a registry. Each action is a plain value that Rust programs build as
 //! well as documents do:
@@ -16,6 +16,7 @@
 //! ```
 
 pub mod actions;
+pub mod crates;
 mod packagers;
 pub mod probes;
 pub mod values;
@@ -31,7 +32,7 @@ pub use actions::{
 
 /// Everything in this crate.
 pub fn all() -> Registry {
-    Registry::new()
+    crates::all()
         .action::<AuthorizedKey>()
         .action::<Cron>()
         .action::<Debconf>()

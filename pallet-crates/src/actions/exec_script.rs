@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CLOSE_THE_REST;
-use crate::probes::{Guard, Question, Stat};
+use crate::probes::{Guard, Hidden, Question, Stat};
 use crate::values::RemotePath;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 
@@ -44,7 +44,8 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 pub struct ExecScript {
     /// The script.
     script: String,
-    /// Variables that are set for the script, and exported: texts, or sources of secrets.
+    /// Variables that are set for the script and its conditions, and exported: texts, or sources of
+    /// secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, MaybeSecret>,
     /// The program that runs the script, and its options: `/usr/bin/python3 -u`. Default: bash.
@@ -114,7 +115,7 @@ impl ExecScript {
         }
     }
 
-    /// Sets a variable for the script.
+    /// Sets a variable for the script and its conditions.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<MaybeSecret>) -> Self {
         self.env.insert(name.into(), value.into());
@@ -189,7 +190,11 @@ impl ExecScript {
     }
 
     fn question(&self, guard: &str) -> Question {
-        Question { script: guard.to_owned(), below: self.guards_read.clone() }
+        Question {
+            script: guard.to_owned(),
+            below: self.guards_read.clone(),
+            before: self.exports.clone().map(Hidden),
+        }
     }
 
     fn exports(&self) -> Result<String, ActionError> {

@@ -28,7 +28,7 @@ pub use content::{FileContent, Seen};
 pub use debconf::DebconfAnswer;
 pub use git::{Checkout, CheckoutState, Git};
 pub use group::{GroupEntry, GroupLookup};
-pub use guard::{Guard, Question};
+pub use guard::{Guard, Hidden, Question};
 pub use link::LinkTarget;
 pub use listing::Listing;
 pub use mounted::Mounted;
