@@ -94,7 +94,7 @@ fn a_run_that_failed_in_a_hostile_way() {
 #[test]
 fn a_hundred_nodes_stay_calm() {
     let steps = "{ remote-file = { path = \"@/made\", content = \"new\\n\" } }, \
-                 { exec-script = { name = \"look\", script = \"true\", unless = \"true\", read-only-guards = true } }";
+                 { exec-script = { name = \"look\", script = \"true\", unless = \"true\", read-only-guards = true, guards-read = \"/etc\" } }";
     let project = Project::new(100, steps);
     std::fs::write(project.0.path().join("made"), "old\n").unwrap();
     let page = project.page("plan", 0);
