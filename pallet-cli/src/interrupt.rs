@@ -51,6 +51,7 @@ impl Interrupts {
     fn end_at_the_next(mut self) {
         tokio::spawn(async move {
             self.next().await;
+            crate::screen::clear();
             std::process::exit(i32::from(Ended::Stopped.code()));
         });
     }

@@ -44,6 +44,7 @@ mod project;
 mod recorded;
 mod registry;
 mod run;
+mod screen;
 mod selection;
 mod services;
 mod settings;
@@ -52,4 +53,6 @@ mod summary;
 mod text;
 
 pub use app::App;
+#[doc(hidden)]
+pub use progress::rehearse;
 pub use specs::Specs;

@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Global;
+use crate::screen;
 
 /// Standard error, without secrets: not all that is logged is ours.
 struct Discreet;
@@ -17,7 +18,7 @@ impl Write for Discreet {
     /// Called once per event, so that a secret is never split.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        io::stderr().lock().write_all(redact(&text).as_bytes())?;
+        screen::say(&redact(&text));
         Ok(bytes.len())
     }
 

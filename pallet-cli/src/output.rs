@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::args::{Color, Format};
 use crate::error::CliError;
 use crate::excerpt::{Look, excerpt};
+use crate::screen::{self, Size};
 use crate::text::{Paint, visible};
 
 /// Where and how things are written.
@@ -59,7 +60,18 @@ impl Output {
 
     /// Writes a line for people while a command runs.
     pub fn progress(&self, line: &str) {
-        write(std::io::stderr(), &redact(&format!("{line}\n")));
+        screen::say(&redact(&format!("{line}\n")));
+    }
+
+    /// Whether what goes on is shown in a view that is drawn anew: people look at a terminal that
+    /// says how large it is, and nothing else is written there all the time.
+    pub fn is_live(&self) -> bool {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        !self.is_json()
+            && !is_dumb
+            && self.verbose < 2
+            && matches!(self.look, Look::Terminal { .. })
+            && Size::now().is_some_and(|size| size.columns >= 40 && size.rows >= 6)
     }
 
     /// Writes an error for people.
@@ -77,7 +89,7 @@ impl Output {
         if error.diagnostics.len() != 1 {
             text += &self.plain(&error.message, error.hints.iter());
         }
-        write(std::io::stderr(), &redact(&text));
+        screen::say(&redact(&text));
     }
 
     /// Writes the error that a command ends with: for people, and for programs if they read.

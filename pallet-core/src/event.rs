@@ -119,6 +119,30 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The node that it happened on, if it was one.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Creating { node }
+            | Self::Starting { node }
+            | Self::Waiting { node }
+            | Self::Answered { node, .. }
+            | Self::Destroying { node }
+            | Self::Destroyed { node }
+            | Self::Connecting { node, .. }
+            | Self::Connected { node, .. }
+            | Self::HostKeyAccepted { node, .. }
+            | Self::NodeBusy { node, .. }
+            | Self::NodeNotLocked { node }
+            | Self::PhaseStarted { node, .. }
+            | Self::ActionStarted { node, .. }
+            | Self::ActionFinished { node, .. }
+            | Self::PhaseFinished { node, .. } => Some(node),
+            Self::Failed { failure } => failure.node.as_deref(),
+        }
+    }
+}
+
 /// Where events go. Cloning is cheap; nobody has to listen.
 #[derive(Debug, Clone, Default)]
 pub struct Events(Option<mpsc::UnboundedSender<Event>>);

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use pallet_core::report::{ActionReport, Report, Status};
 
-use super::ended;
 use super::escape::{diff, output, text};
+use super::{ended, names};
 use crate::text::count;
 
 /// A change, and the nodes that it was made on.
@@ -65,12 +65,13 @@ fn html(change: &Change<'_>, all: usize) -> String {
         text(phase),
         text(&action.origin.to_string())
     );
-    let who = match nodes.len() {
-        1 => text(nodes.first().unwrap_or(&"")),
-        number if number == all => format!("all {}", count(number, "node")),
-        number => format!("{}: {}", count(number, "node"), text(&nodes.join(", "))),
+    let verb = ended(&action.status).1;
+    html += &match nodes.len() {
+        number if number == all && all > 1 => {
+            format!("<p class=\"nodes\">{verb}: all {}</p>\n", count(number, "node"))
+        }
+        _ => names(verb, nodes),
     };
-    let _ = writeln!(html, "<p class=\"nodes\">{}: {who}</p>", ended(&action.status).1);
     let reason = match &action.status {
         Status::MayChange { reason } => Some(reason),
         _ => None,

@@ -19,6 +19,9 @@ use pallet_core::report::{Failure, NodeReport, Report, Status};
 use self::escape::text;
 use crate::text::{count, duration};
 
+/// So many names are read at a glance.
+const FEW: usize = 8;
+
 const PAGE: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/script.js");
@@ -157,11 +160,8 @@ fn fates(page: &Page<'_>) -> String {
     let lists = lists.into_iter().filter(|(_, nodes)| !nodes.is_empty());
     let lines: String = lists
         .map(|(verb, nodes)| {
-            let names = text(&nodes.join(", "));
-            format!(
-                "<h3>{} {would}{verb}</h3><p class=\"nodes\">{names}</p>\n",
-                count(nodes.len(), "node")
-            )
+            let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+            names(&format!("{would}{verb}"), &nodes)
         })
         .collect();
     if lines.is_empty() {
@@ -170,6 +170,16 @@ fn fates(page: &Page<'_>) -> String {
     format!(
         "<section aria-labelledby=\"fates\"><h2 id=\"fates\">Nodes that came and went</h2>\n{lines}</section>\n"
     )
+}
+
+/// Nodes by their names, folded where they are many.
+fn names(verb: &str, nodes: &[&str]) -> String {
+    let list = text(&nodes.join(", "));
+    if nodes.len() <= FEW {
+        return format!("<p class=\"nodes\">{verb}: {list}</p>\n");
+    }
+    let number = count(nodes.len(), "node");
+    format!("<details class=\"nodes\"><summary>{verb}: {number}</summary>{list}</details>\n")
 }
 
 /// From when to when a run went, in milliseconds since 1970, as far as that is known.

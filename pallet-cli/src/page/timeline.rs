@@ -13,8 +13,8 @@ use crate::text::{count, duration};
 /// So many phases have a colour of their own.
 const COLORS: usize = 6;
 
-/// Marks on the axis, both ends included.
-const MARKS: u64 = 5;
+/// So many marks the axis may have after its beginning.
+const MARKS: u64 = 6;
 
 /// The section; nothing where no times are known.
 pub(super) fn section(report: &Report) -> String {
@@ -37,7 +37,7 @@ pub(super) fn section(report: &Report) -> String {
              <li><i class=\"failed-fill\"></i>action that failed</li>\
              <li><i class=\"wait\"></i>created, waited for, connected</li></ul>\n";
     html += "<div class=\"timeline\" tabindex=\"0\" aria-label=\"Timeline of all nodes\">";
-    html += &axis(scale.length);
+    html += &axis(&scale);
     html += "<ol>\n";
     for (at, node) in report.nodes.iter().enumerate() {
         html += &row(at, node, &scale, &colors);
@@ -62,16 +62,34 @@ impl Scale {
     }
 }
 
-fn axis(length: u64) -> String {
-    let marks = (0..MARKS).map(|at| {
-        let moment = Duration::from_millis(length * at / (MARKS - 1));
-        let label = if at == 0 { "0".to_owned() } else { duration(moment) };
-        format!("<span>{label}</span>")
+fn axis(scale: &Scale) -> String {
+    let step = step(scale.length);
+    let marks = (0..=scale.length / step).map(|at| {
+        let label = if at == 0 { "0".to_owned() } else { moment(step * at) };
+        format!("<span {}>{label}</span>", scale.place(scale.begun + step * at, 0))
     });
     let marks: String = marks.collect();
     format!(
         "<div class=\"axis\" aria-hidden=\"true\"><span></span><div>{marks}</div><span></span></div>\n"
     )
+}
+
+/// The distance of marks, in milliseconds: a number that people like to count with.
+fn step(length: u64) -> u64 {
+    let seconds = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800].map(|it| it * 1_000);
+    let steps = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().chain(seconds);
+    let hours = (1..).map(|hours| hours * 3_600_000);
+    steps.chain(hours).find(|step| length / step <= MARKS).unwrap_or(length.max(1))
+}
+
+/// A mark's label: `500 ms`, `2 s`, `5 min`.
+fn moment(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{} s", millis / 1_000),
+        _ if millis.is_multiple_of(60_000) => format!("{} min", millis / 60_000),
+        _ => duration(Duration::from_millis(millis)),
+    }
 }
 
 fn row(at: usize, node: &NodeReport, scale: &Scale, colors: &BTreeMap<&str, usize>) -> String {
@@ -134,4 +152,19 @@ fn words(phase: &PhaseReport) -> String {
     let changed = phase.actions.iter().filter(is_change).count();
     let failed = if phase.failure.is_some() { ", failed" } else { "" };
     format!("{}, {}, {}{failed}", phase.phase, duration(phase.duration), count(changed, "change"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_round_and_few() {
+        for length in [1, 7, 99, 2_070, 13_000, 59_000, 61_000, 3_600_000, 40_000_000] {
+            let step = step(length);
+            assert!(length / step <= MARKS, "{length}: {step}");
+        }
+        assert_eq!((step(2_070), step(13_000), step(131_000)), (500, 2_000, 20_000));
+        assert_eq!([moment(500), moment(2_000), moment(300_000)], ["500 ms", "2 s", "5 min"]);
+    }
 }

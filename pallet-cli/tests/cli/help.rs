@@ -56,6 +56,16 @@ fn config() {
 }
 
 #[test]
+fn explain() {
+    check("explain.txt", &["explain", "--help"]);
+}
+
+#[test]
+fn report() {
+    check("report.txt", &["report", "--help"]);
+}
+
+#[test]
 fn without_a_command_help_is_shown_as_an_error() {
     Folder::new().pallet(&[]).code(2).says(&["Usage: pallet", "converge"]);
 }

@@ -7,14 +7,22 @@ mod converge;
 #[cfg(test)]
 mod destroy;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod input;
 #[cfg(test)]
 mod interrupt;
+#[cfg(all(test, target_os = "linux"))]
+mod live;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod runs;
+#[cfg(all(test, target_os = "linux"))]
+mod screen;
 #[cfg(test)]
 mod support;

@@ -70,6 +70,24 @@ impl Folder {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
+    /// Runs `pallet` on a terminal that says how large it is, where nobody types anything.
+    #[cfg(target_os = "linux")]
+    pub fn pallet_on_sized_terminal(&self, arguments: &[&str], rows: u16, columns: u16) -> Ran {
+        let pallet = env!("CARGO_BIN_EXE_pallet");
+        let line =
+            format!("stty rows {rows} cols {columns}; exec '{pallet}' {}", arguments.join(" "));
+        let output = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(self.0.path())
+            .env("TERM", "xterm")
+            .env("PALLET_HOME", self.path(".pallet"))
+            .env("PALLET_STATE_DIR", self.path("state"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Ran::from(output)
+    }
+
     /// Runs `pallet` on a terminal where somebody types `answer`, with `NO_COLOR` as given.
     /// Everything it writes is in `stdout`, and lines end as terminals want them.
     #[cfg(target_os = "linux")]

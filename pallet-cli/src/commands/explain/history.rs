@@ -24,13 +24,13 @@ pub(super) struct Entry {
     pub report: ActionReport,
 }
 
-/// What is told of it.
+/// What is told of it, on one node or on several.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Event {
     pub run: String,
     pub began: String,
-    pub node: String,
+    pub nodes: Vec<String>,
     pub phase: String,
     pub action: String,
     pub subject: String,
@@ -104,7 +104,7 @@ impl Entry {
         Event {
             run: self.run.clone(),
             began: self.began.clone(),
-            node: self.node.clone(),
+            nodes: vec![self.node.clone()],
             phase: self.phase.clone(),
             action: self.report.action.clone(),
             subject: self.report.subject.clone(),
@@ -113,6 +113,30 @@ impl Entry {
             origin: self.report.origin.to_string(),
         }
     }
+}
+
+impl Event {
+    /// Whether both are the same but for their nodes.
+    fn is_like(&self, other: &Event) -> bool {
+        let what = |it: &Event| (it.run.clone(), it.phase.clone(), it.action.clone());
+        what(self) == what(other)
+            && self.subject == other.subject
+            && self.status == other.status
+            && self.details == other.details
+            && self.origin == other.origin
+    }
+}
+
+/// What happened alike on many nodes is told once.
+pub(super) fn together(events: impl Iterator<Item = Event>) -> Vec<Event> {
+    let mut told: Vec<Event> = Vec::new();
+    for event in events {
+        match told.iter_mut().find(|known| known.is_like(&event)) {
+            Some(known) => known.nodes.extend(event.nodes),
+            None => told.push(event),
+        }
+    }
+    told
 }
 
 fn status(status: &Status) -> &'static str {

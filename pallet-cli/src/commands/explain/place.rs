@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Kind;
-use super::history::{Event, History};
-use crate::text::{Paint, visible};
+use super::history::{Event, History, together};
+use crate::text::{Paint, names as names_of, visible};
 
 /// What a document, or a program, says, and what runs have made of it.
 #[derive(Debug, Clone, Copy)]
@@ -193,12 +193,8 @@ impl<'a> Places<'a> {
                 }
             }
         }
-        let changes: Vec<Event> = self
-            .history
-            .about(wanted)
-            .filter(|entry| entry.is_change())
-            .map(|entry| entry.event())
-            .collect();
+        let changes = self.history.about(wanted).filter(|entry| entry.is_change());
+        let changes = together(changes.map(|entry| entry.event()));
         let is_known = !managed.is_empty() || !mentioned.is_empty() || !changes.is_empty();
         is_known.then(|| PathExplanation { name: wanted.to_owned(), managed, mentioned, changes })
     }
@@ -235,12 +231,19 @@ impl<'a> Places<'a> {
             name: group.name.to_string(),
             count: group.count,
             cluster: group.cluster.as_ref().map(ToString::to_string),
-            service: group.node.service.clone().or(self.infrastructure.default_service.clone()),
+            service: self.service(group),
             roles: group.server.roles.iter().cloned().collect(),
             settings: group.server.settings.clone(),
             default_phases: group.server.default_order().unwrap_or_default(),
             phases: phases.collect(),
         }
+    }
+
+    /// The service that a group's nodes are of, as far as the description says it.
+    fn service(&self, group: &GroupSpec) -> Option<String> {
+        let said = group.node.service.clone().or(self.infrastructure.default_service.clone());
+        let mut all = self.infrastructure.services.keys();
+        said.or_else(|| all.next().filter(|_| all.next().is_none()).cloned())
     }
 
     fn steps(&self, group: &GroupSpec, phase: &str, node: Option<&str>) -> Vec<StepPlace> {
@@ -410,13 +413,15 @@ impl PathExplanation {
 impl Event {
     fn line(&self, indent: usize, paint: Paint) -> String {
         let what = format!("{} {} {}", self.action, self.subject, self.status);
+        let place = format!("run {}, {}, {}", self.run, self.phase, self.origin);
         let mut text = format!(
-            "{:indent$}{}  on {}, {}  {}\n",
+            "{:indent$}{}  {}\n{:indent$}  {} on {}\n",
             "",
             visible(&what),
-            visible(&self.node),
-            visible(&self.phase),
-            paint.dim(&format!("{}, run {}, {}", self.began, self.run, visible(&self.origin)))
+            paint.dim(&visible(&place)),
+            "",
+            self.began,
+            visible(&names_of(&self.nodes))
         );
         for detail in &self.details {
             let _ = writeln!(text, "{:indent$}  {}", "", visible(detail));

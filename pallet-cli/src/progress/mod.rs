@@ -1,4 +1,7 @@
-//! What happens while it happens, as calm lines.
+//! What happens while it happens: on terminals a view of what goes on, elsewhere calm lines.
+
+mod live;
+mod rehearse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,11 +12,21 @@ use pallet_core::event::Event;
 use pallet_core::report::{ActionReport, Failure, Status};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use self::live::Live;
+pub use self::rehearse::rehearse;
 use crate::output::Output;
+use crate::screen::{self, Size};
 use crate::text::{Paint, count, duration, visible};
 
 /// What takes longer than this is told of before it ends.
 const LONG: Duration = Duration::from_secs(5);
+
+/// The live view is looked at that often, and drawn if it has changed.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Of more nodes it is no longer told in lines what changed on each: the view counts it, and the
+/// result tells of it.
+const FEW: usize = 8;
 
 /// Waiting for nodes, connecting to them and logging in.
 const CONNECT: &str = "connect";
@@ -29,14 +42,21 @@ pub struct Progress {
     fresh: BTreeSet<String>,
     node_width: usize,
     phase_width: usize,
+    /// What the live view shows, if there is one.
+    live: Option<Live>,
+    /// All nodes that were told of.
+    nodes: BTreeSet<String>,
+    began: Instant,
 }
 
 /// What is going on on a node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Step {
     phase: String,
     what: String,
     since: Instant,
+    /// When the node came into the phase.
+    entered: Instant,
     /// An action, and not the time around it.
     is_action: bool,
     is_told: bool,
@@ -53,20 +73,25 @@ impl Progress {
             fresh: BTreeSet::new(),
             node_width: 0,
             phase_width: 0,
+            live: output.is_live().then(Live::default),
+            nodes: BTreeSet::new(),
+            began: Instant::now(),
         }
     }
 
     /// Tells of events until there are no more.
     pub async fn follow(mut self, mut events: UnboundedReceiver<Event>, control: Control) {
-        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        let second = Duration::from_secs(1);
+        let mut clock = tokio::time::interval(if self.live.is_some() { FRAME } else { second });
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut is_stopping = false;
         loop {
             let lines = tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => self.lines(event),
+                    Some(event) => self.tell(event),
                     None => break,
                 },
-                _ = clock.tick() => self.long_ones(),
+                _ = clock.tick() => self.tick(),
                 () = control.until_stopped(), if !is_stopping => {
                     is_stopping = true;
                     self.stopping(&control.stopped().unwrap_or_default())
@@ -75,6 +100,67 @@ impl Progress {
             if !self.output.is_json() {
                 lines.iter().for_each(|line| self.output.progress(line));
             }
+        }
+        screen::clear();
+    }
+
+    /// Draws the live view; without one, tells what takes long.
+    fn tick(&mut self) -> Vec<String> {
+        let Some(live) = &mut self.live else { return self.long_ones() };
+        if let Some(size) = Size::now() {
+            screen::draw(live.frame(&self.going_on, self.began, size, self.paint), size.columns);
+        }
+        Vec::new()
+    }
+
+    /// Notes an event; gives the lines that stay of it.
+    fn tell(&mut self, event: Event) -> Vec<String> {
+        let stays = self.stays(&event);
+        let before = self.live.as_ref().and_then(|_| self.place_of(&event));
+        let lines = self.lines(event);
+        if let (Some(live), Some((node, before))) = (&mut self.live, before) {
+            let after = self.going_on.get(&node).map(|step| step.phase.clone());
+            if before != after {
+                before.iter().for_each(|phase| live.leaves(phase));
+                after.iter().for_each(|phase| live.enters(phase));
+            }
+        }
+        if stays { lines } else { Vec::new() }
+    }
+
+    /// Of which node an event is, and what that was at until now.
+    fn place_of(&self, event: &Event) -> Option<(String, Option<String>)> {
+        let node = event.node()?.to_owned();
+        let phase = self.going_on.get(&node).map(|step| step.phase.clone());
+        Some((node, phase))
+    }
+
+    /// Whether lines of an event stay. What the live view shows need not be said, too.
+    fn stays(&mut self, event: &Event) -> bool {
+        self.nodes.extend(event.node().map(str::to_owned));
+        let is_few = self.nodes.len() <= FEW || self.output.verbose > 0;
+        let Some(live) = &mut self.live else { return true };
+        match event {
+            Event::PhaseStarted { node, phase, actions } => {
+                live.has(node, phase, *actions);
+                self.output.verbose > 0
+            }
+            Event::ActionFinished { node, phase, report } => {
+                live.settles(node, phase);
+                let is_change =
+                    !matches!(report.status, Status::Unchanged | Status::Skipped { .. });
+                live.changed += usize::from(is_change);
+                is_few
+            }
+            Event::Failed { .. } => {
+                live.failed += 1;
+                true
+            }
+            Event::HostKeyAccepted { .. }
+            | Event::NodeBusy { .. }
+            | Event::NodeNotLocked { .. } => true,
+            Event::Destroyed { .. } => is_few,
+            _ => self.output.verbose > 0,
         }
     }
 
@@ -253,7 +339,10 @@ impl Progress {
         self.node_width = self.node_width.max(node.chars().count());
         self.phase_width = self.phase_width.max(phase.chars().count());
         let (phase, what) = (phase.to_owned(), what.to_owned());
-        let step = Step { phase, what, since: Instant::now(), is_action, is_told: false };
+        let since = Instant::now();
+        let known = self.going_on.get(node).filter(|step| step.phase == phase);
+        let entered = known.map_or(since, |step| step.entered);
+        let step = Step { phase, what, since, entered, is_action, is_told: false };
         self.going_on.insert(node.to_owned(), step);
     }
 
