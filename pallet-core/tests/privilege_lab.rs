@@ -136,12 +136,6 @@ async fn every_way_that_sudo_can_answer() {
     let mut asked_right = connect(&node, &asked(PWSUDO_PASSWORD)).await.unwrap();
     assert_eq!(output(&mut asked_right, None, "id -un").await, "root");
     assert_eq!(output(&mut asked_right, Some("nosudo"), whoami).await, expected);
-    // The password of the login is tried where none is given for sudo.
-    let same =
-        Login { sudo_password: None, password: Some(Secret::new(PWSUDO_PASSWORD)), ..asked("") };
-    let mut same = connect(&node, &same).await.unwrap();
-    assert_eq!(output(&mut same, None, "id -un").await, "root");
-    same.close().await;
     let processes = output(
         &mut asked_right,
         None,
@@ -150,6 +144,13 @@ async fn every_way_that_sudo_can_answer() {
     .await;
     assert!(processes.contains("sudo -k -S"), "{processes}");
     assert!(!processes.contains(PWSUDO_PASSWORD));
+    asked_right.close().await;
+    // The password of the login is tried where none is given for sudo.
+    let same =
+        Login { sudo_password: None, password: Some(Secret::new(PWSUDO_PASSWORD)), ..asked("") };
+    let mut same = connect(&node, &same).await.unwrap();
+    assert_eq!(output(&mut same, None, "id -un").await, "root");
+    same.close().await;
 
     let wrong = refusal(connect(&node, &asked("not it")).await);
     assert!(wrong.contains("the password is wrong"), "{wrong}");

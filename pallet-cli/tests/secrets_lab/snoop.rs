@@ -44,6 +44,7 @@ impl NodeTrace {
             .arg("-o")
             .arg(&file)
             .args(["-p", &sshd(node).to_string()])
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -58,10 +59,23 @@ impl NodeTrace {
     }
 
     pub fn stop(mut self) -> String {
-        let pid = self.strace.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        self.strace.wait().unwrap();
+        self.end();
         arguments(&self.file)
+    }
+
+    /// Lets go of the node's processes, which would end with a strace that is killed.
+    fn end(&mut self) {
+        if self.strace.try_wait().unwrap().is_none() {
+            let pid = self.strace.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+            self.strace.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for NodeTrace {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
