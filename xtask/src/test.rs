@@ -46,7 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "--nodes",
             "12",
             "--systemd",
-            "1",
+            "3",
         ]))
     })?;
     step("tests", || check(&mut cargo(&["test", "--workspace", "--all-features"])))?;
