@@ -131,8 +131,7 @@ async fn converge(fleet: &Fleet, groups: &[GroupSpec], what: &str) -> (usize, BT
 
 fn check(node: &ClaimedNode, case: &Case, what: &str) {
     let script = case.script("check");
-    if let Err(error) = node.run(&["sudo", "bash", "-c", &format!("set -e -o pipefail\n{script}")])
-    {
+    if let Err(error) = node.run(&["bash", "-c", &format!("cd /; set -ex -o pipefail\n{script}")]) {
         panic!("{} {what}: {error}", case.name);
     }
 }
@@ -140,7 +139,7 @@ fn check(node: &ClaimedNode, case: &Case, what: &str) {
 async fn try_out(node: &ClaimedNode, case: &Case, locks: &Path) {
     let fleet = fleet(node, locks);
     let groups = case.groups();
-    let run = |script: &str| node.run(&["sudo", "bash", "-c", script]).unwrap();
+    let run = |script: &str| node.run(&["bash", "-c", &format!("cd /; {script}")]).unwrap();
     run(&case.script("before"));
     let (_, changed) = converge(&fleet, &groups, &case.name).await;
     assert!(!changed.is_empty(), "{}", case.name);

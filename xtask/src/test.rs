@@ -47,7 +47,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "--nodes",
             "12",
             "--systemd",
-            "1",
+            "3",
             "--trixie",
             "1",
         ]))

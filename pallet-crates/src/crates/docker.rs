@@ -12,7 +12,7 @@ use crate::actions::{Directory, RemoteFile, User};
 
 /// Docker's engine, as the distribution packages it, and who may use it.
 ///
-/// `dockerd` checks the configuration before it is put in place. Whoever is in the group `docker`
+/// From version 23 on, `dockerd` checks the configuration before it is put in place. Whoever is in the group `docker`
 /// can do everything on the node.
 ///
 /// ```toml
@@ -66,6 +66,10 @@ daemon = { log-driver = "local", live-restore = true }
     }
 }
 
+/// Docker checks its configuration from version 23 on.
+const CHECK: &str = "if dockerd --help | grep -q -e --validate; then \
+                     dockerd --validate --config-file=FILE; fi";
+
 fn install_docker(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     needs_debian(plan, Docker::NAME)?;
     let facts = &plan.target().facts;
@@ -88,7 +92,7 @@ fn configure(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     let file = RemoteFile::new("/etc/docker/daemon.json")
         .and_then(|file| file.content(format!("{text}\n")).owner("root")?.mode("0644"))
         .or_wrong(plan)?
-        .verify("dockerd --validate --config-file=%s");
+        .verify(CHECK.replace("FILE", "%s"));
     let file = plan.action(file);
     for name in &settings.users {
         let user = User::new(name).and_then(|user| user.groups(["docker"])).or_wrong(plan)?;
@@ -97,11 +101,12 @@ fn configure(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     if !settings.running {
         return Ok(());
     }
+    let check = CHECK.replace("FILE", "/etc/docker/daemon.json");
     let daemon = Daemon {
         krate: Docker::NAME,
         service: "docker",
         reads: "/etc/docker",
-        check: "dockerd --validate --config-file=/etc/docker/daemon.json",
+        check: &check,
         restarts: true,
         starts_with_machine: true,
     };

@@ -50,7 +50,7 @@ pub struct GroupSettings {
 }
 
 /// An account.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Account {
     /// The user id. Default: the next free one.
@@ -61,6 +61,8 @@ pub struct Account {
     pub groups: Vec<String>,
     /// The home directory. Default: `/home/<name>`.
     pub home: Option<String>,
+    /// Whether a new account's home directory is made. Default: true.
+    pub create_home: bool,
     /// The login shell. Default: the system's choice.
     pub shell: Option<String>,
     /// The full name. Default: none.
@@ -73,6 +75,24 @@ pub struct Account {
     pub sudo: Option<bool>,
     /// Whether it shall not be there. Default: false.
     pub absent: bool,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            uid: None,
+            group: None,
+            groups: Vec::new(),
+            home: None,
+            create_home: true,
+            shell: None,
+            comment: None,
+            system: false,
+            keys: Vec::new(),
+            sudo: None,
+            absent: false,
+        }
+    }
 }
 
 impl Crate for Users {
@@ -148,6 +168,7 @@ impl Account {
         if let Some(group) = &self.group {
             user = user.group(group)?;
         }
+        user = user.create_home(self.create_home);
         if !self.groups.is_empty() {
             user = user.groups(self.groups.iter().map(String::as_str))?;
         }
