@@ -190,6 +190,9 @@ impl<'a> Waves<'a> {
             None => return Ok(ControlFlow::Break(())),
         };
 
+        if shows && self.has_further_questions(&action, known) {
+            return Ok(ControlFlow::Break(()));
+        }
         let ahead = std::mem::take(&mut self.ahead);
         let view = self.view(known, &ahead.predicted, &ahead.written);
         let asked = action.probe(&view);
@@ -231,6 +234,15 @@ impl<'a> Waves<'a> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether what was seen leads an action to questions that it has not asked yet: they are put to
+    /// the node before anything is shown that would only be guessed.
+    fn has_further_questions(&self, action: &ActionBox, known: &Knowledge) -> bool {
+        let nothing = Knowledge::new();
+        let mut wanted = ProbeSet::new();
+        wanted.add_unknown(&action.probe(&self.view(known, &nothing, &[])), known);
+        !wanted.is_empty()
     }
 
     /// `Some` if the action is not to run: nothing that it waits for has changed, or it was done

@@ -19,7 +19,13 @@ impl Below {
             group: attributes.group.cloned(),
             directory_mode: attributes.mode.map(FileMode::bits),
             file_mode: file_mode.map(FileMode::bits),
+            with_itself: false,
         })
+    }
+
+    /// The same for the directory itself, too.
+    pub fn with_itself(self) -> Self {
+        Self(TreeAttributes { with_itself: true, ..self.0 })
     }
 
     pub fn probe(&self, wanted: &mut ProbeSet) {
@@ -49,16 +55,20 @@ impl Below {
                 shell::quote(&holders)
             ));
             details.push(match found.by_owner {
-                Some(count) => format!("{count} below → {holders}"),
-                None => format!("all below → {holders}"),
+                Some(count) => format!("{count} {} → {holders}", self.place()),
+                None => format!("all {} → {holders}", self.place()),
             });
         }
         if found.by_mode > 0 {
             for (test, mode) in self.0.other_modes() {
                 fragment.line(&format!("{} {test} -exec chmod -- {mode} {{}} +", self.0.find()));
             }
-            details.push(format!("{} below with another mode", found.by_mode));
+            details.push(format!("{} {} with another mode", found.by_mode, self.place()));
         }
         details
+    }
+
+    fn place(&self) -> &'static str {
+        if self.0.with_itself { "in it" } else { "below" }
     }
 }

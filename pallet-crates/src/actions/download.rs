@@ -5,9 +5,11 @@ use pallet_core::shell;
 
 use crate::probes::Digest;
 
-/// Fetches with what the node has: curl, wget, or apt's own helper, which every Debian has.
+/// Fetches with what the node has: curl, wget, or apt's own helper, which every Debian has. The
+/// helper would make a link to a file of the node.
 const FETCH: &str = "fetch() {\n\
-    if type -P curl >/dev/null; then curl -fsSL --retry 3 --retry-delay 1 -o \"$2\" -- \"$1\"\n\
+    if [ \"${1#file://}\" != \"$1\" ]; then cp -T -- \"${1#file://}\" \"$2\"\n\
+    elif type -P curl >/dev/null; then curl -fsSL --retry 3 --retry-delay 1 -o \"$2\" -- \"$1\"\n\
     elif type -P wget >/dev/null; then wget -nv -t 3 -O \"$2\" -- \"$1\"\n\
     elif [ -x /usr/lib/apt/apt-helper ]; then rm -f -- \"$2\"; /usr/lib/apt/apt-helper -q download-file \"$1\" \"$2\"\n\
     else echo 'the node has neither curl nor wget to fetch it with' >&2; return 1; fi\n\

@@ -77,7 +77,8 @@ impl Limits {
     fn drop_in(&self) -> DropIn {
         let text = self.rules.iter().map(|rule| format!("{rule}\n")).collect();
         let text = Some(text).filter(|_| self.ensure == Ensure::Present);
-        DropIn::new("/etc/security/limits.d", &format!("{}.conf", self.name), text)
+        let name = format!("{}.conf", self.name);
+        DropIn::new("/etc/security/limits.d", &name, text).of_package("libpam-modules")
     }
 }
 

@@ -281,7 +281,7 @@ impl RemoteDirectory {
             group: self.group.as_ref(),
             mode: self.directory_mode,
         };
-        Below::new(&self.path, directories, self.mode)
+        Below::new(&self.path, directories, self.mode).with_itself()
     }
 
     fn check(&self) -> Result<(), ActionError> {

@@ -29,6 +29,7 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Service", transform = or_string)]
 pub struct Service {
+    /// Its name.
     name: ServiceName,
     /// Whether it shall run, or what is done to it. Default: started; left alone if only
     /// `enabled` is given.

@@ -31,6 +31,7 @@ use crate::values::{AccountName, Ensure, RemotePath};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "User", transform = or_string)]
 pub struct User {
+    /// Its name.
     name: AccountName,
     /// The user id. Default: kept; the next free one for a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]

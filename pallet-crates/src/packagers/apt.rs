@@ -59,7 +59,10 @@ impl Packager for Apt {
 
     fn look_for_upgrades(&self, full: bool) -> String {
         let verb = verb(full);
-        format!("apt-get -s -q -o Debug::NoLocking=true {verb} </dev/null || exit 1\n")
+        // Even what is only simulated is written to a log, unless that has no name.
+        format!(
+            "apt-get -s -q -o Debug::NoLocking=true -o Dir::Log::Planner= {verb} </dev/null || exit 1\n"
+        )
     }
 
     fn count_upgrades(&self, output: &str) -> (usize, usize) {

@@ -23,6 +23,8 @@ pub struct TreeAttributes {
     pub directory_mode: Option<u32>,
     /// The mode of files.
     pub file_mode: Option<u32>,
+    /// Whether the directory itself is meant, too.
+    pub with_itself: bool,
 }
 
 /// How many entries differ.
@@ -56,9 +58,10 @@ impl TreeAttributes {
         directories.into_iter().chain(self.file_mode.map(|mode| test("f", mode))).collect()
     }
 
-    /// `find` on the directory: what is in it, itself left out.
+    /// `find` on the directory.
     pub(crate) fn find(&self) -> String {
-        format!("find {} -xdev -mindepth 1", shell::quote(self.path.as_str()))
+        let depth = if self.with_itself { 0 } else { 1 };
+        format!("find {} -xdev -mindepth {depth}", shell::quote(self.path.as_str()))
     }
 }
 
@@ -139,6 +142,7 @@ mod tests {
             group: None,
             directory_mode,
             file_mode,
+            with_itself: owner == Some("bin"),
         };
         let counts = |by_owner, by_mode| StrayCounts { by_owner, by_mode };
         let trees = [
@@ -146,6 +150,7 @@ mod tests {
             tree(None, Some(0o755), Some(0o640)),
             tree(None, Some(0o2755), Some(0o600)),
             tree(Some("daemon"), None, None),
+            tree(Some("bin"), None, None),
             tree(Some("no-such-user"), None, None),
         ];
         assert_eq!(
@@ -155,6 +160,7 @@ mod tests {
                 counts(Some(0), 1),
                 counts(Some(0), 2),
                 counts(Some(4), 0),
+                counts(Some(5), 0),
                 counts(None, 0),
             ]
         );

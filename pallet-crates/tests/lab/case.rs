@@ -152,14 +152,14 @@ impl Case {
 
     /// Shell code for the state before.
     pub fn preparation(&self) -> String {
-        let mut script = "set -e\nrm -rf /t\nmkdir /t\n".to_owned();
+        let mut script = "cd /\nset -e\nrm -rf /t\nmkdir /t\n".to_owned();
         for (path, content) in &self.files {
             let path = pallet_core::shell::quote(path);
             let content = pallet_core::shell::quote(content);
             script.push_str(&format!("printf %s {content} >{path}\n"));
         }
         script.push_str(&self.before);
-        script
+        format!("( {script}\n) </dev/null >/dev/null")
     }
 }
 

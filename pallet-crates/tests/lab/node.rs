@@ -9,7 +9,7 @@ use pallet_core::action::{ActionBox, Mode};
 use pallet_core::engine::{Connection, Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
 use pallet_core::login::Login;
-use pallet_core::plan::{Nodes, Scene, Target, compile};
+use pallet_core::plan::{Nodes, PlanError, Scene, Target, compile};
 use pallet_core::report::{ActionReport, PhaseReport, Status};
 use pallet_core::spec::{Origin, Phase, Step, StepKind};
 use pallet_core::transport::ssh::{SshOptions, SshTransport};
@@ -43,18 +43,27 @@ impl LabNode {
 
     /// Carries out steps, or says what that would do.
     pub async fn run(&mut self, mode: Mode, steps: Vec<Step>) -> PhaseReport {
+        self.try_run(mode, steps).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, for steps that may be wrong in themselves.
+    pub async fn try_run(
+        &mut self,
+        mode: Mode,
+        steps: Vec<Step>,
+    ) -> Result<PhaseReport, PlanError> {
         let phase = steps.into_iter().fold(Phase::new(), Phase::step);
         let target = Target::new("node", "test").facts(self.connection.facts().clone());
         let environment = serde_json::Map::new();
         let nodes = Nodes::default();
         let scene = Scene::new(&nodes, &environment);
-        let actions = compile("test", &phase, &target, scene).unwrap().actions;
+        let actions = compile("test", &phase, &target, scene)?.actions;
         let events = Events::none();
         let (node, phase) = ("node", "test");
         let control = Control::new();
         let run =
             PhaseRun { node, phase, actions: &actions, mode, events: &events, control: &control };
-        run_phase(&mut self.connection, run).await
+        Ok(run_phase(&mut self.connection, run).await)
     }
 
     /// Carries out steps that have to succeed, and tells what became of each.

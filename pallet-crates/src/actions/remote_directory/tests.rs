@@ -104,7 +104,7 @@ fn archives_are_unpacked_once_and_again_when_they_are_others() {
     assert_eq!(left, 3, "the archive, its folder, and the directory");
 
     let private = exact.mode("0600").unwrap();
-    assert_eq!(apply(&private), "2 below with another mode");
+    assert_eq!(apply(&private), "2 in it with another mode");
     assert_eq!(apply(&private), "unchanged");
 }
 
