@@ -78,6 +78,34 @@ impl Project {
         )
     }
 
+    /// Lets the example's database be in the lab's VirtualBox, on a copy of its guest disk.
+    fn use_virtualbox(&mut self) {
+        let (vbox, guest) = (self.state.vbox().unwrap(), self.state.guest().unwrap());
+        let folder = vbox.scratch_dir("several").unwrap();
+        copy(&Path::new(EXAMPLES).join("demo"), &folder);
+        fs::copy(&guest.key, folder.join("guest-key")).unwrap();
+        let disk = folder.join("models/debian-12.vdi");
+        fs::copy(&guest.disk, &disk).unwrap();
+        // Copies of one disk have one UUID, which VirtualBox takes once only.
+        let disk = disk.to_str().unwrap();
+        vbox.vboxmanage(&["internalcommands", "sethduuid", disk]).unwrap();
+        let table = format!(
+            "provider = 'virtualbox'\nurl = '{}'\nmodel-path = '{folder}/models'\n\
+             node-path = '{folder}/nodes'",
+            vbox.url,
+            folder = folder.display()
+        );
+        self.replace("provider = \"virtualbox\"", &table);
+        // The guest knows its own key; ours comes with the first phase.
+        let key = fs::read_to_string(self.state.dir.join("keys/id_ed25519.pub")).unwrap();
+        let bootstrap = format!(
+            "[server-spec.db.phases]\nbootstrap = [{{ authorized-key = {{ user = 'pallet-admin', \
+             key = '{}' }} }}]\n",
+            key.trim()
+        );
+        self.replace("[server-spec.db.phases]\n", &bootstrap);
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pallet"));
         command.args(arguments).args(["--output", "json"]);
@@ -240,8 +268,11 @@ fn several_services_at_once_see_each_other() {
     let (service, admin) = (project.service("cluster", ""), project.admin());
     project.replace_table("[service.cluster]", &format!("{service}\n"));
     project.replace_table("[admin-user]", &admin);
-    // What VirtualBox would be, on this machine.
-    project.replace("provider = \"virtualbox\"", "provider = \"sandbox\"");
+    match std::env::var_os("CLUSTER_VBOX") {
+        Some(_) => project.use_virtualbox(),
+        // In a moment, and not in minutes.
+        None => project.replace("provider = \"virtualbox\"", "provider = \"sandbox\""),
+    }
     project.replace(
         "host = \"192.0.2.10\"",
         &format!("host = '{}', host-key = '{}'", host.address, host.host_key),
