@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
+use pallet_core::engine::Control;
 use pallet_core::spec::PhaseCall;
 
-use pallet_core::engine::Control;
-
+use crate::app::App;
 use crate::commands::Command;
 
 /// Describe your machines in pallet.toml; `converge` makes them exist and be as described.
@@ -44,6 +44,9 @@ pub struct Global {
     /// Tell more; give it twice for debugging
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// The program that is run
+    #[arg(skip)]
+    pub app: App,
 }
 
 /// Limits of a run.
@@ -92,6 +95,14 @@ pub struct Work {
     /// Show what would be done and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What is written down of a run besides its result.
+#[derive(Debug, Clone, Args)]
+pub struct Keep {
+    /// Write what happened, with times and differences, as one page for browsers to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// How results are written.

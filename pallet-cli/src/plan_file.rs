@@ -14,8 +14,8 @@ use crate::project::Project;
 /// A plan, and the file that it was made from.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PlanFile {
-    /// The document's path, from the root on.
-    document: PathBuf,
+    /// The document's path, from the root on; none where a program describes everything itself.
+    document: Option<PathBuf>,
     /// The plan.
     #[serde(flatten)]
     pub plan: RunPlan,
@@ -29,16 +29,25 @@ struct Format {
 
 impl PlanFile {
     /// A plan made from `document`.
-    pub fn new(document: &Path, plan: RunPlan) -> Result<Self, CliError> {
-        let document = std::fs::canonicalize(document).map_err(|error| {
-            CliError::input(format!("{} cannot be found again: {error}", document.display()))
-        })?;
-        Ok(Self { document, plan })
+    pub fn new(document: Option<&Path>, plan: RunPlan) -> Result<Self, CliError> {
+        let found = |path: &Path| {
+            std::fs::canonicalize(path).map_err(|error| {
+                CliError::input(format!("{} cannot be found again: {error}", path.display()))
+            })
+        };
+        Ok(Self { document: document.map(found).transpose()?, plan })
     }
 
     /// The project that it was made from, as it is now; one that is named wins.
     pub fn project(&self, global: &Global) -> Result<Project, CliError> {
-        Project::load_file(global.config.as_ref().unwrap_or(&self.document), global)
+        match global.config.as_ref().or(self.document.as_ref()) {
+            Some(file) => Project::load_file(file, global),
+            None if global.app.describes() => Project::load_program(global),
+            None => Err(CliError::input(
+                "the plan was made by a program that describes machines itself",
+            )
+            .hint("carry it out with that program")),
+        }
     }
 
     /// The plan's groups as they are described now, with the plan's counts.

@@ -290,6 +290,7 @@ mod tests {
                 details: vec!["mode 0600 -> 0644".to_owned()],
                 diff: Some("-a\n+b\n".to_owned()),
                 output: "done\n".to_owned(),
+                begun: None,
                 duration: Duration::from_millis(12),
                 ground: None,
                 earlier: false,

@@ -62,7 +62,24 @@ impl Recorded {
 
 /// What journals call a project: its file, wherever it is looked at from.
 pub fn name(file: &Path) -> String {
-    file.canonicalize().unwrap_or_else(|_| file.to_owned()).display().to_string()
+    let path = file.canonicalize().or_else(|_| std::path::absolute(file));
+    path.unwrap_or_else(|_| file.to_owned()).display().to_string()
+}
+
+/// What a journal's run was asked for, as somebody would type it.
+pub fn words(command: &serde_json::Value) -> String {
+    let Ok(asked) = serde_json::from_value::<Recorded>(command.clone()) else {
+        return command.to_string();
+    };
+    let verb = match asked.verb {
+        Verb::Converge => "converge",
+        Verb::Lift => "lift",
+        Verb::Plan => "converge PLAN",
+    };
+    let phases = asked.phases.iter().map(|phase| format!("--phase {phase}"));
+    let words: Vec<String> =
+        [verb.to_owned()].into_iter().chain(asked.groups.clone()).chain(phases).collect();
+    words.join(" ")
 }
 
 impl From<JournalError> for CliError {

@@ -3,8 +3,8 @@
 use pallet_core::compute::{Localhost, NodeList, Sandbox};
 use pallet_core::registry::Registry;
 
-/// All actions and providers that this program has.
-pub fn registry() -> Registry {
+/// All actions and providers that come with Pallet.
+pub fn builtin() -> Registry {
     let registry = Registry::new()
         .with(pallet_crates::all())
         .provider::<NodeList>()

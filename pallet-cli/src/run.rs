@@ -1,5 +1,6 @@
 //! What all commands that work on nodes have in common: open the services, work, tell.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ use crate::commands::Ended;
 use crate::error::CliError;
 use crate::interrupt::{INTERRUPTED, Interrupts, unless_stopped};
 use crate::output::Output;
+use crate::page::{self, Ending, Page};
+use crate::page_file;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::services;
@@ -32,6 +35,10 @@ pub struct Job<'a> {
     pub mode: Mode,
     /// Whether nodes that were created and never answered are left for a look.
     pub keep_failed: bool,
+    /// What is done, in one word.
+    pub verb: &'static str,
+    /// Where a page for browsers that tells of it is written to.
+    pub page: Option<&'a Path>,
 }
 
 /// Opens the services, does `work` with them while telling what happens, and writes the report.
@@ -44,12 +51,22 @@ pub async fn run(
 ) -> Result<Ended, CliError> {
     let begun = Instant::now();
     let journal = control.journal.clone();
+    let told = Told::new(&project, job, &control);
     let can_be_resumed = journal.is_some();
+    if let Err(error) = job.page.map_or(Ok(()), page_file::check) {
+        journal.iter().for_each(|journal| journal.discard());
+        return Err(error);
+    }
     let report = with_fleet(project, job, control, output, work).await.inspect_err(|_| {
         journal.iter().for_each(|journal| journal.discard());
     })?;
     let outcome = Outcome::new(report, job.mode, begun.elapsed());
     output.result(&outcome, || outcome.text(output.out));
+    if let Err(error) = told.write(&outcome.report) {
+        // The result was written: that there is no page is all that is left to say.
+        output.complain(&error);
+        return Ok(Ended::Failed);
+    }
     if outcome.report.stopped.as_deref() == Some(INTERRUPTED) {
         if !output.is_json() {
             let rest = if can_be_resumed { "; `pallet resume` does the rest" } else { "" };
@@ -58,6 +75,40 @@ pub async fn run(
         return Ok(Ended::Stopped);
     }
     Ok(if outcome.report.failed() { Ended::Failed } else { Ended::Done })
+}
+
+/// What a page tells of a run besides its report.
+pub struct Told<'a> {
+    path: Option<&'a Path>,
+    title: String,
+    line: String,
+    mode: Mode,
+}
+
+impl<'a> Told<'a> {
+    /// Notes it before the run begins.
+    pub fn new(project: &Project, job: Job<'a>, control: &Control) -> Self {
+        let (run, holder) = (&control.run, &control.holder);
+        Self {
+            path: job.page,
+            title: format!("{} of {}", job.verb, project.file.display()),
+            line: format!("run {run}, begun {} by {holder}", run.began()),
+            mode: job.mode,
+        }
+    }
+
+    /// Writes the page, if one was asked for.
+    pub fn write(&self, report: &Report) -> Result<(), CliError> {
+        let Some(path) = self.path else { return Ok(()) };
+        let ending = match (self.mode, &report.stopped) {
+            (Mode::Apply, Some(_)) => Ending::Stopped,
+            _ if report.failed() => Ending::Failed,
+            (Mode::Check, _) => Ending::Plan,
+            (Mode::Apply, None) => Ending::Done,
+        };
+        let (title, lines) = (self.title.clone(), vec![self.line.clone()]);
+        page_file::write(path, &page::html(&Page { title, ending, lines, report }))
+    }
 }
 
 /// Opens the services, and does `work` with them while telling what happens.

@@ -137,7 +137,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 /// All failures, those of nodes first.
-fn failures(report: &Report) -> impl Iterator<Item = &Failure> {
+pub fn failures(report: &Report) -> impl Iterator<Item = &Failure> {
     let phases = report.nodes.iter().flat_map(|node| &node.phases);
     phases.filter_map(|phase| phase.failure.as_ref()).chain(&report.failures)
 }

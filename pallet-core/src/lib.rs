@@ -6,6 +6,7 @@
 pub mod action;
 pub mod compute;
 pub mod config;
+pub mod crates;
 pub mod document;
 pub mod engine;
 pub mod event;

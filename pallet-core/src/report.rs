@@ -1,7 +1,7 @@
 //! Reports: what a run did, as values.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,12 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Failures that belong to no node's phase: creating, destroying.
     pub failures: Vec<Failure>,
+    /// When the run began, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<u64>,
+    /// When it ended, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<u64>,
     /// Why the run was stopped before its end, if it was: then some phases are missing, and
     /// actions that were not begun are skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +36,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a run that begins now.
+    pub fn begin() -> Self {
+        Self { begun: Some(now()), ..Self::default() }
+    }
+
     /// Whether anything failed anywhere, or the run was stopped.
     pub fn failed(&self) -> bool {
         self.stopped.is_some()
@@ -99,6 +110,9 @@ pub struct PhaseReport {
     pub phase: String,
     /// The actions, in their order.
     pub actions: Vec<ActionReport>,
+    /// When it was begun, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<u64>,
     /// How long it took.
     #[serde(rename = "millis", with = "millis")]
     pub duration: Duration,
@@ -128,6 +142,9 @@ pub struct ActionReport {
     pub diff: Option<String>,
     /// What it wrote on the node, both streams, shortened in the middle when it is long.
     pub output: String,
+    /// When it was begun on the node, if it was, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<u64>,
     /// How long it ran on the node.
     #[serde(rename = "millis", with = "millis")]
     pub duration: Duration,
@@ -223,6 +240,17 @@ impl Failure {
         self.help = help;
         self
     }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// When something began that has taken so long up to now.
+pub(crate) fn begun(duration: Duration) -> u64 {
+    now().saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Durations as whole milliseconds.

@@ -243,7 +243,7 @@ fn display_gives_one_line_for_each_mistake_and_its_help() {
         "pallet.toml:2:1: unknown key `cuont` in `group-spec.web`\n  \
          help: did you mean `count`? allowed keys: `count`, `node-filter`, `environment`, \
          `node-spec`, `extends`, `roles`, `settings`, `phases`, `default-phases`, `packager`\n\
-         pallet.toml:3:12: there is no server-spec `bse`\n  \
-         help: did you mean `base`? server-specs: `base`"
+         pallet.toml:3:12: there is no server-spec or crate `bse`\n  \
+         help: did you mean `base`? server-specs: `base`; crates: `greeter`"
     );
 }

@@ -9,6 +9,7 @@
 )]
 
 #[path = "lab/node.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
 mod node;
 #[path = "lab/role.rs"]
 mod role;
@@ -129,7 +130,7 @@ async fn all_that_is_expected(node: &mut LabNode, table: &[(&str, &str, &str)]) 
 
 #[tokio::test]
 async fn actions_on_a_plain_node() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     // The node's network outlives what is written on it.
     node.output("echo 0 >/proc/sys/net/ipv4/conf/lo/log_martians").await;
     all_that_is_expected(&mut node, PLAIN).await;
@@ -146,7 +147,7 @@ async fn actions_on_a_plain_node() {
 
 #[tokio::test]
 async fn what_does_not_pass_its_check_is_not_put_in_place() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     node.output("echo 'AllowUsers a' >/etc/ssh/extra").await;
     let bad = r#"{ remote-file = { path = "/etc/ssh/extra", content = "Nonsense yes\n", verify = "/usr/sbin/sshd -t -f %s" } }"#;
     let report = node.run(Mode::Apply, vec![step(bad)]).await;
@@ -160,7 +161,7 @@ async fn what_does_not_pass_its_check_is_not_put_in_place() {
 
 #[tokio::test]
 async fn waiting_for_a_port_that_opens_later() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let wait = |what: &str| vec![step(&format!("{{ wait-for = {{ {what} }} }}"))];
     assert_eq!(node.told(Mode::Apply, wait("port = 22")).await, ["unchanged"]);
     let later = "port = 2022, timeout = \"30s\"";
@@ -173,7 +174,7 @@ async fn waiting_for_a_port_that_opens_later() {
 
 #[tokio::test]
 async fn wrong_rules_for_sudo_lock_nobody_out() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let bad = r#"{ sudoers = { name = "bad", rules = ["root ALL=(ALL"] } }"#;
     let report = node.run(Mode::Apply, vec![step(bad)]).await;
     let output = report.failure.unwrap().output;
@@ -186,7 +187,7 @@ async fn wrong_rules_for_sudo_lock_nobody_out() {
 
 #[tokio::test]
 async fn lists_of_packages_are_fetched_when_they_are_old_or_sources_change() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let update = || vec![step(r#"{ package-manager = { run = "update", max-age = "1h" } }"#)];
     let first = ["lists fetched for the first time"];
     assert_eq!(node.told(Mode::Check, update()).await, first);
@@ -208,7 +209,7 @@ async fn lists_of_packages_are_fetched_when_they_are_old_or_sources_change() {
 
 #[tokio::test]
 async fn sources_of_packages_with_their_keys() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let ring = "/usr/share/keyrings/debian-archive-keyring.gpg";
     let digest = node.output(&format!("sha256sum {ring} | cut -d ' ' -f 1")).await;
     let source = |digest: &str| {
@@ -245,7 +246,7 @@ async fn working_copies_and_trees() {
     std::fs::write(local.path().join("css/main.css"), "a {}\n").unwrap();
     let tree = pallet_crates::RemoteDirectory::new("/srv/www", local.path()).unwrap();
     let tree = || vec![Step::action(tree.clone().owner("mail").unwrap())];
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let created = "directory: created with mode 0755; css: created with mode 0755; \
         css/main.css: created with mode 0644";
     assert_eq!(node.told(Mode::Check, tree()).await, [created]);
@@ -277,7 +278,7 @@ async fn working_copies_and_trees() {
 
 #[tokio::test]
 async fn file_systems_are_mounted() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let mount = |options: &str| {
         let mount = pallet_crates::Mount::new("/mnt/a b", "scratch", "tmpfs").unwrap();
         let directory = step(r#"{ directory = "/mnt/a b" }"#);
@@ -303,7 +304,7 @@ async fn file_systems_are_mounted() {
 
 #[tokio::test]
 async fn as_many_backups_as_were_asked_for() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     for content in ["one", "two", "three", "four"] {
         let file = pallet_crates::RemoteFile::new("/etc/it's").unwrap().content(content).backups(2);
         node.told(Mode::Apply, vec![Step::action(file)]).await;
@@ -318,7 +319,7 @@ const UNIT: &str = "[Service]\nExecStart=/usr/bin/sleep infinity\nExecReload=/bi
 
 #[tokio::test]
 async fn services_of_systemd() {
-    let mut node = LabNode::claim(NodeKind::Systemd).await;
+    let mut node = LabNode::new(NodeKind::Systemd).await;
     let unit = |content: &str| {
         let file = pallet_crates::RemoteFile::new("/etc/systemd/system/nap.service").unwrap();
         Step::action(file.content(content)).id("unit")
@@ -362,7 +363,7 @@ async fn services_of_systemd() {
 
 #[tokio::test]
 async fn services_with_init_scripts() {
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     let script = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: nap\n# Required-Start:\n# Required-Stop:\n\
         # Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n### END INIT INFO\nf=/run/nap.pid\ncase $1 in\n\
         start) sleep 600 & echo $! >$f ;;\nstop) kill $(cat $f) && rm $f ;;\n\
@@ -383,7 +384,7 @@ async fn services_with_init_scripts() {
 #[tokio::test]
 async fn a_role_of_52_steps_needs_one_wave_at_first_and_one_look_later() {
     let templates = tempfile::tempdir().unwrap();
-    let mut node = LabNode::claim(NodeKind::Plain).await;
+    let mut node = LabNode::new(NodeKind::Plain).await;
     node.output(role::SEED).await;
     let steps = || role::steps(templates.path());
     assert_eq!(steps().len(), 52);

@@ -20,8 +20,8 @@ enum Task {
     Codegen(xtask::codegen::Args),
     /// Start, stop and inspect the lab: a real VirtualBox and real Linux nodes.
     Lab(xtask::lab::Args),
-    /// Create, configure and destroy two machines in the lab's VirtualBox, checking every step.
-    Demo,
+    /// Create, configure, repair and destroy nodes, checking every step.
+    Demo(xtask::demo::Args),
     /// Make things happen very often, to see that nothing grows.
     Soak(xtask::soak::Args),
     /// Run every check and every test, the lab and the demo included.
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => xtask::bench::run(args),
         Task::Codegen(args) => xtask::codegen::run(args),
         Task::Lab(args) => xtask::lab::run(args),
-        Task::Demo => xtask::demo::run(),
+        Task::Demo(args) => xtask::demo::run(&args),
         Task::Soak(args) => xtask::soak::run(args),
         Task::Test(args) => xtask::test::run(args),
     };

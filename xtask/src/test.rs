@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
+use crate::demo;
 use crate::process::{cargo, check};
 
 /// Arguments of `cargo xtask test`.
@@ -48,10 +49,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "--systemd",
             "1",
             "--cluster",
+            "--trixie",
+            "1",
         ]))
     })?;
     step("tests", || check(&mut cargo(&["test", "--workspace", "--all-features"])))?;
-    step("the demo", crate::demo::run)
+    step("the demo of sandboxes", || demo::play(demo::What::Sandbox))?;
+    step("the demo of VirtualBox", || demo::play(demo::What::Virtualbox))
 }
 
 /// The layers of ARCHITECTURE.md, as far as the dependency graph shows it.

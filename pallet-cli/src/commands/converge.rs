@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pallet_core::action::Mode;
 
 use super::Ended;
-use crate::args::{Global, Limits, Work};
+use crate::args::{Global, Keep, Limits, Work};
 use crate::confirm;
 use crate::error::CliError;
 use crate::interrupt::unless_stopped;
@@ -31,6 +31,8 @@ pub struct Args {
     /// Leave created nodes that never answered for a look, in place of destroying them again
     #[arg(long)]
     keep_failed: bool,
+    #[command(flatten)]
+    keep: Keep,
     #[command(flatten)]
     limits: Limits,
 }
@@ -70,7 +72,9 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let project = Project::load(global)?;
     let groups = selection::select(&wanted, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
-    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: args.keep_failed };
+    let (keep_failed, page) = (args.keep_failed, args.keep.report.as_deref());
+    let verb = "converge";
+    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed, verb, page };
     let asked = Recorded::new(Verb::Converge, &wanted, &args.work.phases);
     let asked = Recorded { keep_failed: args.keep_failed, ..asked };
     let control = match mode {
@@ -107,6 +111,8 @@ async fn carry_out(
         limits: args.limits,
         mode: Mode::Apply,
         keep_failed: args.keep_failed,
+        verb: "converge",
+        page: args.keep.report.as_deref(),
     };
     let control = Recorded::new::<String>(Verb::Plan, &[], &[]).begin(&project, &args.limits)?;
     run::run(project, job, control, output, async |fleet| {

@@ -44,7 +44,14 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     for group in &mut groups {
         group.count = Some(0);
     }
-    let job = Job { groups: &groups, limits: args.limits, mode: Mode::Apply, keep_failed: false };
+    let job = Job {
+        groups: &groups,
+        limits: args.limits,
+        mode: Mode::Apply,
+        keep_failed: false,
+        verb: "destroy",
+        page: None,
+    };
     run::run(project, job, args.limits.control(), output, async |fleet| {
         let preview = unless_stopped(&fleet.control, fleet.preview(&groups, &[])).await?;
         if !args.yes {

@@ -3,7 +3,7 @@
 use pallet_core::action::Mode;
 
 use super::Ended;
-use crate::args::{Global, Limits, Work};
+use crate::args::{Global, Keep, Limits, Work};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::project::Project;
@@ -20,6 +20,8 @@ pub struct Args {
     #[command(flatten)]
     work: Work,
     #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
     limits: Limits,
 }
 
@@ -28,7 +30,9 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     let project = Project::load(global)?;
     let groups = selection::select(&args.groups, &project)?;
     let mode = if args.work.dry_run { Mode::Check } else { Mode::Apply };
-    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed: false };
+    let page = args.keep.report.as_deref();
+    let (keep_failed, verb) = (false, "lift");
+    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed, verb, page };
     let control = match mode {
         Mode::Apply => {
             let asked = Recorded::new(Verb::Lift, &args.groups, &args.work.phases);

@@ -3,9 +3,11 @@
 mod config;
 mod converge;
 mod destroy;
+mod explain;
 mod lift;
 mod nodes;
 mod plan;
+mod report;
 mod resume;
 
 use clap::Subcommand;
@@ -59,6 +61,18 @@ pub enum Command {
     /// Lists what pallet.toml, the files in ~/.pallet, environment variables and arguments set, as
     /// far as nothing stronger says otherwise. Secrets are not shown.
     Config(config::Args),
+    /// Say what something is, what it takes, and who set it
+    ///
+    /// Of an action or a crate: its parameters, with their types, defaults and an example. Of a
+    /// phase, a group or a node: what is done there, which spec says so in which line, and what
+    /// became of it in which run. Of a path on nodes: who manages it. Connects to nothing.
+    Explain(explain::Args),
+    /// List earlier runs, or tell of one
+    ///
+    /// Each `converge` and `lift` writes down what it does. Without arguments the runs of this
+    /// file are listed; with one of them, or `latest`, all that happened in it is told, as text, as
+    /// JSON, or with --html as a page for browsers.
+    Report(report::Args),
 }
 
 /// Carries out the subcommand.
@@ -71,6 +85,8 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Ended, CliError> {
         Command::Nodes(args) => nodes::run(&cli.global, args, output).await,
         Command::Destroy(args) => destroy::run(&cli.global, args, output).await,
         Command::Config(args) => config::run(&cli.global, args, output),
+        Command::Explain(args) => explain::run(&cli.global, args, output),
+        Command::Report(args) => report::run(&cli.global, args, output),
     }
 }
 

@@ -5,7 +5,7 @@ use pallet_core::engine::{Control, RunId};
 use pallet_core::journal::Journals;
 
 use super::Ended;
-use crate::args::{Global, Limits};
+use crate::args::{Global, Keep, Limits};
 use crate::confirm;
 use crate::error::{CliError, Kind};
 use crate::interrupt::unless_stopped;
@@ -27,6 +27,8 @@ pub struct Args {
     /// Destroy nodes that are too many without asking
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    keep: Keep,
     #[command(flatten)]
     limits: Limits,
 }
@@ -73,7 +75,8 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
     };
     let phases = asked.phases.iter().map(read).collect::<Result<Vec<_>, CliError>>()?;
     let (mode, keep_failed) = (Mode::Apply, asked.keep_failed);
-    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed };
+    let (verb, page) = ("resume", args.keep.report.as_deref());
+    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed, verb, page };
     run::run(project, job, control, output, async |fleet| match asked.verb {
         Verb::Lift => Ok(fleet.lift(&groups, &phases).await?),
         Verb::Converge | Verb::Plan => {

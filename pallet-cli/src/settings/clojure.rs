@@ -256,14 +256,14 @@ mod tests {
     use pallet_core::document::{Document, Infrastructure};
 
     use super::*;
-    use crate::registry::registry;
+    use crate::registry::builtin;
 
     fn resolve(name: &str, text: &str) -> Result<Infrastructure, Diagnostics> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(name);
         std::fs::write(&file, text).unwrap();
         let settings = if name == "config.clj" { config(&file)? } else { services(&file)? };
-        Document::parse("pallet.toml", "")?.over([settings]).resolve(&registry())
+        Document::parse("pallet.toml", "")?.over([settings]).resolve(&builtin())
     }
 
     const CONFIG: &str = r#"

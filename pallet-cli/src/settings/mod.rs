@@ -10,18 +10,29 @@ use crate::args::Global;
 use crate::error::CliError;
 
 /// The layers below the project, the lowest first: what a person wrote for Pallet's older self in
-/// `config.clj` and `services/*.clj`, then the same in TOML.
-pub fn below() -> Result<Vec<Settings>, CliError> {
-    let Some(home) = Settings::home() else { return Ok(Vec::new()) };
+/// `config.clj` and `services/*.clj`, then the same in TOML; then the
+/// program's own, whose relative paths start at `base`.
+pub fn below(global: &Global, base: &Path) -> Result<Vec<Settings>, CliError> {
+    let mut layers = Vec::new();
+    if let Some(home) = Settings::home() {
+        layers.extend(of_person(&home)?);
+    }
+    for text in global.app.own_settings() {
+        layers.push(Settings::parse(global.app.within(base), *text)?);
+    }
+    Ok(layers)
+}
+
+fn of_person(home: &Path) -> Result<Vec<Settings>, CliError> {
     let mut layers = Vec::new();
     let config = home.join("config.clj");
     if config.exists() {
         layers.push(clojure::config(&config)?);
     }
-    for file in clojure_services(&home) {
+    for file in clojure_services(home) {
         layers.push(clojure::services(&file)?);
     }
-    layers.extend(Settings::of_person(&home)?);
+    layers.extend(Settings::of_person(home)?);
     Ok(layers)
 }
 

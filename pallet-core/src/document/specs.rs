@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -15,7 +16,7 @@ use super::values::dates_as_strings;
 use crate::facts::PackageManager;
 use crate::registry::Registry;
 use crate::run::RESERVED_PHASES;
-use crate::spec::{GroupName, NodeFilter, NodeSpec, Phase, ServerSpec};
+use crate::spec::{GroupName, NodeFilter, NodeSpec, Phase, ServerSpec, Step};
 
 /// The node-specs of a document, by name.
 pub(super) type NodeSpecs = BTreeMap<String, NodeSpec>;
@@ -33,16 +34,21 @@ pub(super) struct SpecDraft {
     pub(super) default_phases: Option<(Range<usize>, Vec<Spanned<String>>)>,
     /// What nodes are made of.
     pub(super) node: Option<NodeDraft>,
+    /// Settings by facility.
+    pub(super) settings: Map<String, Value>,
+    /// For a crate: its name, where the document first names it.
+    pub(super) crate_place: Option<Spanned<String>>,
     packager: Option<PackageManager>,
     roles: BTreeSet<String>,
-    settings: Map<String, Value>,
 }
 
 impl SpecDraft {
     /// The spec without what it builds on.
     pub(super) fn own(&self, nodes: &NodeSpecs) -> ServerSpec {
+        let spec: Arc<str> = self.name.as_str().into();
         let phase = |(name, steps): (&String, &Vec<StepDraft>)| {
-            (name.clone(), Phase { steps: steps.iter().filter_map(StepDraft::step).collect() })
+            let steps = steps.iter().filter_map(|step| step.step(&spec));
+            (name.clone(), Phase { steps: steps.collect() })
         };
         ServerSpec {
             phases: self.phases.iter().map(phase).collect(),
@@ -56,6 +62,29 @@ impl SpecDraft {
             }
             .unwrap_or_default(),
             default_phases: self.order().into_iter().collect(),
+        }
+    }
+
+    /// The draft of a crate that the document names at `place`.
+    pub(super) fn of_crate(place: &Spanned<String>, spec: &ServerSpec) -> Self {
+        let step = |step: &Step| StepDraft::of_step(step, place.span());
+        let phase = |(name, phase): (&String, &Phase)| {
+            (name.clone(), phase.steps.iter().map(step).collect())
+        };
+        let order = spec.default_phases.first().map(|order| {
+            let named = |name: &String| Spanned::new(place.span(), name.clone());
+            (place.span(), order.iter().map(named).collect())
+        });
+        Self {
+            name: format!("crate {place}"),
+            extends: Vec::new(),
+            phases: spec.phases.iter().map(phase).collect(),
+            default_phases: order,
+            node: None,
+            settings: spec.settings.clone(),
+            crate_place: Some(place.clone()),
+            packager: spec.packager,
+            roles: spec.roles.clone(),
         }
     }
 
@@ -74,6 +103,7 @@ impl SpecDraft {
     ) -> Self {
         Self {
             name: table.name().to_owned(),
+            crate_place: None,
             node: read_node(reader, services, table.entry("node-spec")),
             extends: table.strings("extends"),
             roles: table.strings("roles").into_iter().map(Spanned::into_inner).collect(),

@@ -7,6 +7,7 @@ use super::exchange::{Halt, Pace, Told, exchange};
 use super::output::shorten;
 use super::phase::{Runner, Stop};
 use super::wave::Pending;
+use crate::report;
 use crate::secret::redact;
 use crate::session::{Program, Task};
 
@@ -128,6 +129,7 @@ impl Runner<'_> {
                 ran.span = tracing::Span::none();
                 if let Some(work) = self.work.get_mut(change.position) {
                     work.duration = ran.begun.elapsed();
+                    work.begun = Some(report::begun(work.duration));
                     work.output.clone_from(&output);
                 }
                 ran.current = None;
@@ -163,10 +165,11 @@ impl Runner<'_> {
         changes: &[Pending],
     ) -> Result<Option<String>, Stop> {
         let control = self.run.control;
+        let folder = connection.folder(control);
         let mut there = None;
         for change in changes {
             for upload in change.fragment.uploads() {
-                let put = connection.put(user, upload, control.node_folder.as_deref());
+                let put = connection.put(user, upload, folder.as_deref());
                 let put = tokio::select! {
                     put = put => put,
                     () = control.until_stopped() => return Err(Stop::Asked),
@@ -199,6 +202,7 @@ impl Runner<'_> {
         })?;
         if let Some(work) = self.work.get_mut(change.position) {
             work.duration += begun.elapsed();
+            work.begun = Some(report::begun(work.duration));
         }
         self.waves.applied(change);
         self.tell_settled();

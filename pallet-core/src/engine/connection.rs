@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::control::Control;
 use super::deeds::Deeds;
-use super::wave::Foresight;
+use super::foresight::Foresight;
 use crate::action::Upload;
 use crate::facts::{Facts, PackageManager};
 use crate::login::Login;
@@ -242,6 +243,11 @@ impl Connection {
     /// The account that is logged in.
     pub fn username(&self) -> &str {
         &self.login.username
+    }
+
+    /// The folder in which the node keeps what outlives a session, where somebody has named one.
+    pub(super) fn folder(&self, control: &Control) -> Option<String> {
+        self.login.state_root.clone().or_else(|| control.node_folder.clone())
     }
 
     /// The session of a user, started when it is first needed.

@@ -7,7 +7,7 @@ use super::phase::{Runner, Stop, Work};
 use super::wave::Outcome;
 use crate::event::Event;
 use crate::plan::PlannedAction;
-use crate::report::{ActionReport, Failure, PhaseReport, Status};
+use crate::report::{self, ActionReport, Failure, PhaseReport, Status};
 use crate::secret::redact;
 
 /// What may be told of a text: no secrets.
@@ -22,7 +22,8 @@ impl Runner<'_> {
         let action = planned.action.name();
         let subject = shown(planned.action.subject());
         if let Some(journal) = &self.run.control.journal {
-            journal.begun(self.run.node, self.run.phase, self.id(position), action, &subject);
+            let (node, phase) = (self.run.node, self.run.phase);
+            journal.begun(node, phase, self.id(position), (action, &subject), &planned.origin);
         }
         self.run.events.send(Event::ActionStarted {
             node: self.run.node.to_owned(),
@@ -94,7 +95,8 @@ impl Runner<'_> {
             actions.push(self.action_report(position, planned, outcome, work.clone()));
         }
         let values = self.waves.values().clone();
-        PhaseReport { phase: self.run.phase.to_owned(), actions, duration, failure, values }
+        let begun = Some(report::begun(duration));
+        PhaseReport { phase: self.run.phase.to_owned(), actions, begun, duration, failure, values }
     }
 
     fn action_report(
@@ -113,6 +115,7 @@ impl Runner<'_> {
             diff: outcome.diff.map(shown),
             ground: outcome.ground,
             output: work.output,
+            begun: work.begun,
             duration: work.duration,
             earlier: false,
         };

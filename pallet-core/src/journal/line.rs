@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::RunId;
-use crate::report::ActionReport;
+use crate::report::{ActionReport, Report};
+use crate::spec::Origin;
 
 /// The version of the format that is written.
 pub(super) const FORMAT: u32 = 1;
@@ -35,11 +36,29 @@ pub(super) enum Line {
     /// The run is resumed from here on.
     Resumed { holder: String },
     /// An action was begun on a node.
-    Begun { node: String, phase: String, id: String, action: String, subject: String },
+    Begun {
+        node: String,
+        phase: String,
+        id: String,
+        action: String,
+        subject: String,
+        /// Where its step was written; older journals do not say it.
+        #[serde(default)]
+        origin: Option<Origin>,
+        /// When, in milliseconds since 1970.
+        #[serde(default)]
+        at: Option<u64>,
+    },
     /// An action has changed a node.
     Done { node: String, phase: String, id: String, report: Box<ActionReport> },
     /// A node has said that an action failed.
     Failed { node: String, phase: String, id: String, message: String },
     /// The run has ended, so far.
-    End { failed: bool, stopped: Option<String> },
+    End {
+        failed: bool,
+        stopped: Option<String>,
+        /// All that happened, for those who look at it later; older journals do not say it.
+        #[serde(default)]
+        report: Option<Box<Report>>,
+    },
 }

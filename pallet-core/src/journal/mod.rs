@@ -19,10 +19,11 @@ use serde_json::Value;
 
 pub use folder::Journals;
 pub use line::Heading;
-pub use story::Story;
+pub use story::{Ending, Story};
 
 use crate::engine::{Control, Deeds, RunId};
-use crate::report::{ActionReport, Report};
+use crate::report::{self, ActionReport, Report};
+use crate::spec::Origin;
 use line::{FORMAT, Line};
 
 /// The journal of a run that goes on.
@@ -129,6 +130,11 @@ impl Journals {
         Story::read(&self.path(run)).map(|(story, _)| story)
     }
 
+    /// Whether a process goes on with a run.
+    pub fn goes_on(&self, run: &RunId) -> bool {
+        matches!(Journal::lock(&self.path(run)), Err(None))
+    }
+
     /// Goes on with the journal of a run. Give it, and the run's name, to the [`Control`] of the
     /// run that resumes it: see [`Control::resuming`].
     ///
@@ -183,16 +189,29 @@ impl Journal {
 
     /// Notes that the run has ended.
     pub fn end(&self, report: &Report) {
-        self.note(&Line::End { failed: report.failed(), stopped: report.stopped.clone() });
+        self.note(&Line::End {
+            failed: report.failed(),
+            stopped: report.stopped.clone(),
+            report: Some(Box::new(report.clone())),
+        });
     }
 
-    pub(crate) fn begun(&self, node: &str, phase: &str, id: &str, action: &str, subject: &str) {
+    pub(crate) fn begun(
+        &self,
+        node: &str,
+        phase: &str,
+        id: &str,
+        (action, subject): (&str, &str),
+        origin: &Origin,
+    ) {
         self.note(&Line::Begun {
             node: node.to_owned(),
             phase: phase.to_owned(),
             id: id.to_owned(),
             action: action.to_owned(),
             subject: subject.to_owned(),
+            origin: Some(origin.clone()),
+            at: Some(report::now()),
         });
     }
 
@@ -224,7 +243,7 @@ impl Journal {
 
     /// What the broken part of a resumed run has told of an action.
     pub(crate) fn report(&self, node: &str, id: &str) -> Option<ActionReport> {
-        self.before.as_ref()?.report(node, id).cloned()
+        self.before.as_ref()?.outcome(node, id).cloned()
     }
 
     /// A run does not fail because its journal cannot be written: the nodes' own logs say what is

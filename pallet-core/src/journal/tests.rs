@@ -18,6 +18,7 @@ fn changed(subject: &str) -> ActionReport {
         diff: None,
         ground: None,
         output: String::new(),
+        begun: None,
         duration: Default::default(),
         earlier: false,
     }
@@ -34,7 +35,7 @@ fn a_run_that_broke_off_is_found_and_resumed_once() {
     let journal = journals.begin(&control, "p", json!({"verb": "lift"})).unwrap();
     let mode = std::fs::metadata(journal.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    journal.begun("web-1", "configure", "a", "file", "/a");
+    journal.begun("web-1", "configure", "a", ("file", "/a"), &Origin::caller());
     journal.done("web-1", "configure", "a", &changed("/a"));
     journal.failed("web-1", "configure", "b", "no space");
     let running = journals.resume(&control.run, "me").unwrap_err();
@@ -53,6 +54,12 @@ fn a_run_that_broke_off_is_found_and_resumed_once() {
     let before = resumed.before().unwrap();
     assert_eq!(before.heading.command, json!({"verb": "lift"}));
     assert_eq!(before.changes().count(), 1);
+    assert_eq!(before.ending(), Ending::None);
+    let rebuilt = before.report();
+    let node = rebuilt.nodes.first().unwrap();
+    let phase = node.phases.first().unwrap();
+    assert_eq!((node.node.as_str(), phase.phase.as_str()), ("web-1", "configure"));
+    assert_eq!(phase.actions.first().unwrap().status, Status::Changed);
     assert_eq!(resumed.report("web-1", "a").unwrap().subject, "/a");
     let mut deeds = Deeds::parse("begun a\nsent b\nsent c\n", "");
     resumed.complete("web-1", &mut deeds);
@@ -60,8 +67,14 @@ fn a_run_that_broke_off_is_found_and_resumed_once() {
     use crate::engine::DeedState::*;
     assert_eq!((state("a"), state("b"), state("c")), (Done, Failed, Begun));
 
-    resumed.end(&Report::default());
+    let ended = Report { created: vec!["web-2".to_owned()], ..Report::begin() };
+    resumed.end(&ended);
+    assert!(journals.goes_on(&control.run));
     drop(resumed);
+    assert!(!journals.goes_on(&control.run));
+    let story = journals.read(&control.run).unwrap();
+    assert_eq!(story.ending(), Ending::Good);
+    assert_eq!(story.report().created, ["web-2"]);
     let over = journals.resume(&control.run, "me").unwrap_err();
     assert_eq!(
         over.to_string(),

@@ -43,9 +43,12 @@ impl Fleet {
     }
 
     async fn do_all(&self, preview: Preview) -> Report {
-        let mut report = Report::default();
+        let mut report = Report::begin();
         let crew = match self.options.mode {
-            Mode::Check => self.expect(&preview, &mut report).await,
+            Mode::Check => {
+                self.take_leave(&preview, &mut report).await;
+                self.expect(&preview, &mut report).await
+            }
             Mode::Apply => {
                 self.destroy_surplus(&preview, &mut report).await;
                 self.provide(&preview, &mut report).await
@@ -128,6 +131,7 @@ impl Fleet {
     /// Notes how the run has ended.
     pub(super) fn end(&self, report: &mut Report) {
         report.stopped = self.control.stopped();
+        report.ended = Some(crate::report::now());
         if let Some(journal) = &self.control.journal {
             journal.end(report);
         }

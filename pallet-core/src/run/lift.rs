@@ -38,7 +38,7 @@ impl Fleet {
         let groups: Vec<GroupSpec> = groups.iter().map(as_many_as_there_are).collect();
         let (changes, memberships) = self.changes(&groups).await?;
         let mut members = Vec::new();
-        let mut report = Report::default();
+        let mut report = Report::begin();
         for change in &changes {
             for node in &change.delta.start {
                 report.failures.push(not_running(&node.name, &node.state));

@@ -10,7 +10,7 @@ use crate::event::{Event, Events};
 use crate::facts::Facts;
 use crate::login::Login;
 use crate::plan::{KNOWN_AFTER_CREATE, Target};
-use crate::report::{Failure, NodeReport, PhaseReport};
+use crate::report::{self, Failure, NodeReport, PhaseReport};
 use crate::spec::{GroupName, GroupSpec};
 
 /// A node with its description, its connection and what has happened to it.
@@ -148,6 +148,7 @@ impl Member {
         self.report.phases.push(PhaseReport {
             phase: failure.phase.clone(),
             actions: Vec::new(),
+            begun: Some(report::begun(duration)),
             duration,
             failure: Some(failure),
             values: BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::counts::{Delta, delta};
 use super::lock::GroupLock;
 use super::member::Membership;
-use super::plan::Shown;
+use super::shown::Shown;
 use super::stages::{Stage, stages};
 use super::{Fleet, RunError, list, service_error};
 use crate::action::Mode;

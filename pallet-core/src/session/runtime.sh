@@ -13,8 +13,8 @@
 # Code comes as one compound command, so that a program cut short by a lost connection is a syntax
 # error and not half a program. Payloads are complete before the code runs, for the same reason.
 #
-# Descriptors: 3 is what comes from us, 4 a program's payload, 9 the run log, whose lock is the
-# node's. Actions get none of them, since they may leave processes behind.
+# Descriptors: 3 is what comes from us, 4 a program's payload, 8 a content that is arriving, 9 the
+# run log, whose lock is the node's. Actions get none of them, since they may leave processes behind.
 exec 3<&0 0</dev/null
 umask 022
 case :$PATH: in *:/usr/sbin:*) ;; *) PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH ;; esac
@@ -135,6 +135,12 @@ pallet_put() {
     [ "$file" = "$folder/$1.part" ] || rm -f -- "$file"
   done
   file=$folder/$1
+  # What is left of a session that was cut off may still be writing its last bytes.
+  if [ ! -f "$file" ] && type -P flock >/dev/null; then
+    umask 077
+    if { exec 8>>"$file.part"; } 2>/dev/null; then flock -w 60 8; fi
+    umask 022
+  fi
   if [ -f "$file" ]; then have=$2
   elif [ -f "$file.part" ]; then
     have=$(wc -c <"$file.part")
@@ -148,10 +154,12 @@ pallet_put() {
     [ "$(wc -c <"$file.part")" -eq "$2" ] || exit 0
     if [ "$(sha256sum <"$file.part")" != "$1  -" ]; then
       rm -f -- "$file.part"
+      exec 8>&-
       pallet_mark put wrong
       return
     fi
     mv -f -- "$file.part" "$file" || { pallet_mark put failed; exit 0; }
+    exec 8>&-
   fi
   printf '%s' "$folder"
   pallet_mark put done

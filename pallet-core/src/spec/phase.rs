@@ -157,6 +157,9 @@ pub struct Step {
     pub as_user: Option<String>,
     /// How long each of its actions may take on a node. Default: the run's limit.
     pub timeout: Option<Duration>,
+    /// The spec that it was written in, as documents call it: `server-spec.base`. Steps of Rust
+    /// code know only their origin.
+    pub spec: Option<Arc<str>>,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -203,6 +206,7 @@ impl Step {
             only_on: None,
             as_user: None,
             timeout: None,
+            spec: None,
             origin,
         }
     }
@@ -315,6 +319,11 @@ impl Origin {
             line: location.line(),
             column: location.column(),
         }
+    }
+
+    /// A place that nobody knows.
+    pub(crate) fn unknown() -> Self {
+        Self { file: Path::new("?").into(), line: 0, column: 0 }
     }
 
     /// The folder of the file, where relative local paths start.

@@ -9,9 +9,11 @@
 )]
 
 #[path = "../engine/actions.rs"]
+#[allow(dead_code, reason = "other tests use more of them")]
 mod actions;
 mod converge;
 mod plans;
+mod plans_held;
 #[path = "../engine/script.rs"]
 mod script;
 mod shelf;

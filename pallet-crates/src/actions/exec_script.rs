@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CLOSE_THE_REST;
-use crate::probes::{Guard, Question, Stat};
+use crate::probes::{Guard, Hidden, Question, Stat};
 use crate::values::RemotePath;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 
@@ -22,6 +22,9 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 /// needed: `creates` (this path exists), `unless` (this script ends with status 0), `only-if`
 /// (this script ends with another status). It fails if its last command does; begin it with
 /// `set -e` to stop at the first.
+///
+/// With `interpreter` it is a script for that program, and no bash. Its variables are then in the
+/// environment that the program is started with.
 ///
 /// After a script anything may be different, so everything that follows is looked at again; say
 /// with `affects` what it can change, and only that is. To show what a run would do, `unless` and
@@ -41,9 +44,13 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 pub struct ExecScript {
     /// The script.
     script: String,
-    /// Variables that are set for the script, and exported: texts, or sources of secrets.
+    /// Variables that are set for the script and its conditions, and exported: texts, or sources of
+    /// secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, MaybeSecret>,
+    /// The program that runs the script, and its options: `/usr/bin/python3 -u`. Default: bash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interpreter: Option<String>,
     /// How reports call it. Default: its first line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -70,6 +77,9 @@ pub struct ExecScript {
     /// The code that sets the variables, once their values are known.
     #[serde(skip)]
     exports: Option<Secret>,
+    /// Whether it stops at the first command that fails.
+    #[serde(skip)]
+    is_checked: bool,
 }
 
 shorthand_serde!(ExecScript);
@@ -92,7 +102,9 @@ impl ExecScript {
         Self {
             script: script.into(),
             env: BTreeMap::new(),
+            interpreter: None,
             exports: None,
+            is_checked: false,
             name: None,
             creates: None,
             unless: None,
@@ -103,11 +115,23 @@ impl ExecScript {
         }
     }
 
-    /// Sets a variable for the script.
+    /// Sets a variable for the script and its conditions.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<MaybeSecret>) -> Self {
         self.env.insert(name.into(), value.into());
         self
+    }
+
+    /// Says which program runs it.
+    #[must_use]
+    pub fn interpreter(mut self, program: impl Into<String>) -> Self {
+        self.interpreter = Some(program.into());
+        self
+    }
+
+    /// The same, stopping at the first command that fails.
+    pub(super) fn checked(self) -> Self {
+        Self { is_checked: true, ..self }
     }
 
     /// Says how reports call it.
@@ -166,7 +190,11 @@ impl ExecScript {
     }
 
     fn question(&self, guard: &str) -> Question {
-        Question { script: guard.to_owned(), below: self.guards_read.clone() }
+        Question {
+            script: guard.to_owned(),
+            below: self.guards_read.clone(),
+            before: self.exports.clone().map(Hidden),
+        }
     }
 
     fn exports(&self) -> Result<String, ActionError> {
@@ -184,6 +212,10 @@ impl ExecScript {
             code.push_str(&format!("export {name}={}; ", shell::quote(value)));
         }
         Ok(code)
+    }
+
+    pub(super) fn has_interpreter(&self) -> bool {
+        self.interpreter.is_some()
     }
 
     fn has_guards(&self) -> bool {
@@ -236,18 +268,38 @@ impl ExecScript {
     /// The script goes through a private file: on a command line other users could read it.
     fn fragment(&self) -> Fragment {
         let mut fragment = Fragment::new();
-        // The variables are set by the script itself, on its first line: a process that is started
-        // with them would show them to whoever may look at it.
         let exports = self.exports.as_ref().and_then(|exports| exports.reveal().ok());
-        let script = format!("{}{}", exports.unwrap_or_default(), self.script);
-        let payload = fragment.payload(script.as_bytes());
+        let exports = exports.unwrap_or_default();
         fragment.line("folder=$(mktemp -d)");
         fragment.line("trap 'rm -rf -- \"$folder\"' EXIT");
-        fragment.line(&format!("{payload} > \"$folder/script\""));
-        fragment.line(&format!("bash -- \"$folder/script\" {CLOSE_THE_REST}"));
+        match &self.interpreter {
+            None => {
+                // The variables are set by the script itself, on its first line: a process that is
+                // started with them would show them to whoever may look at it.
+                let check = if self.is_checked { CHECK } else { "" };
+                let script = format!("{exports}{check}{}", self.script);
+                let payload = fragment.payload(script.as_bytes());
+                fragment.line(&format!("{payload} > \"$folder/script\""));
+                fragment.line(&format!("bash -- \"$folder/script\" {CLOSE_THE_REST}"));
+            }
+            Some(interpreter) => {
+                let payload = fragment.payload(exports.as_bytes());
+                fragment.line(&format!("{payload} > \"$folder/variables\""));
+                let payload = fragment.payload(self.script.as_bytes());
+                fragment.line(&format!("{payload} > \"$folder/script\""));
+                let program = shell::command(interpreter.split_whitespace());
+                fragment.line(&format!(
+                    "( . \"$folder/variables\"; {program} \"$folder/script\" {CLOSE_THE_REST} )"
+                ));
+            }
+        }
         fragment
     }
 }
+
+/// Stops a script at the first command that fails, and says which one that was.
+const CHECK: &str = "set -eEuo pipefail; trap 'pallet_status=$?; echo \"line $LINENO failed with \
+    status $pallet_status: $BASH_COMMAND\" >&2' ERR; ";
 
 /// What was found on the node; `None` where it was not asked.
 #[derive(Debug, Default)]
@@ -286,9 +338,7 @@ fn check_interpreter(script: &str) -> Result<(), ActionError> {
     let program = words.last().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
     if !["sh", "bash", "dash"].contains(&program) {
         return Err(ActionError::new(format!("the script is for `{program}`, but bash runs it"))
-            .help(
-                "write it with remote-file, mode = \"0755\", and run that file with exec-script",
-            ));
+            .help("name it: interpreter = \"/usr/bin/python3\""));
     }
     if !options.is_empty() {
         let options = options.join(" ");
@@ -327,7 +377,14 @@ impl Action for ExecScript {
             return Err(ActionError::new("`guards-read` without `unless` or `only-if`")
                 .help("remove it, or add the condition that was meant"));
         }
-        check_interpreter(&self.script)?;
+        match &self.interpreter {
+            None => check_interpreter(&self.script)?,
+            Some(program) if program.trim().is_empty() || program.contains('\0') => {
+                return Err(ActionError::new("`interpreter` is no program")
+                    .help("name it with its options: /usr/bin/python3 -u"));
+            }
+            Some(_) => {}
+        }
         if self.env.is_empty() {
             return Ok(None);
         }
@@ -338,6 +395,10 @@ impl Action for ExecScript {
     /// Its conditions say whether it is needed, not whether it came to its end.
     fn is_repeatable(&self) -> bool {
         false
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        self.writes()
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {

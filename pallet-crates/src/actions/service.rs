@@ -228,6 +228,10 @@ impl Action for Service {
         Ok(None)
     }
 
+    fn may_write(&self) -> Vec<Key> {
+        ["/etc/systemd/system", "/run", "/var"].map(Key::tree).into()
+    }
+
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
         wanted.ask::<ServiceProbe>(self.name.clone());
     }

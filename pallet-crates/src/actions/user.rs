@@ -435,6 +435,10 @@ impl Action for User {
         Ok(None)
     }
 
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
+    }
+
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
         wanted.ask::<Passwd>(self.name.clone());
         if self.ensure == Ensure::Present {

@@ -22,12 +22,12 @@ use xtask::lab::{ClaimedNode, NodeKind, State};
 pub struct LabNode {
     connection: Connection,
     exchanges: Arc<AtomicUsize>,
-    _claim: ClaimedNode,
+    claim: ClaimedNode,
 }
 
 impl LabNode {
     /// Claims a pristine node and connects to it.
-    pub async fn claim(kind: NodeKind) -> Self {
+    pub async fn new(kind: NodeKind) -> Self {
         let node = State::load().unwrap().claim(kind, 1).unwrap().remove(0);
         let login = Login { private_key_path: Some(node.key.clone()), ..Login::new(&node.user) };
         let endpoint = Endpoint { host: node.address.to_string(), port: node.port };
@@ -38,7 +38,7 @@ impl LabNode {
         let exchanges = Arc::new(AtomicUsize::new(0));
         let counting = Counting { transport, exchanges: exchanges.clone() };
         let connection = Connector::default().work_over(Arc::new(counting), login).await.unwrap();
-        Self { connection, exchanges, _claim: node }
+        Self { connection, exchanges, claim: node }
     }
 
     /// Carries out steps, or says what that would do.
@@ -70,6 +70,16 @@ impl LabNode {
         let report = self.run(Mode::Apply, vec![step]).await;
         assert!(report.failure.is_none(), "{script}: {:#?}", report.failure);
         report.actions[0].output.clone()
+    }
+
+    /// Runs a script on the node as root, past sshd and the engine.
+    pub fn shell(&self, script: &str) -> Result<String, String> {
+        self.claim.run(&["bash", "-c", script]).map_err(|error| format!("{error:#}"))
+    }
+
+    /// The node as the lab knows it.
+    pub fn claim(&self) -> &ClaimedNode {
+        &self.claim
     }
 
     /// How many programs the node has run since the last time.

@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 use super::cluster;
 use super::guest::Guest;
 use super::layout::Lab;
-use super::nodes::{MOST_PLAIN, MOST_SYSTEMD};
+use super::nodes::{MOST_PLAIN, MOST_SYSTEMD, MOST_TRIXIE};
 use super::state::State;
 use super::system::prerequisites;
 use super::system::say::{print, say, step};
@@ -27,7 +27,7 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Task {
     /// Start the lab; what runs already stays. Without options: VirtualBox, 12 plain nodes, 1
-    /// systemd node.
+    /// systemd node, 1 node with Debian 13.
     Up(UpArgs),
     /// End every process of the lab and remove its network; caches stay.
     Down,
@@ -72,6 +72,9 @@ struct UpArgs {
     /// At least this many nodes with systemd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(MOST_SYSTEMD)))]
     systemd: Option<u8>,
+    /// At least this many nodes with Debian 13.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(MOST_TRIXIE)))]
+    trixie: Option<u8>,
     /// The guest disk too, which takes minutes if it has to be built.
     #[arg(long)]
     guest: bool,
@@ -113,11 +116,9 @@ enum NodeAction {
 
 impl UpArgs {
     fn wanted(&self) -> up::Wanted {
-        let everything = !self.vbox
-            && !self.guest
-            && !self.cluster
-            && self.nodes.is_none()
-            && self.systemd.is_none();
+        let nodes = [self.nodes, self.systemd, self.trixie];
+        let others = [self.vbox, self.guest, self.cluster];
+        let everything = !others.contains(&true) && nodes.iter().all(Option::is_none);
         if everything {
             return up::Wanted::default();
         }
@@ -125,6 +126,7 @@ impl UpArgs {
             vbox: self.vbox,
             nodes: self.nodes.unwrap_or(0),
             systemd: self.systemd.unwrap_or(0),
+            trixie: self.trixie.unwrap_or(0),
             guest: self.guest,
             cluster: self.cluster,
         }
@@ -150,8 +152,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         Task::Cluster { action: ClusterAction::Up } => {
             let _lock = lab.lock()?;
-            let (vbox, nodes, systemd, guest) = (false, 0, 0, false);
-            up::up(&lab, up::Wanted { vbox, nodes, systemd, guest, cluster: true })
+            up::up(&lab, up::Wanted { cluster: true, ..up::Wanted::NOTHING })
         }
         Task::Cluster { action: ClusterAction::Down } => {
             let _lock = lab.lock()?;
@@ -222,16 +223,14 @@ mod tests {
 
     #[test]
     fn up_with_options_is_just_that() {
-        assert_eq!(
-            wanted(&["--nodes", "3"]),
-            up::Wanted { vbox: false, nodes: 3, systemd: 0, guest: false, cluster: false }
-        );
+        assert_eq!(wanted(&["--nodes", "3"]), up::Wanted { nodes: 3, ..up::Wanted::NOTHING });
     }
 
     #[test]
     fn too_many_nodes_are_refused() {
         assert!(parse(&["up", "--nodes", "181"]).is_err());
         assert!(parse(&["up", "--systemd", "41"]).is_err());
+        assert!(parse(&["up", "--trixie", "11"]).is_err());
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn roots(lab: &Lab) -> Vec<PathBuf> {
         cluster::root::folder(lab),
         nodes::root::folder(lab, NodeKind::Plain),
         nodes::root::folder(lab, NodeKind::Systemd),
+        nodes::root::folder(lab, NodeKind::Trixie),
         lab.dir().join("guest-build/builder"),
         lab.dir().join("guest/debian12.partial/root"),
     ];

@@ -21,4 +21,5 @@ pub use guest::Guest;
 pub use layout::Lab;
 pub use nodes::ClaimedNode;
 pub use state::{Node, NodeKind, PWSUDO_PASSWORD, State};
+pub use system::prerequisites::is_root;
 pub use vbox::Vbox;

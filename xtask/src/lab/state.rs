@@ -45,7 +45,7 @@ pub struct State {
 /// One Linux node: a root of its own, network of its own, a real sshd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
-    /// Its name, `node-1`, `node-2`, … or `systemd-1`, …; also its host name.
+    /// Its name, `node-1`, `node-2`, … or `systemd-1`, …, or `trixie-1`, …; also its host name.
     pub name: String,
     /// Its address, reachable from this machine.
     pub address: Ipv4Addr,
@@ -74,6 +74,8 @@ pub enum NodeKind {
     Plain,
     /// systemd.
     Systemd,
+    /// As plain ones, with Debian 13 in place of Debian 12.
+    Trixie,
 }
 
 impl State {

@@ -30,12 +30,15 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MOST_PLAIN: u8 = 180;
 /// Most systemd nodes a lab can have: their addresses end in 201 to 240.
 pub(crate) const MOST_SYSTEMD: u8 = 40;
+/// Most nodes with Debian 13 a lab can have: their addresses end in 241 to 250.
+pub(crate) const MOST_TRIXIE: u8 = 10;
 
 impl NodeKind {
     fn name_prefix(self) -> &'static str {
         match self {
             Self::Plain => "node-",
             Self::Systemd => "systemd-",
+            Self::Trixie => "trixie-",
         }
     }
 
@@ -43,6 +46,7 @@ impl NodeKind {
         match self {
             Self::Plain => 11,
             Self::Systemd => 201,
+            Self::Trixie => 241,
         }
     }
 }
@@ -146,7 +150,7 @@ fn boot(lab: &Lab, node: &Node, mtu: u32) -> anyhow::Result<Holder> {
         format!("{ROOT_FUNCTIONS}\n{BOOT}"),
         "boot".to_owned(),
         match node.kind {
-            NodeKind::Plain => "plain".to_owned(),
+            NodeKind::Plain | NodeKind::Trixie => "plain".to_owned(),
             NodeKind::Systemd => "systemd".to_owned(),
         },
         node.name.clone(),
@@ -256,7 +260,7 @@ fn host(node: &Node) -> u8 {
 }
 
 fn host_of(name: &str) -> Option<u8> {
-    [NodeKind::Plain, NodeKind::Systemd].into_iter().find_map(|kind| {
+    [NodeKind::Plain, NodeKind::Systemd, NodeKind::Trixie].into_iter().find_map(|kind| {
         let number: u8 = name.strip_prefix(kind.name_prefix())?.parse().ok()?;
         kind.first_host().checked_add(number)?.checked_sub(1)
     })
@@ -371,6 +375,14 @@ impl Node {
             .run()
     }
 
+    /// What has been written to its disk since it was made: a line for each file with its
+    /// attributes. What lies in memory, such as `/run`, is not among it.
+    pub fn written(&self) -> anyhow::Result<String> {
+        let upper = Lab::from_env()?.node_dir(&self.name).join("disk/upper");
+        let attributes = "%P %y %m %U %G %s %T@ %C@ %l\\n";
+        Tool::new("find").arg(upper).args(["-mindepth", "1", "-printf", attributes]).run()
+    }
+
     fn holder(&self) -> anyhow::Result<Option<Holder>> {
         Ok(Holder::running(&holder_file(&Lab::from_env()?, &self.name)))
     }
@@ -385,12 +397,16 @@ mod tests {
         assert_eq!(host_of("node-1"), Some(11));
         assert_eq!(host_of("node-180"), Some(190));
         assert_eq!(host_of("systemd-40"), Some(240));
+        assert_eq!(host_of("trixie-10"), Some(250));
         assert_eq!(host_of("stranger"), None);
     }
 
     #[test]
     fn addresses_of_the_kinds_do_not_meet() {
         assert!(NodeKind::Plain.first_host() + (MOST_PLAIN - 1) < NodeKind::Systemd.first_host());
-        assert!(NodeKind::Systemd.first_host().checked_add(MOST_SYSTEMD - 1).is_some());
+        assert!(
+            NodeKind::Systemd.first_host() + (MOST_SYSTEMD - 1) < NodeKind::Trixie.first_host()
+        );
+        assert!(NodeKind::Trixie.first_host().checked_add(MOST_TRIXIE - 1).is_some());
     }
 }

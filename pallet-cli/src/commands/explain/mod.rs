@@ -1,0 +1,189 @@
+//! `pallet explain`: what something is, what it takes, and who set it.
+
+mod action;
+mod history;
+mod place;
+mod schema;
+
+use clap::ValueEnum;
+use pallet_core::journal::Journals;
+use serde::Serialize;
+
+use super::Ended;
+use crate::args::Global;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::project::Project;
+use crate::text::{Paint, closest};
+use history::History;
+
+/// What `pallet explain` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What it is, where several things have the name; or the name itself
+    #[arg(value_name = "KIND|NAME")]
+    first: String,
+    /// An action, a phase, a group, a node, or a path on nodes
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// The kinds of things that can be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    /// Something that a step does
+    Action,
+    /// A list of steps
+    Phase,
+    /// Equal nodes
+    Group,
+    /// A machine
+    Node,
+    /// A file or folder on nodes
+    Path,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Phase => "phase",
+            Self::Group => "group",
+            Self::Node => "node",
+            Self::Path => "path",
+        }
+    }
+}
+
+/// Everything that has the name.
+#[derive(Debug, Serialize)]
+struct Explained {
+    explained: Vec<Explanation>,
+}
+
+/// One thing that has the name.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+enum Explanation {
+    Action(action::Explanation),
+    Phase(place::PhaseExplanation),
+    Group(place::GroupExplanation),
+    Node(place::NodeExplanation),
+    Path(place::PathExplanation),
+}
+
+impl Explanation {
+    fn text(&self, paint: Paint) -> String {
+        match self {
+            Self::Action(it) => it.text(paint),
+            Self::Phase(it) => it.text(paint),
+            Self::Group(it) => it.text(paint),
+            Self::Node(it) => it.text(paint),
+            Self::Path(it) => it.text(paint),
+        }
+    }
+}
+
+/// Carries it out. What the registry knows is told even where the file has mistakes.
+pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
+    let (kind, name) = asked(args)?;
+    let loaded = Project::load(global);
+    let history = match (&loaded, Journals::usual()) {
+        (Ok(project), Ok(journals)) => History::of(project, &journals),
+        _ => History::default(),
+    };
+    let is_asked = |one: Kind| kind.is_none_or(|kind| kind == one);
+    let mut explained = Vec::new();
+    if is_asked(Kind::Action)
+        && let Some(entry) = global.app.all().find_action(name)
+    {
+        explained.push(Explanation::Action(action::explain(&entry.info())));
+    }
+    if let Ok(project) = &loaded {
+        let infrastructure = &project.infrastructure;
+        let place = place::Places { infrastructure, history: &history };
+        if is_asked(Kind::Phase) {
+            explained.extend(place.phase(name).map(Explanation::Phase));
+        }
+        if is_asked(Kind::Group) {
+            explained.extend(place.group(name).map(Explanation::Group));
+        }
+        if is_asked(Kind::Node) {
+            explained.extend(place.node(name).map(Explanation::Node));
+        }
+        if is_asked(Kind::Path) && name.starts_with('/') {
+            explained.extend(place.path(name).map(Explanation::Path));
+        }
+    }
+    if explained.is_empty() {
+        return Err(match loaded {
+            // Only with the file it can be told whether there is such a thing.
+            Err(error) if kind != Some(Kind::Action) && !is_missing(&error) => error,
+            loaded => unknown(global, loaded.ok().as_ref(), &history, kind, name),
+        });
+    }
+    let explained = Explained { explained };
+    output.result(&explained, || {
+        let texts: Vec<String> =
+            explained.explained.iter().map(|one| one.text(output.out)).collect();
+        texts.join("\n")
+    });
+    Ok(Ended::Done)
+}
+
+/// Whether there is no file at all: then only what the program knows can be explained.
+fn is_missing(error: &CliError) -> bool {
+    error.diagnostics.is_empty() && error.message.starts_with("there is no pallet.toml")
+}
+
+fn asked(args: &Args) -> Result<(Option<Kind>, &str), CliError> {
+    let Some(name) = &args.name else { return Ok((None, &args.first)) };
+    let kinds = || Kind::value_variants().iter().map(|kind| kind.word());
+    match Kind::from_str(&args.first, false) {
+        Ok(kind) => Ok((Some(kind), name)),
+        Err(_) => {
+            let error = CliError::input(format!("`{}` is no kind of thing", args.first));
+            let error = match closest(&args.first, kinds()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error,
+            };
+            Err(error.hint(format!("kinds: {}", kinds().collect::<Vec<_>>().join(", "))))
+        }
+    }
+}
+
+/// Nothing has the name: says which names come near it.
+fn unknown(
+    global: &Global,
+    project: Option<&Project>,
+    history: &History,
+    kind: Option<Kind>,
+    name: &str,
+) -> CliError {
+    let mut known: Vec<(Kind, String)> =
+        global.app.all().actions().map(|(name, _)| (Kind::Action, name.to_owned())).collect();
+    if let Some(project) = project {
+        let place = place::Places { infrastructure: &project.infrastructure, history };
+        known.extend(place.names());
+    }
+    known.retain(|(one, _)| kind.is_none_or(|kind| kind == *one));
+    let noun = match kind {
+        Some(kind) => kind.word(),
+        None if name.starts_with('/') => "managed path",
+        None => "action, phase, group or node",
+    };
+    let error = CliError::input(format!("there is no {noun} `{name}`"));
+    let near = closest(name, known.iter().map(|(_, name)| name.as_str()));
+    let error = match near.and_then(|near| known.iter().find(|(_, name)| name == near)) {
+        Some((kind, near)) => error.hint(format!("did you mean the {} `{near}`?", kind.word())),
+        None => error,
+    };
+    let mut few: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
+    few.sort_unstable();
+    few.dedup();
+    match project {
+        Some(_) => error.hint(format!("known: {}", crate::text::names(&few))),
+        None => error.hint("without a pallet.toml only actions can be explained"),
+    }
+}
