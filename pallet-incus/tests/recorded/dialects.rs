@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pallet_core::compute::{ComputeService, CreateNode};
 use pallet_incus::client::{Client, Dialect, Error};
+use pallet_incus::doctor::{self, Finding};
 use pallet_incus::images::{Description, import};
 use pallet_incus::service::{IncusConfig, IncusService};
 use serde_json::{Value, json};
@@ -117,6 +118,31 @@ async fn incus_starts_what_it_creates_and_lxd_is_asked_to() {
     let expected = ["POST /1.0/instances?target=%40default", "PUT /1.0/instances/web-1/state"];
     assert_eq!(lines, expected);
     assert_eq!(asked[1].json()["action"], "start");
+}
+
+#[tokio::test]
+async fn a_doctor_finds_what_is_wrong() {
+    let config = |address: String, more: Value| -> IncusConfig {
+        let mut table = json!({"url": address});
+        table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(table).unwrap()
+    };
+    let problems = |findings: Vec<Finding>| -> Vec<(String, bool)> {
+        let bad = findings.into_iter().filter_map(|it| Some((it.what, it.problem?.is_fatal)));
+        bad.collect()
+    };
+    let server = server("incus", &[]);
+    let address = server.address().to_string();
+    let found = doctor::look(&config(address.clone(), json!({})), "/".as_ref()).await;
+    assert_eq!(found[0].what, format!("server: Incus 6.0.4 at {address}"));
+    let expected = [("cluster".to_owned(), false), ("network".to_owned(), false)];
+    assert_eq!(problems(found), expected);
+    let more = json!({"profiles": ["none"], "type": "virtual-machine"});
+    let found = problems(doctor::look(&config(address, more), "/".as_ref()).await);
+    let fatal = ["profile none", "root disk", "images"];
+    assert!(fatal.iter().all(|what| found.contains(&((*what).to_owned(), true))), "{found:?}");
+    let found = doctor::look(&config("unix:/nowhere".to_owned(), json!({})), "/".as_ref()).await;
+    assert_eq!(problems(found), [("server".to_owned(), true)]);
 }
 
 #[tokio::test]
