@@ -48,6 +48,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "12",
             "--systemd",
             "3",
+            "--cluster",
             "--trixie",
             "1",
         ]))
@@ -62,6 +63,7 @@ fn layers() -> anyhow::Result<()> {
     lacks("vmfest", &["--no-default-features"], &["russh", "pallet-core"])?;
     lacks("vbox-soap", &[], &["vmfest", "pallet-core", "russh"])?;
     lacks("pallet-core", &["--all-features"], &["vbox-soap", "vmfest", "pallet-crates"])?;
+    lacks("pallet-incus", &[], &["vbox-soap", "vmfest", "pallet-crates"])?;
     lacks("pallet-crates", &[], &["vmfest", "vbox-soap", "russh"])
 }
 

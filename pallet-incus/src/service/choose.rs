@@ -52,7 +52,7 @@ impl Stock {
         let (images, networks, members, groups) = looks.await.map_err(|error| failed(&error))?;
         let mut profiles = BTreeMap::new();
         for spec in specs {
-            for name in own_keys(spec)?.profiles.unwrap_or_else(|| config.profiles()) {
+            for name in own_keys(spec)?.profiles.unwrap_or_else(|| config.profile_names()) {
                 if profiles.contains_key(&name) {
                     continue;
                 }
@@ -96,7 +96,7 @@ impl Stock {
         let hardware = hardware::choose(&hardware::models(&config.hardware_models), spec)?;
         let location = overlaid(config.location.as_ref(), spec.location.as_ref());
         let target = placement::target(&self.members, &self.groups, location.as_ref())?;
-        let names = own.profiles.unwrap_or_else(|| config.profiles());
+        let names = own.profiles.unwrap_or_else(|| config.profile_names());
         let profiles: Vec<Profile> =
             names.iter().filter_map(|name| self.profiles.get(name).cloned()).collect();
         let pool = own.storage_pool.as_deref().or(config.storage_pool.as_deref());
@@ -109,12 +109,6 @@ impl Stock {
         let reach = own.reach.unwrap_or(config.reach);
         let config = settings;
         Ok(Choice { image, hardware, kind, reach, config, devices, profiles: names, target })
-    }
-}
-
-impl IncusConfig {
-    fn profiles(&self) -> Vec<String> {
-        self.profiles.clone().unwrap_or_else(|| vec!["default".to_owned()])
     }
 }
 

@@ -146,6 +146,27 @@ impl IncusConfig {
         self.at_once.unwrap_or(AT_ONCE).max(1)
     }
 
+    /// The profiles of nodes.
+    pub(crate) fn profile_names(&self) -> Vec<String> {
+        self.profiles.clone().unwrap_or_else(|| vec!["default".to_owned()])
+    }
+
+    /// Connects to the server, for looking at it or importing images. Relative paths start at
+    /// `base`.
+    ///
+    /// # Errors
+    /// [`ComputeError`].
+    pub async fn connect(&self, base: &Path) -> Result<Client, ComputeError> {
+        let address = self.address()?;
+        let credentials = match &address {
+            Address::Unix(_) => None,
+            Address::Tls { .. } => Some(self.credentials(base).await?),
+        };
+        let project = self.project.as_deref().unwrap_or("default");
+        let client = Client::connect(address, credentials.as_ref(), project).await;
+        client.map_err(|error| failed(&error))
+    }
+
     fn address(&self) -> Result<Address, ComputeError> {
         match &self.url {
             Some(url) => Address::parse(url)
@@ -219,14 +240,7 @@ impl Provider for Incus {
         config: IncusConfig,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        let address = config.address()?;
-        let credentials = match &address {
-            Address::Unix(_) => None,
-            Address::Tls { .. } => Some(config.credentials(&context.base).await?),
-        };
-        let project = config.project.as_deref().unwrap_or("default");
-        let client = Client::connect(address, credentials.as_ref(), project).await;
-        let client = client.map_err(|error| failed(&error))?;
+        let client = config.connect(&context.base).await?;
         Ok(Arc::new(IncusService::new(context.service, client, config, context.base)))
     }
 }

@@ -103,7 +103,9 @@ async fn look(
     let name = instance.name.as_str();
     let state = match client.state(name).await {
         Ok(state) => state,
-        Err(error) => return Err(explained(client, instance, &error).await),
+        Err(error) => {
+            return Err(explained(client, &instance.name, &instance.location, &error).await);
+        }
     };
     if !state.is_running() {
         return Err(not_running(name, &state.status));
@@ -116,7 +118,9 @@ async fn look(
         Err(error @ (Error::Refused { .. } | Error::Failed { .. })) => {
             return Ok(Err(Missing::HostKey(error.to_string())));
         }
-        Err(error) => return Err(explained(client, instance, &error).await),
+        Err(error) => {
+            return Err(explained(client, &instance.name, &instance.location, &error).await);
+        }
     };
     let endpoint = Endpoint { host, port: SSH };
     Ok(match greeting(&endpoint).await {
@@ -158,7 +162,7 @@ async fn runs(client: &Client, instance: &Instance) -> Result<(), ComputeError> 
     match client.state(&instance.name).await {
         Ok(state) if state.is_running() => Ok(()),
         Ok(state) => Err(not_running(&instance.name, &state.status)),
-        Err(error) => Err(explained(client, instance, &error).await),
+        Err(error) => Err(explained(client, &instance.name, &instance.location, &error).await),
     }
 }
 
@@ -166,23 +170,33 @@ fn not_running(name: &str, status: &str) -> ComputeError {
     ComputeError::failed(format!("{name} does not run: it is {}", status.to_lowercase()))
 }
 
-/// An error, with what is known of the member that it may come from.
-pub(super) async fn explained(client: &Client, instance: &Instance, error: &Error) -> ComputeError {
-    let place = instance.location.as_str();
+/// An error about an instance, with what is known of the member that it is on: one that has died
+/// is the reason, although the API may speak of connections.
+pub(super) async fn explained(
+    client: &Client,
+    name: &str,
+    place: &str,
+    error: &Error,
+) -> ComputeError {
     let members = client.members().await.unwrap_or_default();
     let member = members.iter().find(|member| member.server_name == place);
     let failure = failed(error);
-    match member.filter(|member| !member.is_online()) {
-        Some(member) => ComputeError::failed(format!(
-            "{} is on the member {place}, which is {}: {} ({})",
-            instance.name,
-            member.status.to_lowercase(),
-            member.message,
-            failure.message
-        ))
-        .help("converge once more when the member is back; its nodes keep their names"),
-        None => failure,
+    let Some(member) = member else { return failure };
+    let says = &failure.message;
+    if member.is_online() {
+        let help = failure.help.clone();
+        let told = ComputeError::failed(format!("{name}, on the member {place}: {says}"));
+        return match help {
+            Some(help) => told.help(help),
+            None => told,
+        };
     }
+    ComputeError::failed(format!(
+        "{name} is on the member {place}, which is {}: {} ({says})",
+        member.status.to_lowercase(),
+        member.message
+    ))
+    .help("converge once more when the member is back; its nodes keep their names")
 }
 
 async fn diagnose(

@@ -78,8 +78,16 @@ impl IncusService {
 
     /// The instance that a node is; `None` when it is gone, also where another one has its name.
     async fn find(&self, node: &Node) -> Result<Option<Instance>, ComputeError> {
-        let found = self.client().instance(&node.name).await.map_err(|error| failed(&error))?;
+        let found = match self.client().instance(&node.name).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.explained(node, &error).await),
+        };
         Ok(found.filter(|instance| instance.id() == node.id && notes::group(instance).is_some()))
+    }
+
+    async fn explained(&self, node: &Node, error: &Error) -> ComputeError {
+        let place = node.properties.get("member").map(String::as_str).unwrap_or_default();
+        ready::explained(self.client(), &node.name, place, error).await
     }
 
     async fn expect(&self, node: &Node) -> Result<Instance, ComputeError> {
@@ -207,7 +215,7 @@ impl ComputeService for IncusService {
         }
         match self.client().start(&node.name).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(ready::explained(self.client(), &instance, &error).await),
+            Err(error) => Err(self.explained(node, &error).await),
         }
     }
 
@@ -220,7 +228,10 @@ impl ComputeService for IncusService {
             tracing::debug!(%error, node = node.name, "a node does not shut down");
             let now = self.expect(node).await?;
             if now.status != "Stopped" {
-                self.client().kill(&node.name).await.map_err(|error| failed(&error))?;
+                let killed = self.client().kill(&node.name).await;
+                if let Err(error) = killed {
+                    return Err(self.explained(node, &error).await);
+                }
             }
         }
         Ok(())
@@ -248,7 +259,7 @@ impl ComputeService for IncusService {
         let Some(instance) = self.find(node).await? else { return Ok(()) };
         match self.remove(&instance).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(ready::explained(self.client(), &instance, &error).await),
+            Err(error) => Err(self.explained(node, &error).await),
         }
     }
 

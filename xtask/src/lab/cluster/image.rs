@@ -15,6 +15,9 @@ use crate::lab::system::tool::Tool;
 const INIT: &str = include_str!("image/init");
 const DHCP_EVENT: &str = include_str!("image/dhcp-event");
 const METADATA: &str = include_str!("image/metadata.yaml");
+/// The settings that `examples/role` edits, as they are before.
+const SETTINGS: &str =
+    "# kernel settings\nnet.core.somaxconn = 128\nvm.swappiness = 60\nfs.file-max = 1000\n# end\n";
 
 /// What instances do without: half of the root's size.
 const UNNEEDED: [&str; 4] = ["usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt"];
@@ -25,7 +28,7 @@ pub(super) fn make(lab: &Lab) -> anyhow::Result<PathBuf> {
     let key = fs::read_to_string(lab.node_key().with_extension("pub"))
         .context("the nodes' public key is gone")?;
     // The nodes' root carries that key.
-    let mark = fingerprint([INIT, DHCP_EVENT, METADATA, &key].concat().as_bytes());
+    let mark = fingerprint([INIT, DHCP_EVENT, METADATA, SETTINGS, &key].concat().as_bytes());
     let folder = lab.cluster_cache().join(format!("image-{mark:08x}"));
     if !folder.exists() {
         step("making the image of the cluster's instances (some 10 s, once)", || {
@@ -49,6 +52,7 @@ fn fill(lab: &Lab, folder: &Path) -> anyhow::Result<()> {
         debian::write(&path, text)?;
         debian::set_mode(&path, 0o755)?;
     }
+    debian::write(&rootfs.join("etc/sysctl.d/99-bench.conf"), SETTINGS)?;
     debian::write(&folder.join("metadata.yaml"), METADATA)?;
     Tool::new("tar")
         .args(["--create", "--numeric-owner", "--file"])

@@ -6,7 +6,7 @@ mod image;
 mod member;
 pub(crate) mod root;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -56,6 +56,19 @@ impl Cluster {
     /// The second member, which can be killed.
     pub fn second(&self) -> anyhow::Result<&Member> {
         self.members.get(1).context("the cluster has no second member")
+    }
+
+    /// Keeps members from being killed as long as the returned value lives.
+    pub fn sharing(&self) -> anyhow::Result<File> {
+        let lock = Lab::from_env()?.lock_file("cluster-members")?;
+        lock.lock_shared().context("could not take the lock of the cluster's members")?;
+        Ok(lock)
+    }
+
+    /// Waits until nobody else uses the cluster, and keeps it so as long as the returned value
+    /// lives: for tests that kill members.
+    pub fn alone(&self) -> anyhow::Result<File> {
+        Lab::from_env()?.lock_named("cluster-members")
     }
 
     /// Starts what does not run yet.

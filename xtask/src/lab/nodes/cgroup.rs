@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 use crate::lab::layout::Lab;
+
+/// How long a control group may be busy after its last process has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the node's control group and returns its folder.
 pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<PathBuf> {
@@ -40,8 +44,17 @@ pub(crate) fn make_all(lab: &Lab, member: &str) -> anyhow::Result<Vec<PathBuf>> 
 /// Removes the control groups of [`make_all`] with those in them. Call it when no process is left
 /// inside.
 pub(crate) fn remove_all(lab: &Lab, member: &str) -> anyhow::Result<()> {
-    let mut folders = all_hierarchies().into_iter().map(|all| all.join(name(lab, member)));
-    folders.try_for_each(|folder| remove_tree(&folder))
+    let deadline = Instant::now() + PATIENCE;
+    for folder in all_hierarchies().into_iter().map(|all| all.join(name(lab, member))) {
+        // The kernel lets go of what was in a group a moment after its end.
+        while let Err(error) = remove_tree(&folder) {
+            if Instant::now() > deadline {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
 }
 
 /// Every hierarchy of control groups: of the first version there are several.
