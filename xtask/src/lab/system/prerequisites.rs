@@ -12,7 +12,7 @@ use super::tool::Tool;
 use crate::lab::layout::Lab;
 
 /// Programs the lab calls, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("debootstrap", "debootstrap"),
     ("ssh-keygen", "openssh-client"),
     ("ip", "iproute2"),
@@ -25,6 +25,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("kill", "procps"),
     ("age", "age"),
     ("strace", "strace"),
+    ("sudo", "sudo"),
 ];
 
 /// Files the lab reads, with the Debian package that brings each.
