@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
+use clap_complete::CompleteEnv;
 use pallet_core::registry::Registry;
 
 use crate::args::Cli;
-use crate::commands::{self, Ended};
+use crate::commands::{self, Ended, completions};
 use crate::error::{CliError, Kind};
 use crate::output::Output;
 use crate::registry;
@@ -117,6 +118,9 @@ impl App {
     /// Carries out what the command line asks for, and gives the exit code: 0 for done, 1 for a
     /// failure, 2 for bad input, 3 for refused or interrupted, 4 for pending changes.
     pub fn main(self) -> ExitCode {
+        // A shell that completes a line starts us so; this then ends the process.
+        let shell = CompleteEnv::with_factory(|| self.command()).var(completions::VARIABLE);
+        shell.complete();
         let cli = self.parse();
         let output = Output::new(cli.global.output, cli.global.color, cli.global.verbose);
         crate::logs::start(&cli.global);

@@ -49,6 +49,14 @@ pub struct Global {
     pub app: App,
 }
 
+impl Global {
+    /// What counts where no command line was read.
+    pub fn silent(app: App, config: Option<PathBuf>) -> Self {
+        let (output, color) = (Format::Text, Color::Never);
+        Self { config, service: None, output, color, verbose: 0, app }
+    }
+}
+
 /// Limits of a run.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Limits")]
@@ -140,7 +148,8 @@ impl Color {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Reads a time limit.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("use a whole number of seconds, 1 or more".to_owned()),
         Ok(seconds) => Ok(Duration::from_secs(seconds)),

@@ -16,12 +16,21 @@ pub async fn destroy(preview: &Preview) -> Result<(), CliError> {
         return Ok(());
     }
     let what = format!("{} would be destroyed: {}", count(going.len(), "node"), names(&going));
+    confirm(&what, "Destroy").await
+}
+
+/// Asks whether something else may be removed.
+pub async fn remove(what: &str) -> Result<(), CliError> {
+    confirm(what, "Remove").await
+}
+
+async fn confirm(what: &str, verb: &str) -> Result<(), CliError> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(CliError::new(Kind::Refused, format!("{what}; nothing was done"))
-            .hint("there is no terminal to ask on: give --yes to destroy them"));
+            .hint("there is no terminal to ask on: give --yes to do it"));
     }
     // The question goes where the progress goes: standard output is for results.
-    let question = format!("{what}\nDestroy? [y/N] ");
+    let question = format!("{what}\n{verb}? [y/N] ");
     if ask(question).await.is_some_and(|answer| is_yes(&answer)) {
         return Ok(());
     }
@@ -30,7 +39,7 @@ pub async fn destroy(preview: &Preview) -> Result<(), CliError> {
 
 /// Asks on a thread of its own: reading from a terminal cannot be interrupted, and the thread
 /// must not keep the process from ending.
-async fn ask(question: String) -> Option<String> {
+pub async fn ask(question: String) -> Option<String> {
     let (sender, answer) = oneshot::channel();
     std::thread::spawn(move || {
         let mut stderr = std::io::stderr().lock();

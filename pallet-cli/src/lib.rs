@@ -29,9 +29,11 @@
 mod app;
 mod args;
 mod commands;
+mod complete;
 mod confirm;
 mod error;
 mod excerpt;
+mod find;
 mod interrupt;
 mod logs;
 mod output;

@@ -58,6 +58,11 @@ impl Output {
         }
     }
 
+    /// Writes a part of a result while a command runs, for people.
+    pub fn part(&self, text: &str) {
+        write(std::io::stdout(), &redact(text));
+    }
+
     /// Writes a line for people while a command runs.
     pub fn progress(&self, line: &str) {
         screen::say(&redact(&format!("{line}\n")));

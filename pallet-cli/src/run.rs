@@ -185,7 +185,7 @@ async fn open(
 }
 
 /// The account that runs us, as ssh takes it: the environment may say something else.
-fn current_user() -> Result<String, CliError> {
+pub fn current_user() -> Result<String, CliError> {
     let output = Command::new("id").arg("-un").output();
     let name = output.ok().and_then(|output| String::from_utf8(output.stdout).ok());
     match name.as_deref().map(str::trim) {

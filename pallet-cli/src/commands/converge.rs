@@ -6,6 +6,7 @@ use pallet_core::action::Mode;
 
 use super::Ended;
 use crate::args::{Global, Keep, Limits, Work};
+use crate::complete;
 use crate::confirm;
 use crate::error::CliError;
 use crate::interrupt::unless_stopped;
@@ -21,7 +22,7 @@ use crate::selection::{self, Wanted};
 pub struct Args {
     /// Groups or clusters, with a count for this run or without [default: all groups, with their
     /// counts]; or the file of a plan
-    #[arg(value_name = "GROUP[=COUNT]|PLAN", value_parser = What::parse)]
+    #[arg(value_name = "GROUP[=COUNT]|PLAN", value_parser = What::parse, add = complete::groups())]
     what: Vec<What>,
     #[command(flatten)]
     work: Work,

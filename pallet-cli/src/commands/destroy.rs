@@ -4,6 +4,7 @@ use pallet_core::action::Mode;
 
 use super::Ended;
 use crate::args::{Global, Limits};
+use crate::complete;
 use crate::confirm;
 use crate::error::CliError;
 use crate::interrupt::unless_stopped;
@@ -19,6 +20,7 @@ pub struct Args {
     #[arg(
         value_name = "GROUP",
         value_parser = Wanted::parse_name,
+        add = complete::groups(),
         required_unless_present = "all",
         conflicts_with = "all"
     )]

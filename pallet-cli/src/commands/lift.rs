@@ -4,6 +4,7 @@ use pallet_core::action::Mode;
 
 use super::Ended;
 use crate::args::{Global, Keep, Limits, Work};
+use crate::complete;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::project::Project;
@@ -15,7 +16,7 @@ use crate::selection::{self, Wanted};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Groups or clusters [default: all]
-    #[arg(value_name = "GROUP", value_parser = Wanted::parse_name)]
+    #[arg(value_name = "GROUP", value_parser = Wanted::parse_name, add = complete::groups())]
     groups: Vec<Wanted>,
     #[command(flatten)]
     work: Work,

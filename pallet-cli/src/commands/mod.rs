@@ -1,14 +1,27 @@
 //! The subcommands, one file each.
 
+pub mod completions;
 mod config;
 mod converge;
 mod destroy;
+mod doctor;
 mod explain;
+mod hardware;
+mod images;
+mod init;
 mod lift;
+mod man;
+mod models;
 mod nodes;
+mod offers;
+mod outputs;
 mod plan;
 mod report;
 mod resume;
+mod run;
+mod schema;
+mod services;
+mod ssh;
 
 use clap::Subcommand;
 
@@ -19,6 +32,12 @@ use crate::output::Output;
 /// A subcommand with its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first pallet.toml
+    ///
+    /// Describes two nodes of one kind, with comments, for the provider that is asked for or that
+    /// this machine has all for. Asks little, and nothing with --yes or without a terminal. Never
+    /// overwrites a file.
+    Init(init::Args),
     /// Show what `converge` would do, and change nothing
     ///
     /// Looks at all nodes and tells what would be created, started, destroyed and changed, with
@@ -51,11 +70,36 @@ pub enum Command {
     /// Lists nodes of all groups, stopped ones included, also of groups that the file does not
     /// describe any more.
     Nodes(nodes::Args),
+    /// Open a shell on a node, or run a command there, with your own ssh
+    ///
+    /// Starts OpenSSH with the node's address, account, key and host key; nodes that need no SSH
+    /// are entered directly. With --output json, or --print, it only says what it would start.
+    Ssh(ssh::Args),
+    /// Run a command on nodes, at the same time
+    ///
+    /// What nodes write is shown line by line with their names in front. Ends with exit code 1 if
+    /// the command does not end with 0 on some node.
+    Run(run::Args),
     /// Destroy all nodes of groups
     ///
     /// Destroys them after their `destroy-server` and `destroy-group` phases. Asks first. Leaves
     /// nodes of groups alone that the file does not describe.
     Destroy(destroy::Args),
+    /// List the images that services make nodes of
+    ///
+    /// With a group or a node-spec: which image its nodes are made of, and why of no other one.
+    Images(images::Args),
+    /// List the hardware models that services make nodes of
+    Hardware(hardware::Args),
+    /// List the services, and whether they answer
+    Services(services::Args),
+    /// Import, clone, list, check, remove and prepare image models of VirtualBox
+    Models(models::Args),
+    /// Look what is wrong here, and what to do about it
+    ///
+    /// Looks at files, SSH keys and agent, services and what they need, and at all nodes that run.
+    /// Changes nothing. Ends with exit code 1 if there is a problem.
+    Doctor(doctor::Args),
     /// List the settings that count, and where each comes from
     ///
     /// Lists what pallet.toml, the files in ~/.pallet, environment variables and arguments set, as
@@ -73,11 +117,34 @@ pub enum Command {
     /// file are listed; with one of them, or `latest`, all that happened in it is told, as text, as
     /// JSON, or with --html as a page for browsers.
     Report(report::Args),
+    /// Write the JSON schema of pallet.toml, or of what a command writes
+    ///
+    /// Editors complete and check with it. With --of it is the schema of what a command writes
+    /// with --output json.
+    Schema(schema::Args),
+    /// Write what makes a shell complete commands, groups and nodes
+    ///
+    /// bash: `source <(pallet completions bash)` in ~/.bashrc; zsh: the same in ~/.zshrc; fish:
+    /// `pallet completions fish | source` in ~/.config/fish/config.fish.
+    Completions(completions::Args),
+    /// Write manual pages into a folder
+    Man(man::Args),
 }
 
 /// Carries out the subcommand.
 pub async fn run(cli: Cli, output: &Output) -> Result<Ended, CliError> {
     match &cli.command {
+        Command::Init(args) => init::run(&cli.global, args, output).await,
+        Command::Ssh(args) => ssh::run(&cli.global, args, output).await,
+        Command::Run(args) => run::run(&cli.global, args, output).await,
+        Command::Images(args) => images::run(&cli.global, args, output).await,
+        Command::Hardware(args) => hardware::run(&cli.global, args, output).await,
+        Command::Services(args) => services::run(&cli.global, args, output).await,
+        Command::Models(args) => models::run(&cli.global, args, output).await,
+        Command::Doctor(args) => doctor::run(&cli.global, args, output).await,
+        Command::Schema(args) => schema::run(&cli.global, args, output),
+        Command::Completions(args) => completions::run(&cli.global, args, output),
+        Command::Man(args) => man::run(&cli.global, args, output),
         Command::Plan(args) => plan::run(&cli.global, args, output).await,
         Command::Converge(args) => converge::run(&cli.global, args, output).await,
         Command::Lift(args) => lift::run(&cli.global, args, output).await,

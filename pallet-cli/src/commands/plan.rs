@@ -7,6 +7,7 @@ use pallet_core::spec::PhaseCall;
 
 use super::Ended;
 use crate::args::{Global, Keep, Limits};
+use crate::complete;
 use crate::error::CliError;
 use crate::interrupt::unless_stopped;
 use crate::output::Output;
@@ -22,7 +23,7 @@ use crate::selection::{self, Wanted};
 pub struct Args {
     /// Groups or clusters, with a count for this run or without [default: all groups, with their
     /// counts]
-    #[arg(value_name = "GROUP[=COUNT]", value_parser = Wanted::parse)]
+    #[arg(value_name = "GROUP[=COUNT]", value_parser = Wanted::parse, add = complete::groups())]
     groups: Vec<Wanted>,
     /// A phase to run after the default ones, with arguments or without: `deploy:version=1.2`; may
     /// be given several times

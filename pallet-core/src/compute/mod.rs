@@ -3,6 +3,7 @@
 mod localhost;
 pub mod matching;
 mod node_list;
+mod offer;
 mod provider;
 pub mod sandbox;
 pub mod sizes;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use localhost::{Localhost, LocalhostConfig};
 pub use node_list::{HostKeySetting, ListedNode, NodeList, NodeListConfig};
+pub use offer::{Chosen, HardwareOffer, Offer};
 pub use provider::{Provider, ProviderBox, ProviderContext, ServiceOpener};
 pub use sandbox::Sandbox;
 
@@ -107,6 +109,23 @@ pub trait ComputeService: Send + Sync {
     /// [`ComputeError`]: why not.
     async fn check_destroy(&self, _node: &Node) -> Result<(), ComputeError> {
         Ok(())
+    }
+
+    /// What there is to make nodes of. Default: nothing to choose from.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when the service cannot be asked.
+    async fn offer(&self) -> Result<Offer, ComputeError> {
+        Ok(Offer::default())
+    }
+
+    /// What of its [offer](Self::offer) nodes of `spec` would be made of. Default: of nothing, if
+    /// they could be made at all.
+    ///
+    /// # Errors
+    /// [`ComputeError`]: what in `spec` cannot be met, and what there is instead.
+    async fn chosen(&self, spec: &NodeSpec) -> Result<Chosen, ComputeError> {
+        self.check(spec).await.map(|()| Chosen::default())
     }
 
     /// What is known of nodes of `spec` before they exist: what their image is. Default: what the

@@ -1,5 +1,6 @@
 //! Providers: kinds of compute services that documents can configure.
 
+use std::any::Any;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -40,9 +41,17 @@ pub struct ProviderContext {
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn ComputeService>, ComputeError>> + Send>>;
 
 /// A configured service that has not been opened.
-pub struct ServiceOpener(Box<dyn FnOnce(ProviderContext) -> Opening + Send>);
+pub struct ServiceOpener {
+    config: Box<dyn Any + Send>,
+    open: fn(Box<dyn Any + Send>, ProviderContext) -> Opening,
+}
 
 impl ServiceOpener {
+    /// What the service's table says, if it is one of a provider with this kind of table.
+    pub fn config<C: 'static>(&self) -> Option<&C> {
+        self.config.downcast_ref()
+    }
+
     /// Opens the service.
     ///
     /// # Errors
@@ -51,13 +60,23 @@ impl ServiceOpener {
         self,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        (self.0)(context).await
+        (self.open)(self.config, context).await
     }
 }
 
 impl std::fmt::Debug for ServiceOpener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ServiceOpener")
+    }
+}
+
+fn open<P: Provider>(config: Box<dyn Any + Send>, context: ProviderContext) -> Opening {
+    match config.downcast::<P::Config>() {
+        Ok(config) => Box::pin(P::open(*config, context)),
+        // Both are of one `ServiceOpener`; were they not, it would be said here.
+        Err(_) => Box::pin(async {
+            Err(ComputeError::failed(format!("the table is none of {}", P::NAME)))
+        }),
     }
 }
 
@@ -74,7 +93,7 @@ impl ProviderBox {
             configure: |table| {
                 let config =
                     <P::Config as serde::Deserialize>::deserialize(ValueDeserializer::from(table))?;
-                Ok(ServiceOpener(Box::new(move |context| Box::pin(P::open(config, context)))))
+                Ok(ServiceOpener { config: Box::new(config), open: open::<P> })
             },
         }
     }

@@ -79,6 +79,22 @@ impl Connector {
         Ok(Connection { accepted_host_key: accepted, way_back: Some(way_back), ..connection })
     }
 
+    /// Connects as `login`, and starts nothing: for commands that are no actions.
+    ///
+    /// # Errors
+    /// [`ConnectionError`], after bounded waits.
+    pub async fn reach(
+        &self,
+        reach: &Reach,
+        login: &Login,
+    ) -> Result<Arc<dyn Transport>, ConnectionError> {
+        login.unlock().await.map_err(SessionError::Secret)?;
+        match &reach.endpoint {
+            Some(endpoint) => Ok(self.transport(endpoint, login, &reach.host_keys).await?.0),
+            None => Ok(Arc::new(LocalTransport)),
+        }
+    }
+
     /// Works over a transport that is there already.
     ///
     /// # Errors

@@ -17,5 +17,15 @@ impl Transport for LocalTransport {
         child::start(sh, "the local machine")
     }
 
+    fn terminal(&self, command: Option<&str>) -> Option<std::process::Command> {
+        let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+        let mut program = match command {
+            Some(_) => std::process::Command::new("sh"),
+            None => std::process::Command::new(shell.unwrap_or_else(|| "/bin/sh".into())),
+        };
+        program.args(command.into_iter().flat_map(|command| ["-c", command]));
+        Some(program)
+    }
+
     async fn close(&self) {}
 }

@@ -69,6 +69,13 @@ pub trait Transport: Send + Sync {
     /// [`TransportError`] when the connection is gone or the node refuses.
     async fn exec(&self, command: &str) -> Result<Process, TransportError>;
 
+    /// A program of this machine that gives its own terminal to `command` on the node, or to the
+    /// login's shell if there is no command, where the transport has such a program. Default: it
+    /// has none.
+    fn terminal(&self, _command: Option<&str>) -> Option<std::process::Command> {
+        None
+    }
+
     /// Ends the connection; processes on it are lost.
     async fn close(&self);
 }

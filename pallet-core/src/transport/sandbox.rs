@@ -3,11 +3,11 @@
 use std::fs;
 
 use async_trait::async_trait;
-use tokio::process::Command;
 
 use super::{Process, Transport, TransportError, child};
 use crate::compute::sandbox::{Holder, capabilities};
 use crate::login::Login;
+use crate::shell::quote;
 
 /// Where users' programs are, as sshd has it.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -51,20 +51,12 @@ impl SandboxTransport {
         let capabilities = capabilities(owns_network);
         Ok(Self { node: node.to_owned(), holder, account, capabilities })
     }
-}
 
-#[async_trait]
-impl Transport for SandboxTransport {
-    async fn exec(&self, command: &str) -> Result<Process, TransportError> {
-        if !self.holder.is_alive() {
-            return Err(TransportError::Lost {
-                endpoint: self.node.clone(),
-                reason: "the sandbox has ended".to_owned(),
-            });
-        }
+    /// The program that enters the sandbox and runs a command there.
+    fn command(&self, command: &str) -> std::process::Command {
         let Account { name, user, group, home, shell } = &self.account;
         let path = if *user == 0 { ROOT_PATH } else { PATH };
-        let mut enter = Command::new("nsenter");
+        let mut enter = std::process::Command::new("nsenter");
         enter
             .arg(format!("--target={}", self.holder.pid()))
             .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"])
@@ -86,7 +78,26 @@ impl Transport for SandboxTransport {
                 "sh",
                 command,
             ]);
-        child::start(enter, &self.node)
+        enter
+    }
+}
+
+#[async_trait]
+impl Transport for SandboxTransport {
+    async fn exec(&self, command: &str) -> Result<Process, TransportError> {
+        if !self.holder.is_alive() {
+            return Err(TransportError::Lost {
+                endpoint: self.node.clone(),
+                reason: "the sandbox has ended".to_owned(),
+            });
+        }
+        child::start(self.command(command).into(), &self.node)
+    }
+
+    fn terminal(&self, command: Option<&str>) -> Option<std::process::Command> {
+        let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
+        let shell = format!("TERM={} exec {} -l", quote(&term), quote(&self.account.shell));
+        Some(self.command(command.unwrap_or(&shell)))
     }
 
     async fn close(&self) {}

@@ -77,7 +77,7 @@ fn explicit(
 }
 
 /// All that nodes of this kind can be made of: what the service describes, then the server's own.
-fn candidates(
+pub(super) fn candidates(
     images: &[Image],
     models: &BTreeMap<String, ImageModel>,
     kind: InstanceType,

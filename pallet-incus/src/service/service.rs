@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pallet_core::compute::{Attachment, ComputeError, ComputeService, CreateNode, Node};
+use pallet_core::compute::{
+    Attachment, Chosen, ComputeError, ComputeService, CreateNode, HardwareOffer, Node, Offer,
+};
 use pallet_core::facts::Facts;
 use pallet_core::local_path;
 use pallet_core::login::Login;
@@ -17,8 +19,8 @@ use tokio::task::JoinSet;
 use super::choose::{Choice, Stock, new_attempt};
 use super::config::IncusConfig;
 use super::notes::{self, ImageNote};
-use super::ready;
 use super::transport::ExecTransport;
+use super::{hardware, images, ready};
 use crate::client::{Client, Error, Instance};
 
 /// How long a guest may take to shut down before it is stopped.
@@ -165,6 +167,31 @@ impl ComputeService for IncusService {
 
     async fn check(&self, spec: &NodeSpec) -> Result<(), ComputeError> {
         self.choose(spec).await.map(drop)
+    }
+
+    async fn offer(&self) -> Result<Offer, ComputeError> {
+        let config = &self.0.config;
+        let images = self.client().images().await.map_err(|error| failed(&error))?;
+        let images = images::candidates(&images, &config.images, config.kind);
+        let models = hardware::models(&config.hardware_models);
+        let hardware = models.into_iter().map(|(name, model)| HardwareOffer {
+            name,
+            memory: model.memory_size,
+            processors: model.cpu_count,
+            remarks: model
+                .disk_size
+                .map(|disk| format!("{disk} GiB of disk"))
+                .into_iter()
+                .collect(),
+        });
+        let images = images.into_iter().map(|image| image.traits).collect();
+        Ok(Offer { images, hardware: hardware.collect() })
+    }
+
+    async fn chosen(&self, spec: &NodeSpec) -> Result<Chosen, ComputeError> {
+        let choice = self.choose(spec).await?;
+        let hardware = spec.hardware.hardware_id.clone();
+        Ok(Chosen { image: Some(choice.image.traits.id), hardware })
     }
 
     async fn expected_facts(&self, spec: &NodeSpec) -> Facts {

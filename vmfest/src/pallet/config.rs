@@ -53,7 +53,8 @@ pub struct VirtualBoxConfig {
 
 impl VirtualBoxConfig {
     /// Where models and VMs are, with relative paths starting at `base`.
-    fn location(&self, base: &Path) -> Location {
+    #[must_use]
+    pub fn location(&self, base: &Path) -> Location {
         let home = Location::home();
         let resolved = |path: &Option<PathBuf>, default| {
             path.as_ref().map_or(default, |path| resolve(path, base))
@@ -65,12 +66,25 @@ impl VirtualBoxConfig {
         .or_environment()
     }
 
-    fn server(&self) -> Result<Server, ComputeError> {
+    /// The web service, and who logs on to it.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when the password cannot be had.
+    pub fn server(&self) -> Result<Server, ComputeError> {
         let server = self.url.as_deref().map_or_else(Server::default, Server::new);
         let Some(identity) = &self.identity else { return Ok(server) };
         let credential = self.credential.as_ref().map_or(Ok(""), Secret::reveal);
         let credential = credential.map_err(|error| ComputeError::input(error.to_string()))?;
         Ok(server.with_login(identity, models::Secret::new(credential)))
+    }
+
+    /// Logs on to the web service, for what a compute service does not do: looking after models.
+    ///
+    /// # Errors
+    /// [`ComputeError`] when the web service does not run or refuses the logon.
+    pub async fn connect(&self, base: &Path) -> Result<Manager, ComputeError> {
+        let (server, location) = (self.server()?, self.location(base));
+        Manager::connect(&server, location).await.map_err(|error| failed(&error))
     }
 
     /// The models that this table gives, and what it says of all nodes.
@@ -110,8 +124,7 @@ impl Provider for VirtualBox {
         config: VirtualBoxConfig,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        let (server, location) = (config.server()?, config.location(&context.base));
-        let manager = Manager::connect(&server, location).await.map_err(|e| failed(&e))?;
+        let manager = config.connect(&context.base).await?;
         let catalogue = config.into_catalogue(context.base);
         Ok(Arc::new(VirtualBoxService::new(context.service, manager, catalogue)))
     }

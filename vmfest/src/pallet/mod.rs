@@ -56,6 +56,7 @@
 mod catalogue;
 mod choose;
 mod config;
+pub mod doctor;
 mod notes;
 mod service;
 mod table;

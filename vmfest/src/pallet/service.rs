@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pallet_core::compute::{ComputeError, ComputeService, CreateNode, Node, NodeState};
+use pallet_core::compute::{
+    Chosen, ComputeError, ComputeService, CreateNode, Node, NodeState, Offer,
+};
 use pallet_core::facts::Facts;
 use pallet_core::login::Login;
 use pallet_core::secret::Secret;
@@ -14,7 +16,7 @@ use pallet_core::transport::{Endpoint, HostKeys};
 use tokio::task::JoinSet;
 
 use super::catalogue::Catalogue;
-use super::choose::{Choice, choose};
+use super::choose::{Choice, choose, offer};
 use super::notes::{self, ImageMeta};
 use crate::error::Error;
 use crate::host_key::HostKey;
@@ -103,6 +105,15 @@ impl ComputeService for VirtualBoxService {
         let choice = self.choose(&models, spec)?;
         let checked = self.manager.check(&choice.image, &choice.hardware).await;
         checked.map_err(|error| failed(&choice.locate(&models, error)))
+    }
+
+    async fn offer(&self) -> Result<Offer, ComputeError> {
+        Ok(offer(&self.models()?))
+    }
+
+    async fn chosen(&self, spec: &NodeSpec) -> Result<Chosen, ComputeError> {
+        let choice = self.choose(&self.models()?, spec)?;
+        Ok(Chosen { image: Some(choice.image_name), hardware: Some(choice.hardware_name) })
     }
 
     async fn expected_facts(&self, spec: &NodeSpec) -> Facts {

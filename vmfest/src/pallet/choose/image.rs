@@ -106,7 +106,7 @@ fn choose_known<'a>(
 }
 
 /// What is known of an image.
-fn traits(name: &str, image: &ImageModel) -> ImageTraits {
+pub(super) fn traits(name: &str, image: &ImageModel) -> ImageTraits {
     ImageTraits {
         id: name.to_owned(),
         os_family: image.os_family.clone(),

@@ -7,7 +7,7 @@ mod tests;
 
 use std::path::Path;
 
-use pallet_core::compute::ComputeError;
+use pallet_core::compute::{ComputeError, HardwareOffer, Offer};
 use pallet_core::spec::NodeSpec;
 
 use super::service::failed;
@@ -33,6 +33,18 @@ impl Choice {
     pub(super) fn locate(&self, models: &Models, error: Error) -> Error {
         models.locate(Some(&self.image_name), Some(&self.hardware_name), error)
     }
+}
+
+/// All models that there are to choose from.
+pub(super) fn offer(models: &Models) -> Offer {
+    let images = models.images().iter().map(|(name, image)| image::traits(name, image)).collect();
+    let hardware = models.hardware().iter().map(|(name, model)| HardwareOffer {
+        name: name.clone(),
+        memory: model.memory_size,
+        processors: model.cpu_count,
+        remarks: model.description.iter().cloned().collect(),
+    });
+    Offer { images, hardware: hardware.collect() }
 }
 
 /// Finds the models that a node-spec asks for. `defaults` is what the service says of all nodes;
