@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn frames_are_found_however_the_stream_is_cut() {
-        let stream = b"noise\x1eTOK facts\x1ea=1\n\x1eTOK begin 0\x1ex\x1eTOKEN \n\0\xff\x1eTOK end 0 0\x1e";
+        let stream =
+            b"noise\x1eTOK facts\x1ea=1\n\x1eTOK begin 0\x1ex\x1eTOKEN \n\0\xff\x1eTOK end 0 0\x1e";
         let expected = [("noise", "facts"), ("a=1\n", "begin 0")];
         for step in 1..stream.len() {
             let mut frames = Frames::new("TOK");
