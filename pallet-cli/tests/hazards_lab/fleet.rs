@@ -52,7 +52,7 @@ configure = [
     }
 
     let begun = Instant::now();
-    let (code, report) = pallet(folder.path(), &["lift", "--connect-timeout", "3"], &[]);
+    let (code, report) = pallet(folder.path(), &["lift", "--connect-timeout", "10"], &[]);
     let taken = begun.elapsed();
     assert_eq!(code, 1);
     // The time-outs of one node, and some for the work: not the sum of the nodes.
