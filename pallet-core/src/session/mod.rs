@@ -109,7 +109,7 @@ impl Session {
         self.write(format!("{token}\n").as_bytes()).await?;
         self.expect("facts").await?;
         let listing = self.expect("done").await?;
-        let listing = String::from_utf8_lossy(&listing.data).into_owned();
+        let listing = String::from_utf8_lossy(&listing.data).replace('\u{1f}', "\n");
         self.facts = facts::parse(&listing);
         let value = |name: &str| {
             listing.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
