@@ -301,9 +301,7 @@ async fn mistakes_are_told_before_anything_is_created() {
          [hardware-models.video]\naccelerate-2d-video-enabled = true\n\
          [hardware-models.nowhere]\nboot-mount-point = [\"IDE\", 0]\n\
          [hardware-models.mac]\nnetwork = [\n\
-         {attachment-type = \"host-only-network\", host-only-network = \"x\"}]\n", 0]\n\
-         storage = [{name = \"U\", bus = \"usb\", devices = [\"none\", \"none\", \"none\", \
-         \"none\", \"none\", \"none\", \"none\", \"none\", \"none\"]}]\n",
+         {attachment-type = \"host-only-network\", host-only-network = \"x\"}]\n",
     )
     .expect("written");
     for (image, hardware, expected) in [
