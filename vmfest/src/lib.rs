@@ -64,12 +64,14 @@ pub mod images;
 pub mod models;
 #[cfg(feature = "pallet")]
 pub mod pallet;
+pub mod prepare;
 pub mod toml;
 pub mod tree;
 
 mod console;
 mod error;
 mod fault;
+mod host;
 mod host_key;
 mod instance;
 mod keyboard;
