@@ -5,6 +5,8 @@
 //! this machine, as whoever runs it: first it says what it would do, then it does it, then there
 //! is nothing left to do.
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
