@@ -139,7 +139,9 @@ async fn dnf() {
 
 #[tokio::test]
 async fn zypper_and_pacman() {
-    let settings = "mkdir -p /etc/zypp/repos.d
+    // Debian's rpm keeps a database in each home, and zypper uses that of the system.
+    let settings = "mkdir -p /etc/zypp/repos.d /etc/rpm
+        echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
         printf '[test]\\nname=test\\nbaseurl=file:///opt/repo\\nenabled=1\\ngpgcheck=0\\n' >/etc/zypp/repos.d/test.repo";
     let packages = r#""zypper", "rpm", "createrepo-c", "pacman-package-manager", "makepkg", "libarchive-tools""#;
     let mut node = prepared(packages, &[RPMS, settings, ARCH_PACKAGES]).await;
