@@ -23,7 +23,19 @@ pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<PathBuf> {
 /// process is left inside.
 pub(super) fn remove(lab: &Lab, node: &str) -> anyhow::Result<()> {
     match hierarchy() {
-        Ok(hierarchy) => remove_tree(&hierarchy.join(name(lab, node))),
+        Ok(hierarchy) => {
+            let folder = hierarchy.join(name(lab, node));
+            let deadline = Instant::now() + Duration::from_secs(5);
+            // The kernel takes a moment to see that the last process is gone.
+            loop {
+                match remove_tree(&folder) {
+                    Err(_) if Instant::now() < deadline => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    ended => return ended,
+                }
+            }
+        }
         // Where there is no hierarchy there is no group either.
         Err(_) => Ok(()),
     }
