@@ -1,7 +1,9 @@
 //! Control groups for nodes with systemd: each gets one of its own.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
@@ -55,6 +57,14 @@ fn remove_tree(folder: &Path) -> anyhow::Result<()> {
             remove_tree(&entry.path())?;
         }
     }
-    fs::remove_dir(folder)
-        .with_context(|| format!("could not remove the control group {}", folder.display()))
+    // Processes that have ended are members until the kernel has cleared them away.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut removed = fs::remove_dir(folder);
+    while removed.as_ref().is_err_and(|error| error.kind() == ErrorKind::ResourceBusy)
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(20));
+        removed = fs::remove_dir(folder);
+    }
+    removed.with_context(|| format!("could not remove the control group {}", folder.display()))
 }
