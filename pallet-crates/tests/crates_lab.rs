@@ -4,7 +4,7 @@
 //! `tests/crates/` has a document for each crate, and beside it, as scripts that run on the node:
 //! `.before` prepares it, `.check` has to succeed once it is configured, each line of `.spoil` is
 //! something that a plan has to show and a run has to repair, and `.after` takes away what would
-//! disturb other crates on the same node.
+//! disturb other crates on the same node. `PALLET_CRATE=git,nginx` tries out these alone.
 
 #![allow(
     missing_docs,
@@ -173,6 +173,7 @@ fn crates_do_what_they_say_on_real_nodes() {
     let only = std::env::var("PALLET_CRATE").ok();
     let mut open: Vec<Case> = cases();
     open.retain(|case| only.as_ref().is_none_or(|only| only.split(',').any(|it| *it == case.name)));
+    assert!(!open.is_empty(), "PALLET_CRATE names no crate");
     open.reverse();
     let open = Mutex::new(open);
     let locks = tempfile::tempdir().unwrap();
