@@ -72,6 +72,7 @@
 //! What a spec extends runs first, in listed order; a spec that is reached on several ways runs
 //! once, at the first place.
 
+mod check;
 mod clusters;
 mod diagnostic;
 mod environment;

@@ -10,6 +10,7 @@ mod connection;
 mod control;
 mod deeds;
 mod exchange;
+mod hints;
 mod output;
 mod phase;
 mod run_id;
