@@ -52,6 +52,24 @@ pub async fn open_for(
     Err(error)
 }
 
+/// Looks for mistakes in the files of the services that `groups` are of, such as those of models.
+pub fn check_for(
+    groups: &[GroupSpec],
+    services: &BTreeMap<String, Service>,
+    default: Option<&str>,
+) -> Result<(), CliError> {
+    let only = services.keys().next().filter(|_| services.len() == 1).map(String::as_str);
+    let named: BTreeSet<&str> = groups
+        .iter()
+        .filter_map(|group| group.node.service.as_deref().or(default).or(only))
+        .collect();
+    for (name, service) in services.iter().filter(|(name, _)| named.contains(name.as_str())) {
+        let context = ProviderContext { service: name.clone(), base: service.base.clone() };
+        service.opener.check(&context).map_err(|error| failure(name.clone(), error))?;
+    }
+    Ok(())
+}
+
 /// A service's failure as an error of the command.
 pub fn failure(service: String, error: ComputeError) -> CliError {
     RunError::Service { service, error }.into()

@@ -20,6 +20,15 @@ pub trait Provider: 'static {
     /// The table, without its `provider` key.
     type Config: DeserializeOwned + Send + 'static;
 
+    /// Looks for mistakes in the local files that the configuration names, before anything is
+    /// connected to. Default: there are none.
+    ///
+    /// # Errors
+    /// The first mistake.
+    fn check(_config: &Self::Config, _context: &ProviderContext) -> Result<(), ComputeError> {
+        Ok(())
+    }
+
     /// Opens the service. Reading a document never does this; the first verb that needs nodes
     /// does.
     fn open(
@@ -40,7 +49,25 @@ pub struct ProviderContext {
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn ComputeService>, ComputeError>> + Send>>;
 
 /// A configured service that has not been opened.
-pub struct ServiceOpener(Box<dyn FnOnce(ProviderContext) -> Opening + Send>);
+pub struct ServiceOpener(Box<dyn Configured>);
+
+/// A provider's configuration, whatever provider it is of.
+trait Configured: Send {
+    fn check(&self, context: &ProviderContext) -> Result<(), ComputeError>;
+    fn open(self: Box<Self>, context: ProviderContext) -> Opening;
+}
+
+struct Of<P: Provider>(P::Config);
+
+impl<P: Provider> Configured for Of<P> {
+    fn check(&self, context: &ProviderContext) -> Result<(), ComputeError> {
+        P::check(&self.0, context)
+    }
+
+    fn open(self: Box<Self>, context: ProviderContext) -> Opening {
+        Box::pin(P::open(self.0, context))
+    }
+}
 
 impl ServiceOpener {
     /// Opens the service.
@@ -51,7 +78,15 @@ impl ServiceOpener {
         self,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        (self.0)(context).await
+        self.0.open(context).await
+    }
+
+    /// Looks for mistakes in the local files that the configuration names.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn check(&self, context: &ProviderContext) -> Result<(), ComputeError> {
+        self.0.check(context)
     }
 }
 
@@ -74,7 +109,7 @@ impl ProviderBox {
             configure: |table| {
                 let config =
                     <P::Config as serde::Deserialize>::deserialize(ValueDeserializer::from(table))?;
-                Ok(ServiceOpener(Box::new(move |context| Box::pin(P::open(config, context)))))
+                Ok(ServiceOpener(Box::new(Of::<P>(config))))
             },
         }
     }
