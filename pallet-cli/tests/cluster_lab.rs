@@ -279,7 +279,10 @@ fn several_services_at_once_see_each_other() {
     match std::env::var_os("CLUSTER_VBOX") {
         Some(_) => project.use_virtualbox(),
         // In a moment, and not in minutes.
-        None => project.replace("provider = \"virtualbox\"", "provider = \"sandbox\""),
+        None => project.replace(
+            "provider = \"virtualbox\"",
+            "provider = \"sandbox\"\nadmin-user = { username = \"root\" }",
+        ),
     }
     project.replace(
         "host = \"192.0.2.10\"",

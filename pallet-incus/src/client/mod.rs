@@ -41,7 +41,7 @@ pub use dialect::Dialect;
 pub use error::Error;
 pub use exec::{ExecExit, ExecInput, ExecOutput, Execution};
 pub use images::Upload;
-pub use instances::{NewInstance, Source};
+pub use instances::{Creation, NewInstance, Source};
 pub use model::{
     Alias, Device, Image, Instance, InstanceType, Network, NetworkAddress, NetworkState, Profile,
     Server, State,
