@@ -125,14 +125,19 @@ impl IncusService {
     /// Makes an instance. The cluster gives it to the member that has the fewest, and knows only of
     /// those that are there: of many that are asked for in one moment all would go to one member.
     async fn make(&self, new: &NewInstance) -> Result<(), Error> {
+        let client = self.client();
+        let names_member = new.target.as_ref().is_some_and(|target| !target.starts_with('@'));
+        if names_member || !client.server().environment.server_clustered {
+            return client.create(new).await;
+        }
         let turn = self.0.placing.lock().await;
-        let creation = self.client().begin_creation(new).await?;
+        let creation = client.begin_creation(new).await?;
         let begun = Instant::now();
-        while begun.elapsed() < PLACING && self.client().instance(&new.name).await?.is_none() {
+        while begun.elapsed() < PLACING && matches!(client.instance(&new.name).await, Ok(None)) {
             sleep(PAUSE).await;
         }
         drop(turn);
-        self.client().finish_creation(creation).await
+        client.finish_creation(creation).await
     }
 
     /// Removes what a failed attempt has left, and nothing that somebody else has made.
