@@ -105,21 +105,29 @@ impl IncusService {
     async fn create_one(&self, request: &CreateNode, choice: Choice) -> Result<Node, ComputeError> {
         let attempt = new_attempt()?;
         let new = choice.instance(request, &attempt);
-        if let Err(error) = self.make(&new).await {
-            let left = self.remove_attempt(&request.name, &attempt).await;
-            let failure = failed(&error);
-            return Err(match left {
-                Ok(()) => failure,
-                Err(left) => ComputeError::failed(format!(
-                    "{}; what there is of it cannot be removed now: {left}",
-                    failure.message
-                ))
-                .help("the next converge goes on with it"),
-            });
+        let made = match self.make(&new).await {
+            Ok(()) => self.client().instance(&request.name).await,
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(instance) => instance
+                .and_then(|instance| self.describe(&instance))
+                .ok_or_else(|| ComputeError::failed(format!("{} is gone again", request.name))),
+            Err(error) => Err(self.undone(&request.name, &attempt, &error).await),
         }
-        let made = self.client().instance(&request.name).await.map_err(|error| failed(&error))?;
-        let node = made.and_then(|instance| self.describe(&instance));
-        node.ok_or_else(|| ComputeError::failed(format!("{} is gone again", request.name)))
+    }
+
+    /// Why an attempt has failed, after nothing is left of it.
+    async fn undone(&self, name: &str, attempt: &str, error: &Error) -> ComputeError {
+        let failure = failed(error);
+        match self.remove_attempt(name, attempt).await {
+            Ok(()) => failure,
+            Err(left) => ComputeError::failed(format!(
+                "{}; what there is of it cannot be removed now: {left}",
+                failure.message
+            ))
+            .help("the next converge goes on with it"),
+        }
     }
 
     /// Makes an instance. The cluster gives it to the member that has the fewest, and knows only of
