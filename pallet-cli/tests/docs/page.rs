@@ -135,6 +135,13 @@ impl Page {
             self.tasks.push(Task::Write { file, text, append: rest.ends_with(" append") });
             return;
         }
+        if remark.as_deref() == Some("document") {
+            let file = "document.toml".to_owned();
+            self.tasks.push(Task::Write { file, text: lines.join("\n") + "\n", append: false });
+            let command = "pallet config --config document.toml && rm document.toml".to_owned();
+            self.tasks.push(Task::Type { command, shown: Vec::new(), line: number });
+            return;
+        }
         match remark.as_deref().and_then(|remark| remark.split_once(' ')) {
             // A program that a test of its own compiles and runs, or a command that one gives.
             Some(("by", rest)) => {
