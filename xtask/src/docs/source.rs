@@ -57,7 +57,7 @@ impl Source {
                     Item::Struct(it) => it.ident.to_string(),
                     Item::Enum(it) => it.ident.to_string(),
                     Item::Impl(it) => match &it.trait_ {
-                        Some((_, path, _)) => format!("impl {}", last(path)),
+                        Some((path, _)) => format!("impl {}", last(path)),
                         None => format!("impl {}", type_name(&it.self_ty)),
                     },
                     _ => continue,
