@@ -26,6 +26,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     step("generated code", || {
         check(Command::new(std::env::current_exe()?).args(["codegen", "--check"]))
     })?;
+    step("generated pages", || {
+        check(Command::new(std::env::current_exe()?).args(["docs", "--check"]))
+    })?;
     step("lints", || {
         let clippy =
             ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-Dwarnings"];
