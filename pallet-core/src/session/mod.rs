@@ -44,6 +44,8 @@ pub struct Session {
     boot: String,
     /// What is still to be sent.
     outgoing: VecDeque<u8>,
+    /// Whether what runs there goes on without us.
+    is_shielded: bool,
 }
 
 impl Session {
@@ -80,6 +82,7 @@ impl Session {
             process_id: 0,
             boot: String::new(),
             outgoing: VecDeque::new(),
+            is_shielded: false,
         };
         session
             .greet(&invocation, &token)
@@ -154,6 +157,9 @@ impl Session {
 
     /// Sends a program. What comes of it is told by [`progress`](Self::progress).
     pub(crate) fn send(&mut self, program: &Program) {
+        if program.changes && !std::mem::replace(&mut self.is_shielded, true) {
+            self.outgoing.extend(b"shield\n");
+        }
         self.outgoing.extend(program.encode());
     }
 

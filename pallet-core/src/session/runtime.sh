@@ -6,6 +6,7 @@
 #              "lock WAIT RUN RESUMES", then a line with who asks and one with the folder (or
 #              nothing): take the node for this run, and log from now on what it does
 #              "note WORDS…": write a line to the run log
+#              "shield": from now on, whoever runs here may write although nobody listens any more
 #              "put SHA256 SIZE", then a line with the folder, then those bytes that are missing
 #              "stop": begin no further action of the program that runs
 # To us:     marks around the programs' output: "TOKEN words…" between two record separators.
@@ -218,6 +219,9 @@ while IFS=' ' read -r pallet_code pallet_bytes <&3; do
     lock) pallet_lock $pallet_bytes; continue ;;
     note) printf '%s\n' "$pallet_bytes" >&9 && pallet_mark noted; continue ;;
     put) pallet_put $pallet_bytes; continue ;;
+    # What is running must not end because the connection is lost: half an installation is worse
+    # than a whole one that nobody hears of. `tee` goes on with the file that is left.
+    shield) exec > >(exec 3<&- 4<&- 9>&- 2>/dev/null; trap '' PIPE; exec tee /dev/null); continue ;;
     stop) continue ;;
   esac
   pallet_code=$(head -c "$pallet_code" <&3; printf x)

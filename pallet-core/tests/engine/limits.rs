@@ -83,7 +83,8 @@ async fn a_node_whose_client_is_gone_begins_no_further_action() {
     let (a, b) = (path(folder.path(), "a"), path(folder.path(), "b"));
     let done = path(folder.path(), "done");
     let phase = Phase::new()
-        .action(Run::new(format!("touch {a}; sleep 1; touch {done}")))
+        // It has much to say, and nobody listens any more.
+        .action(Run::new(format!("touch {a}; sleep 1; seq 100000; seq 100000 >&2; touch {done}")))
         .action(Run::new(format!("touch {b}")));
     let (control, mut here) = (control(folder.path()), this_machine().await);
     tokio::select! {
