@@ -54,6 +54,8 @@
 //!
 //! VirtualBox must see the folders of a [`Location`] under the same paths as this program.
 //!
+//! A guest that was installed by hand becomes a good image with [`prepare`].
+//!
 //! # Features
 //!
 //! - `pallet`: a compute service for `pallet-core`, in the module `pallet`. Without it, neither

@@ -254,7 +254,8 @@ is_additions() { has VBoxService || starts_at_boot_for_sure vboxadd-service; }
 
 do_logs() {
     if has journalctl; then journalctl --quiet --rotate --vacuum-time=1s; fi
-    find /var/log -type f | while read -r file; do : >"$file"; done
+    # The journal's files have a form, and journalctl has emptied them.
+    find /var/log -type f ! -path '/var/log/journal/*' | while read -r file; do : >"$file"; done
     rm -f /root/.bash_history "$(home_of "$USER_NAME")/.bash_history" /var/cache/apt/archives/*.deb
 }
 do_cloud_init() { if has cloud-init; then cloud-init clean --logs; fi; }
