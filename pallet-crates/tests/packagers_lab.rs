@@ -18,25 +18,26 @@ use pallet_core::action::Mode;
 use pallet_core::facts::PackageManager;
 use xtask::lab::NodeKind;
 
-/// Makes the package `Pallet_test`, versions 1.0 and 1.1, in a repository of rpm.
+/// Makes the package `Pallet_test`, versions 1.0 and 1.1, in a repository of rpm; and another one,
+/// which is installed: zypper cannot read a database of nothing.
 const RPMS: &str = r#"
 mkdir -p /opt/rpm /opt/repo
-for version in 1.0 1.1; do
+for package in Pallet_other-1.0 Pallet_test-1.0 Pallet_test-1.1; do
 cat >/opt/rpm/spec <<SPEC
-Name: Pallet_test
-Version: $version
+Name: ${package%-*}
+Version: ${package#*-}
 Release: 1
 Summary: test
 License: none
 BuildArch: noarch
-Provides: pallet-virtual
+Provides: virtual-${package%-*}
 %description
 test
 %install
 mkdir -p %{buildroot}/etc
-echo setting >%{buildroot}/etc/pallet-test.conf
+echo setting >%{buildroot}/etc/${package%-*}.conf
 %files
-%config(noreplace) /etc/pallet-test.conf
+%config(noreplace) /etc/${package%-*}.conf
 SPEC
 rpmbuild --quiet --define '_topdir /opt/rpm' -bb /opt/rpm/spec 2>/dev/null
 done
@@ -51,7 +52,7 @@ mkdir -p /opt/pac/package/etc; cd /opt/pac
 echo setting >package/etc/pallet-test.conf
 for version in 1.0-1 1.1-1; do
 printf '%s\n' 'pkgname = pallet-test' pkgver\ =\ $version 'pkgdesc = test' 'arch = any' 'size = 8' \
-  'backup = etc/pallet-test.conf' 'provides = pallet-virtual' >package/.PKGINFO
+  'backup = etc/pallet-test.conf' 'provides = virtual-pallet-test' >package/.PKGINFO
 bsdtar -C package -czf pallet-test-$version-any.pkg.tar.gz .PKGINFO etc
 done
 repo-add -q test.db.tar.gz pallet-test-1.0-1-any.pkg.tar.gz
@@ -80,15 +81,15 @@ async fn whole_life(node: &mut LabNode, name: &str, old: &str, new: &str, make_n
     let package = |more: &str| format!(r#"{{ package = {{ name = "{name}"{more} }} }}"#);
     node.output(make_newer).await;
     is(node, &package(r#", ensure = "latest""#), &format!("{name} {old} → {new}")).await;
-    is(node, r#"{ package = "pallet-virtual" }"#, "unchanged").await;
+    is(node, &format!(r#"{{ package = "virtual-{name}" }}"#), "unchanged").await;
     is(node, &package(", hold = true"), &format!("{name} held")).await;
     let removed = node.run(Mode::Apply, vec![step(&package(r#", ensure = "absent""#))]).await;
     assert!(removed.failure.unwrap().message.starts_with(&format!("{name} is held")));
     is(node, &package(", hold = false"), &format!("{name} no longer held")).await;
-    node.output("echo changed >/etc/pallet-test.conf").await;
+    node.output(&format!("echo changed >/etc/{name}.conf")).await;
     is(node, &package(r#", ensure = "purged""#), &format!("{name} {new} removed")).await;
-    let left = "ls /etc/pallet-test.conf* 2>/dev/null | wc -l";
-    assert_eq!(node.output(left).await, "0", "nothing is left");
+    let left = format!("ls /etc/{name}.conf* 2>/dev/null | wc -l");
+    assert_eq!(node.output(&left).await, "0", "nothing is left");
     let unknown = node.run(Mode::Apply, vec![step(r#"{ package = "no-such-package" }"#)]).await;
     assert!(unknown.failure.is_some());
 }
@@ -144,7 +145,8 @@ async fn zypper_and_pacman() {
         echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
         printf '[test]\\nname=test\\nbaseurl=file:///opt/repo\\nenabled=1\\ngpgcheck=0\\n' >/etc/zypp/repos.d/test.repo";
     let packages = r#""zypper", "rpm", "createrepo-c", "pacman-package-manager", "makepkg", "libarchive-tools""#;
-    let mut node = prepared(packages, &[RPMS, settings, ARCH_PACKAGES]).await;
+    let other = "rpm -i /opt/repo/Pallet_other-1.0-1.noarch.rpm";
+    let mut node = prepared(packages, &[RPMS, settings, other, ARCH_PACKAGES]).await;
     node.use_package_manager(PackageManager::Zypper);
     lists(&mut node).await;
     versions(&mut node).await;
