@@ -18,6 +18,8 @@ enum Task {
     Bench(xtask::bench::Args),
     /// Generate vbox-soap's bindings from the committed API model.
     Codegen(xtask::codegen::Args),
+    /// Build `pallet` as one static file, and check that it is one.
+    Dist,
     /// Start, stop and inspect the lab: a real VirtualBox and real Linux nodes.
     Lab(xtask::lab::Args),
     /// Create, configure and destroy two machines in the lab's VirtualBox, checking every step.
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Bench(args) => xtask::bench::run(args),
         Task::Codegen(args) => xtask::codegen::run(args),
+        Task::Dist => xtask::dist::run(),
         Task::Lab(args) => xtask::lab::run(args),
         Task::Demo => xtask::demo::run(),
         Task::Soak(args) => xtask::soak::run(args),
