@@ -20,6 +20,8 @@ enum Task {
     Codegen(xtask::codegen::Args),
     /// Write the reference in docs/reference from the code that it is about.
     Docs(xtask::docs::Args),
+    /// Build `pallet` as one static file, and check that it is one.
+    Dist,
     /// Start, stop and inspect the lab: a real VirtualBox and real Linux nodes.
     Lab(xtask::lab::Args),
     /// Create, configure, repair and destroy nodes, checking every step.
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => xtask::bench::run(args),
         Task::Codegen(args) => xtask::codegen::run(args),
         Task::Docs(args) => xtask::docs::run(&args),
+        Task::Dist => xtask::dist::run(),
         Task::Lab(args) => xtask::lab::run(args),
         Task::Demo(args) => xtask::demo::run(&args),
         Task::Soak(args) => xtask::soak::run(args),

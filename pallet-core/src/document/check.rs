@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::diagnostic::collected;
-use super::position::offset;
+use super::diagnostic::{collected, rest_of_line};
 use super::{Diagnostic, Diagnostics, Infrastructure};
 use crate::action::ActionError;
 use crate::spec::{GroupSpec, Origin, Step, StepKind};
@@ -42,10 +41,14 @@ fn diagnostic(step: &Step, error: ActionError) -> Diagnostic {
     };
     let Origin { file, line, column } = place;
     let source: Arc<str> = std::fs::read_to_string(&file).unwrap_or_default().into();
-    let start = offset(&source, line, column);
-    let rest = source.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let span = start..start + rest.trim_end().len();
-    let message = if source.is_empty() { format!("{line}:{column}: {message}") } else { message };
+    let span = rest_of_line(&source, line, column);
+    // Where the place is shown it needs not be said.
+    let said = format!("{}:{line}:{column}: ", file.display());
+    let message = match message.strip_prefix(&said) {
+        _ if source.is_empty() => format!("{line}:{column}: {message}"),
+        Some(message) => message.to_owned(),
+        None => message,
+    };
     let file: Arc<Path> = file;
     Diagnostic { message, help, label: label.to_owned(), file, source, span }
 }

@@ -111,11 +111,9 @@ fn syntax_error(name: &str, error: &TemplateError) -> ActionError {
     match error.pos() {
         Some((line, column)) => {
             let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-            ActionError::new(format!("{name}:{line}:{column}: {}", error.reason())).at(
-                Path::new(name),
-                number(line),
-                number(column),
-            )
+            ActionError::new(format!("{name}:{line}:{column}: {}", error.reason()))
+                .at(Path::new(name), number(line), number(column))
+                .help("each `{{` needs its `}}`, and each `{{#if …}}` its `{{/if}}`")
         }
         None => ActionError::new(format!("{name}: {}", error.reason())),
     }
