@@ -72,16 +72,20 @@ impl Client {
         self.list("/1.0/instances?recursion=2").await
     }
 
-    /// The instances of the project that have a setting of this value, with what they do. One that
-    /// is not asked for costs the servers little.
+    /// The instances of the project that have a setting of this value, with what they do, and those
+    /// of which nobody can say it, since their member does not answer. One that is not asked for
+    /// costs the servers little.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn instances_with(&self, key: &str, value: &str) -> Result<Vec<Instance>, Error> {
-        let filter = escape(&format!("config.{key} eq {value}"));
+        let filter = escape(&format!("config.{key} eq {value} or status eq Error"));
         let mut instances =
             self.list(&format!("/1.0/instances?recursion=2&filter={filter}")).await?;
-        instances.retain(|instance| instance.config.get(key).is_some_and(|has| has == value));
+        instances.retain(|instance| {
+            let is_wanted = instance.config.get(key).is_some_and(|has| has == value);
+            is_wanted || instance.is_out_of_sight()
+        });
         Ok(instances)
     }
 

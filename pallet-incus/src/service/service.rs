@@ -89,7 +89,7 @@ impl IncusService {
             Ok(found) => found,
             Err(error) => return Err(self.explained(node, &error).await),
         };
-        Ok(found.filter(|instance| instance.id() == node.id && notes::group(instance).is_some()))
+        Ok(found.filter(|instance| notes::is_same(instance, node)))
     }
 
     async fn explained(&self, node: &Node, error: &Error) -> ComputeError {
@@ -113,14 +113,15 @@ impl IncusService {
             Ok(instance) => instance
                 .and_then(|instance| self.describe(&instance))
                 .ok_or_else(|| ComputeError::failed(format!("{} is gone again", request.name))),
-            Err(error) => Err(self.undone(&request.name, &attempt, &error).await),
+            Err(error) => Err(self.undone(&new, &attempt, &error).await),
         }
     }
 
     /// Why an attempt has failed, after nothing is left of it.
-    async fn undone(&self, name: &str, attempt: &str, error: &Error) -> ComputeError {
-        let failure = failed(error);
-        match self.remove_attempt(name, attempt).await {
+    async fn undone(&self, new: &NewInstance, attempt: &str, error: &Error) -> ComputeError {
+        let place = new.target.as_deref().unwrap_or_default();
+        let failure = ready::explained(self.client(), &new.name, place, error).await;
+        match self.remove_attempt(&new.name, attempt).await {
             Ok(()) => failure,
             Err(left) => ComputeError::failed(format!(
                 "{}; what there is of it cannot be removed now: {left}",
