@@ -81,7 +81,7 @@ fn actions(crates: &Source) -> anyhow::Result<String> {
     for name in &names {
         let text = pallet(&["explain", "action", name, "--output", "json"])?;
         let value: Value = serde_json::from_str(&text)?;
-        let action = value.get("action").filter(|it| it.is_object()).unwrap_or(&value);
+        let action = value.pointer("/explained/0").unwrap_or(&value);
         let field = |key: &str| action.get(key).and_then(Value::as_str).unwrap_or_default();
         ensure!(field("name") == name, "`pallet explain action {name}` tells of something else");
         let _ = writeln!(list, "| [`{name}`](#{name}) | {} |", cell(field("summary")));
