@@ -82,7 +82,19 @@ fn may_show_secrets(source: &str, lines: &Range<usize>) -> bool {
     let is_heading = |line: &&str| line.trim_start().starts_with('[');
     let heading = source.get(..lines.start).and_then(|above| above.lines().rfind(is_heading));
     let own = source.get(lines.clone());
-    heading.is_some_and(names_one) || own.is_some_and(names_one)
+    heading.is_some_and(names_one) || own.is_some_and(names_one) || is_near_a_secret(source, lines)
+}
+
+/// Whether `lines`, or those beside them, have a secret by its name: meta files are no documents,
+/// and have them anywhere.
+fn is_near_a_secret(source: &str, lines: &Range<usize>) -> bool {
+    let before = source.get(..lines.start).and_then(|above| above.lines().next_back());
+    let after = source.get(lines.end..).and_then(|below| below.trim_start().lines().next());
+    let own = source.get(lines.clone());
+    let names_one = |text: &str| {
+        ["password", "credential", "passphrase", "secret"].iter().any(|word| text.contains(word))
+    };
+    [before, own, after].into_iter().flatten().any(names_one)
 }
 
 #[cfg(test)]

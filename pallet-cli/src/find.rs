@@ -38,6 +38,13 @@ pub struct FoundNode {
     of: Arc<dyn ComputeService>,
 }
 
+impl FoundNode {
+    /// The same node, for somebody else.
+    pub fn with_login(&self, login: Login) -> Self {
+        Self { login, ..self.clone() }
+    }
+}
+
 impl Found {
     /// Ends what services hold open.
     pub async fn close(self) {

@@ -93,10 +93,13 @@ pub fn write(path: &Path, plan: &PlanFile) -> Result<(), CliError> {
 
 /// Reads a plan.
 pub fn read(path: &Path) -> Result<PlanFile, CliError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CliError::input(format!("cannot read {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        CliError::input(format!("cannot read {}: {error}", path.display()))
+            .hint("plans are made by `pallet plan --out FILE`")
+    })?;
     let no_plan = |error: serde_json::Error| {
-        CliError::input(format!("{} is no plan: {error}", path.display()))
+        let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
+        CliError::input(format!("{place}: this is no plan: {error}"))
             .hint("plans are made by `pallet plan --out FILE`")
     };
     let Format { format } = serde_json::from_str(&text).map_err(no_plan)?;

@@ -119,6 +119,10 @@ pub async fn with_fleet<T>(
     output: &Output,
     work: impl AsyncFnOnce(&Fleet) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
+    let infrastructure = &project.infrastructure;
+    infrastructure.check(job.groups)?;
+    let default = infrastructure.default_service.as_deref();
+    services::check_for(job.groups, &infrastructure.services, default)?;
     let (events, happening) = Events::channel();
     let progress = Progress::new(*output, job.mode).follow(happening, control.clone());
     let progress = tokio::spawn(progress);

@@ -62,7 +62,8 @@ pub fn select(wanted: &[Wanted], project: &Project) -> Result<Vec<GroupSpec>, Cl
     for one in wanted {
         for (name, count) in named(one, project)? {
             if asked.insert(name, count).is_some() {
-                return Err(CliError::input(format!("group `{name}` is given twice")));
+                return Err(CliError::input(format!("group `{name}` is given twice"))
+                    .hint("name it once; the groups of a cluster come with it"));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Opening services.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use pallet_core::compute::{ComputeError, ComputeService, ProviderContext};
-use pallet_core::document::{Infrastructure, Service};
+use pallet_core::document::{Diagnostics, Infrastructure, Service};
 use pallet_core::run::RunError;
 use pallet_core::spec::GroupSpec;
 use tokio::task::JoinSet;
@@ -50,6 +51,39 @@ pub async fn open_for(
         service.close().await;
     }
     Err(error)
+}
+
+/// Looks for mistakes in the files of the services that `groups` are of, such as those of models.
+pub fn check_for(
+    groups: &[GroupSpec],
+    services: &BTreeMap<String, Service>,
+    default: Option<&str>,
+) -> Result<(), CliError> {
+    let only = services.keys().next().filter(|_| services.len() == 1).map(String::as_str);
+    let named: BTreeSet<&str> = groups
+        .iter()
+        .filter_map(|group| group.node.service.as_deref().or(default).or(only))
+        .collect();
+    for (name, service) in services.iter().filter(|(name, _)| named.contains(name.as_str())) {
+        let context = ProviderContext { service: name.clone(), base: service.base.clone() };
+        if let Err(error) = service.opener.check(&context) {
+            return Err(match located(&error) {
+                Some(diagnostics) => diagnostics.into(),
+                None => failure(name.clone(), error),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A mistake in a file, if the error says where it is: `FILE:LINE:COLUMN: what is wrong`.
+fn located(error: &ComputeError) -> Option<Diagnostics> {
+    let mut parts = error.message.splitn(4, ':');
+    let file = Path::new(parts.next()?);
+    let mut number = || parts.next()?.parse::<u32>().ok();
+    let (line, column) = (number()?, number()?);
+    let message = parts.next()?.trim_start();
+    Diagnostics::at(file, (line, column), message, error.help.clone())
 }
 
 /// A service's failure as an error of the command.

@@ -1,6 +1,6 @@
 //! The report at the end of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -9,6 +9,9 @@ use pallet_core::report::{Failure, PhaseReport, Report, Status};
 use serde::Serialize;
 
 use crate::text::{Paint, Table, count, duration, names, visible};
+
+/// Of more nodes the result is told by their groups.
+const MANY: usize = 20;
 
 /// A report with its sums: what is written for programs.
 #[derive(Debug, Serialize)]
@@ -69,7 +72,11 @@ impl Outcome {
         parts.join("\n")
     }
 
+    /// One line for each phase of each node, or of many nodes for each phase of each group.
     fn table(&self) -> String {
+        if self.report.nodes.len() > MANY {
+            return self.table_of_groups();
+        }
         let headings = ["node", "phase", "changed", "unchanged", "failed", "skipped", "time"];
         let mut table = Table::new(&headings, 2);
         let mut is_empty = true;
@@ -85,6 +92,35 @@ impl Outcome {
             }
         }
         if is_empty { String::new() } else { table.to_string() }
+    }
+
+    /// Times are those of the slowest nodes.
+    fn table_of_groups(&self) -> String {
+        let headings = ["nodes", "phase", "changed", "unchanged", "failed", "skipped", "longest"];
+        let mut table = Table::new(&headings, 2);
+        let mut order: Vec<(&str, &str)> = Vec::new();
+        let mut sums: HashMap<(&str, &str), (usize, [usize; 4], Duration)> = HashMap::new();
+        for node in &self.report.nodes {
+            for phase in &node.phases {
+                let key = (node.group.as_str(), phase.phase.as_str());
+                let (nodes, sum, longest) = sums.entry(key).or_insert_with(|| {
+                    order.push(key);
+                    (0, [0; 4], Duration::ZERO)
+                });
+                *nodes += 1;
+                sum.iter_mut().zip(counts(phase)).for_each(|(sum, one)| *sum += one);
+                *longest = (*longest).max(phase.duration);
+            }
+        }
+        order.sort_by_key(|(group, _)| *group);
+        for key in order {
+            let Some((nodes, sum, longest)) = sums.get(&key) else { continue };
+            let [changed, unchanged, failed, skipped] = sum.map(|number| number.to_string());
+            let group = format!("{}: {}", visible(key.0), count(*nodes, "node"));
+            let phase = visible(key.1).into_owned();
+            table.row([group, phase, changed, unchanged, failed, skipped, duration(*longest)]);
+        }
+        table.to_string()
     }
 
     fn nodes(&self) -> String {
@@ -236,6 +272,24 @@ failed: web-5, destroy
 5 nodes · 1 changed · 1 unchanged · 2 failed · 1 skipped · 9.1 s
 ";
         assert_eq!(outcome.text(Paint::new(false)), expected);
+    }
+
+    #[test]
+    fn many_nodes_are_told_by_group() {
+        let node = |at: u32| {
+            serde_json::json!({ "node": format!("web-{at}"), "group": "web", "phases": [{
+                "phase": "configure", "actions": [action("changed")], "millis": at * 100,
+                "failure": null,
+            }] })
+        };
+        let nodes: Vec<_> = (1..=30).map(node).collect();
+        let report = serde_json::from_value(serde_json::json!({
+            "created": [], "started": [], "destroyed": [], "failures": [], "nodes": nodes,
+        }));
+        let outcome = Outcome::new(report.unwrap(), Mode::Apply, Duration::from_secs(3));
+        let text = outcome.text(Paint::new(false));
+        let row = "web: 30 nodes  configure       30          0       0        0    3.0 s";
+        assert_eq!(text.lines().nth(1), Some(row), "{text}");
     }
 
     fn action(status: &str) -> serde_json::Value {

@@ -279,7 +279,10 @@ fn several_services_at_once_see_each_other() {
     match std::env::var_os("CLUSTER_VBOX") {
         Some(_) => project.use_virtualbox(),
         // In a moment, and not in minutes.
-        None => project.replace("provider = \"virtualbox\"", "provider = \"sandbox\""),
+        None => project.replace(
+            "provider = \"virtualbox\"",
+            "provider = \"sandbox\"\nadmin-user = { username = \"root\" }",
+        ),
     }
     project.replace(
         "host = \"192.0.2.10\"",
@@ -314,6 +317,15 @@ fn several_services_at_once_see_each_other() {
     assert!(file.starts_with(&listen), "{file}");
     assert!(file.contains("database app at ") && file.contains(":5432\n"), "{file}");
     assert!(is_quiet(&statuses(&project.done(&["converge"]))));
+}
+
+/// Starts a member again, however the test ends.
+struct Revived<'a>(&'a Member);
+
+impl Drop for Revived<'_> {
+    fn drop(&mut self) {
+        self.0.start().unwrap();
+    }
 }
 
 /// A member dies while its nodes are worked on. The nodes on the other one finish, those that are
@@ -351,12 +363,16 @@ count = 2
     fs::write(folder.join("pallet.toml"), &project.text).unwrap();
 
     let mut running = project.command(&["converge", "--keep-failed"]);
-    let running = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut running = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let in_node = |node: &str, command: &str| {
         first.run(&["lxc", "exec", node, "--", "sh", "-c", command]).is_ok()
     };
     let nodes = ["stay-1", "stay-2", "lost-1", "lost-2"];
-    eventually("all nodes begin", || nodes.iter().all(|node| in_node(node, "test -e /root/begun")));
+    eventually("all nodes begin", || {
+        assert!(running.try_wait().unwrap().is_none(), "it has ended before");
+        nodes.iter().all(|node| in_node(node, "test -e /root/begun"))
+    });
+    let _revived = Revived(second);
     second.kill().unwrap();
     for node in ["stay-1", "stay-2"] {
         assert!(in_node(node, "touch /root/go"));
@@ -397,6 +413,13 @@ count = 2
         let done = first.run(&["lxc", "exec", node, "--", "cat", "/root/done"]).unwrap();
         assert_eq!(done, "done\n");
     }
+    // For those who use the cluster next.
+    eventually("the member takes new nodes", || {
+        first.run(&["lxc", "delete", "--force", "probe"]).ok();
+        let launch =
+            ["lxc", "launch", "--quiet", &cluster.image, "probe", "--target", &second.name];
+        first.run(&launch).is_ok() && first.run(&["lxc", "delete", "--force", "probe"]).is_ok()
+    });
     let all: Vec<String> = instances(first, "lost").into_keys().collect();
     assert_eq!(all, ["lost-1", "lost-2"], "no node twice");
 }

@@ -5,6 +5,8 @@
 //! this machine, as whoever runs it: first it says what it would do, then it does it, then there
 //! is nothing left to do.
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
@@ -133,15 +135,15 @@ phases.configure = [
 "#;
 
 /// The groups of the document, with the ready actions and our own.
-fn groups(path: &str) -> Result<Vec<GroupSpec>, Box<dyn Error>> {
+pub fn groups(path: &str) -> Result<Vec<GroupSpec>, Box<dyn Error>> {
     let registry = pallet_crates::all().action::<IniSetting>();
     let text = DOCUMENT.replace("PATH", path);
-    let infrastructure = Document::parse("pallet.toml", &text)?.resolve(&registry)?;
+    let infrastructure = Document::parse("pallet.toml", text)?.resolve(&registry)?;
     Ok(infrastructure.groups.into_values().collect())
 }
 
 /// One run on this machine.
-async fn run(groups: &[GroupSpec], mode: Mode) -> Result<Report, Box<dyn Error>> {
+pub async fn run(groups: &[GroupSpec], mode: Mode) -> Result<Report, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let here = ListedNode {
         name: "here-1".to_owned(),

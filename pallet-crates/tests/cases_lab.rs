@@ -37,23 +37,20 @@ fn outcome(report: &Result<PhaseReport, PlanError>) -> String {
     }
 }
 
-/// All that has been written to the node's disk, with its attributes, but for what logging in does,
-/// and for apt's cache of its own lists, which it makes for whoever looks.
+/// All that has been written to the node's disk, with its attributes, but for what the system writes
+/// at any time, what logging in does, and apt's cache of its own lists, made for whoever looks.
 fn written(node: &LabNode) -> BTreeSet<String> {
     let list = node.claim().written().unwrap();
     let traces = [
         "var/log/wtmp",
         "var/log/lastlog",
         "var/log/btmp",
-        "var/log/wtmp.db",
+        "var/log/journal",
+        "var/lib/systemd",
         "var/cache/apt",
-        "var/cache/apt/pkgcache.bin",
-        "var/cache/apt/srcpkgcache.bin",
     ];
-    list.lines()
-        .filter(|line| !traces.iter().any(|trace| line.starts_with(&format!("{trace} "))))
-        .map(str::to_owned)
-        .collect()
+    let is_trace = |line: &&str| traces.iter().any(|trace| line.starts_with(trace));
+    list.lines().filter(|line| !is_trace(line)).map(str::to_owned).collect()
 }
 
 /// Runs one case; what is wrong, line by line.

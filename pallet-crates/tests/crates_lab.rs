@@ -2,8 +2,9 @@
 //! unchanged the second time, and repaired where somebody has changed something by hand.
 //!
 //! `tests/crates/` has a document for each crate, and beside it, as scripts that run on the node:
-//! `.before` prepares it, `.check` has to succeed once it is configured, and each line of `.spoil`
-//! is something that a plan has to show and a run has to repair.
+//! `.before` prepares it, `.check` has to succeed once it is configured, each line of `.spoil` is
+//! something that a plan has to show and a run has to repair, and `.after` takes away what would
+//! disturb other crates on the same node. `PALLET_CRATE=git,nginx` tries out these alone.
 
 #![allow(
     missing_docs,
@@ -158,9 +159,12 @@ async fn try_out(node: &ClaimedNode, case: &Case, locks: &Path) {
         check(node, case, &what);
     }
     if !spoil.is_empty() {
-        let (_, changed) = converge(&fleet, &groups, &case.name).await;
+        let report = fleet.lift(&groups, &[]).await.unwrap();
+        assert!(!report.failed(), "{}: {:#?}", case.name, report.nodes[0].failure());
+        let changed = actions(&report, |status| *status == Status::Changed);
         assert!(changed.is_empty(), "{}, repaired: {changed:?}", case.name);
     }
+    run(&case.script("after"));
 }
 
 #[test]
@@ -169,6 +173,7 @@ fn crates_do_what_they_say_on_real_nodes() {
     let only = std::env::var("PALLET_CRATE").ok();
     let mut open: Vec<Case> = cases();
     open.retain(|case| only.as_ref().is_none_or(|only| only.split(',').any(|it| *it == case.name)));
+    assert!(!open.is_empty(), "PALLET_CRATE names no crate");
     open.reverse();
     let open = Mutex::new(open);
     let locks = tempfile::tempdir().unwrap();

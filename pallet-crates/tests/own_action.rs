@@ -8,34 +8,47 @@
     clippy::indexing_slicing
 )]
 
-use std::process::Command;
+#[path = "../examples/own_action.rs"]
+#[allow(dead_code, reason = "main is not called")]
+mod own_action;
 
-#[test]
-fn it_says_what_it_will_do_does_it_and_is_content() {
+use own_action::{groups, run};
+use pallet_core::action::Mode;
+use pallet_core::report::Status;
+
+#[tokio::test]
+async fn it_says_what_it_will_do_does_it_and_is_content() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app.ini");
     std::fs::write(&file, "[server]\nhost = old\n\n[other]\nport = 1\n").unwrap();
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "run",
-            "--quiet",
-            "--offline",
-            "-p",
-            "pallet-crates",
-            "--example",
-            "own_action",
-            "--",
-        ])
-        .arg(&file)
-        .output()
-        .unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
-    let written = std::fs::read_to_string(&file).unwrap();
+    let groups = groups(file.to_str().unwrap()).unwrap();
+    let runs = [
+        (Mode::Check, Status::WillChange),
+        (Mode::Apply, Status::Changed),
+        (Mode::Apply, Status::Unchanged),
+    ];
+    for (mode, expected) in runs {
+        let report = run(&groups, mode).await.unwrap();
+        assert!(report.nodes[0].failure().is_none(), "{report:#?}");
+        let actions = &report.nodes[0].phases[0].actions;
+        assert_eq!(actions.len(), 4);
+        assert_eq!(actions[0].status, Status::Unchanged);
+        for action in &actions[1..] {
+            assert_eq!(action.status, expected, "{action:#?}");
+        }
+    }
     assert_eq!(
-        written,
+        std::fs::read_to_string(&file).unwrap(),
         "[server]\nhost = ::1\n\nport = 8080\n[other]\nport = 1\n[log]\nlevel = info\n"
     );
-    let count = |word: &str| told.lines().filter(|line| line.contains(word)).count();
-    assert_eq!((count("WillChange"), count("Changed"), count("Unchanged")), (3, 3, 6), "{told}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.ini");
+    std::fs::write(&file, "a\0b").unwrap();
+    let report = run(&groups(file.to_str().unwrap()).unwrap(), Mode::Check).await.unwrap();
+    let failure = report.nodes[0].failure().unwrap();
+    assert!(failure.message.starts_with("there is no text file "), "{}", failure.message);
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -25,6 +26,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     step("layers", layers)?;
     step("generated code", || {
         check(Command::new(std::env::current_exe()?).args(["codegen", "--check"]))
+    })?;
+    step("generated pages", || {
+        check(Command::new(std::env::current_exe()?).args(["docs", "--check"]))
     })?;
     step("lints", || {
         let clippy =
@@ -53,9 +57,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "1",
         ]))
     })?;
+    step("a browser", browser)?;
     step("tests", || check(&mut cargo(&["test", "--workspace", "--all-features"])))?;
     step("the demo of sandboxes", || demo::play(demo::What::Sandbox))?;
     step("the demo of VirtualBox", || demo::play(demo::What::Virtualbox))
+}
+
+/// Pages are tested in a real one: installed where it is missing.
+fn browser() -> anyhow::Result<()> {
+    let programs = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
+    if programs.iter().all(|program| Path::new(program).exists()) {
+        return Ok(());
+    }
+    let packages = ["chromium", "chromium-driver", "fonts-dejavu-core"];
+    check(Command::new("apt-get").args(["-q", "update"]))?;
+    let install = ["-q", "install", "--yes", "--no-install-recommends"];
+    check(Command::new("apt-get").args(install).args(packages))
 }
 
 /// The layers of ARCHITECTURE.md, as far as the dependency graph shows it.

@@ -44,7 +44,7 @@ fn write(command: &Command, folder: &Path, pages: &mut Vec<PathBuf>) -> Result<(
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let page = folder.join(format!("{name}.1"));
     let mut text = Vec::new();
-    let rendered = clap_mangen::Man::new(command.clone().name(name)).render(&mut text);
+    let rendered = clap_mangen::Man::new(command.clone()).title(name).render(&mut text);
     rendered.and_then(|()| std::fs::write(&page, text)).map_err(|error| failed(&page, &error))?;
     pages.push(page);
     let shown = command.get_subcommands().filter(|command| !command.is_hide_set());

@@ -1,6 +1,6 @@
 //! The live view: what goes on now, in a few lines that stay calm whatever the number of nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Step;
@@ -35,11 +35,11 @@ pub(super) struct Live {
 }
 
 /// How far a phase is.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Way {
-    /// Nodes that have begun it, and those that have left it.
-    begun: usize,
-    left: usize,
+    /// Nodes that have begun it, and those of them that have left it; some come back.
+    begun: BTreeSet<String>,
+    left: BTreeSet<String>,
     /// Actions that it has on these nodes, and those that are settled.
     actions: usize,
     settled: usize,
@@ -47,9 +47,9 @@ struct Way {
 
 impl Way {
     /// How much of `whole` is behind it.
-    fn part(self, whole: usize) -> usize {
+    fn part(&self, whole: usize) -> usize {
         let (done, all) = match self.actions {
-            0 => (self.left, self.begun),
+            0 => (self.left.len(), self.begun.len()),
             actions => (self.settled, actions),
         };
         (whole * done).checked_div(all).unwrap_or(0).min(whole)
@@ -74,14 +74,16 @@ impl Live {
     }
 
     /// A node begins a phase, or something like one: creating, connecting.
-    pub(super) fn enters(&mut self, phase: &str) {
-        self.phases.entry(phase.to_owned()).or_default().begun += 1;
+    pub(super) fn enters(&mut self, node: &str, phase: &str) {
+        let way = self.phases.entry(phase.to_owned()).or_default();
+        way.left.remove(node);
+        way.begun.insert(node.to_owned());
     }
 
     /// A node has left it.
-    pub(super) fn leaves(&mut self, phase: &str) {
+    pub(super) fn leaves(&mut self, node: &str, phase: &str) {
         if let Some(way) = self.phases.get_mut(phase) {
-            way.left += 1;
+            way.left.insert(node.to_owned());
         }
     }
 
@@ -123,9 +125,11 @@ impl Live {
     }
 
     fn heading(&self, phase: &str, elapsed: Duration, size: Size, paint: Paint) -> String {
-        let way = self.phases.get(phase).copied().unwrap_or_default();
-        let full = way.part(BAR);
-        let mut words = vec![format!("{} of {} nodes", way.left, way.begun)];
+        let (full, left, begun) = match self.phases.get(phase) {
+            Some(way) => (way.part(BAR), way.left.len(), way.begun.len()),
+            None => (0, 0, 0),
+        };
+        let mut words = vec![format!("{left} of {begun} nodes")];
         words.push(format!("{} changed", self.changed));
         if self.failed > 0 {
             words.push(format!("{} failed", self.failed));
@@ -217,6 +221,18 @@ mod tests {
         assert!(
             frame(&mut Live::default(), &going_on(0), Size { columns: 80, rows: 24 }).is_empty()
         );
+    }
+
+    #[test]
+    fn nodes_that_come_back_count_once() {
+        let size = Size { columns: 80, rows: 24 };
+        let mut live = Live::default();
+        live.enters("web-0", "configure");
+        live.leaves("web-0", "configure");
+        live.enters("web-0", "configure");
+        live.enters("web-1", "configure");
+        live.leaves("web-1", "configure");
+        assert!(frame(&mut live, &going_on(1), size).join("").contains("1 of 2 nodes"));
     }
 
     #[test]

@@ -121,8 +121,8 @@ impl Progress {
         if let (Some(live), Some((node, before))) = (&mut self.live, before) {
             let after = self.going_on.get(&node).map(|step| step.phase.clone());
             if before != after {
-                before.iter().for_each(|phase| live.leaves(phase));
-                after.iter().for_each(|phase| live.enters(phase));
+                before.iter().for_each(|phase| live.leaves(&node, phase));
+                after.iter().for_each(|phase| live.enters(&node, phase));
             }
         }
         if stays { lines } else { Vec::new() }

@@ -157,3 +157,14 @@ fn no_color_is_heeded_on_a_terminal() {
     let plain = folder.pallet_on_terminal(&["converge"], "", "1").code(0);
     assert!(plain.stdout.contains("changed") && !plain.stdout.contains('\u{1b}'), "{plain:#?}");
 }
+
+/// The kernel's own words, not made up ones.
+#[test]
+fn common_failures_on_nodes_have_a_hint() {
+    let full = "{ exec-script = { name = 'fill', script = 'echo x >/dev/full' } }";
+    let ran = Folder::with_local_node(full).pallet(&["lift"]).code(1);
+    ran.prints(&["fill", "No space left on device", "help: make room on the node"]);
+    let missing = "{ exec-script = { name = 'call', script = 'frobnicate' } }";
+    let ran = Folder::with_local_node(missing).pallet(&["lift"]).code(1);
+    ran.prints(&["exit status 127", "help: the node has no such program"]);
+}

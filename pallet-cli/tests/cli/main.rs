@@ -14,7 +14,8 @@ mod help;
 mod input;
 #[cfg(test)]
 mod interrupt;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod live;
 #[cfg(test)]
 mod nodes;
@@ -22,7 +23,8 @@ mod nodes;
 mod plan;
 #[cfg(test)]
 mod runs;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod screen;
 #[cfg(test)]
 mod support;

@@ -55,6 +55,7 @@ if [ "$user" = reader ]; then
   mount -t tmpfs -o mode=755 home /home
   mkdir /home/reader
   mount --bind /mnt/home /home/reader
+  mount -t sysfs sys /sys
   ip link set lo up
 fi
 echo booted

@@ -10,6 +10,7 @@
 //! <!-- tested: hosts 192.0.2.11 192.0.2.12 as admin -->   existing hosts (systemd-hosts: with systemd)
 //! <!-- tested: virtualbox http://127.0.0.1:18083 -->      a VirtualBox, with an image `debian.vdi` in HOME
 //! <!-- tested: copy examples/sandbox -->                  the reader is in a copy of this folder
+//! <!-- tested: document -->                               the next block is a document: it can be read
 //! <!-- tested: piece of pallet.toml -->                   the next block is part of this file
 //! <!-- tested: by xtask/src/demo/mod.rs `words` -->       this file, which has these words, tests it
 //! <!-- tested: only links -->                             there is nothing to type on this page

@@ -135,6 +135,13 @@ impl Page {
             self.tasks.push(Task::Write { file, text, append: rest.ends_with(" append") });
             return;
         }
+        if remark.as_deref() == Some("document") {
+            let file = "document.toml".to_owned();
+            self.tasks.push(Task::Write { file, text: lines.join("\n") + "\n", append: false });
+            let command = "pallet config --config document.toml && rm document.toml".to_owned();
+            self.tasks.push(Task::Type { command, shown: Vec::new(), line: number });
+            return;
+        }
         match remark.as_deref().and_then(|remark| remark.split_once(' ')) {
             // A program that a test of its own compiles and runs, or a command that one gives.
             Some(("by", rest)) => {
@@ -225,4 +232,38 @@ pub fn broken_links(pages: &[Page]) -> Vec<String> {
         }
     }
     mistakes
+}
+
+#[test]
+fn what_nothing_tests_is_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let path = folder.path().join("page.md");
+        fs::write(&path, text).unwrap();
+        Page::read(&path, folder.path())
+    };
+    let page = read("# Title\n\nOnly words.\n");
+    assert!(page.mistakes[0].ends_with("page.md:1: nothing on this page is tested"));
+
+    let page = read("```toml\na = 1\n```\n\n```console\n$ true\n```\n");
+    assert!(page.mistakes[0].ends_with("page.md:1: nothing tests this block of `toml`"));
+
+    let page = read("<!-- tested: by no-such-file `words` -->\n```console\n$ make\n```\n");
+    assert!(page.mistakes[0].contains("`no-such-file` does not have `words`"));
+
+    let page = read(
+        "```toml title=\"a/b.toml\"\nx = 1\n```\n```console\n$ one\n2\n$ three \\\nfour\n```\n",
+    );
+    assert!(page.mistakes.is_empty());
+    assert!(matches!(&page.tasks[0], Task::Write { file, text, append: false }
+        if file == "a/b.toml" && text == "x = 1\n"));
+    assert!(matches!(&page.tasks[1], Task::Type { command, shown, line: 5 }
+        if command == "one" && shown.as_slice() == ["2".to_owned()]));
+    assert!(matches!(&page.tasks[2], Task::Type { command, .. } if command == "three \\\nfour"));
+
+    let page = read(
+        "<!-- tested: only links -->\n\n# Here\n\n[there](#here) [lost](#gone) [away](x.md)\n",
+    );
+    let lost = broken_links(&[page]);
+    assert_eq!(lost.len(), 2, "{lost:?}");
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Key, Knowledge, ProbeKind};
 use crate::facts::Facts;
 use crate::plan::Values;
+use crate::spec::Origin;
 
 /// Whether the engine is about to change the node or only to say what it would change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +24,21 @@ pub struct ActionError {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Where it is, if it is in a file that the parameters name.
+    pub place: Option<Box<Origin>>,
 }
 
 impl ActionError {
     /// An error that says what is wrong.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self { message: message.into(), help: None, place: None }
+    }
+
+    /// Says in which line of which file it is.
+    #[must_use]
+    pub fn at(mut self, file: &Path, line: u32, column: u32) -> Self {
+        self.place = Some(Box::new(Origin { file: file.into(), line, column }));
+        self
     }
 
     /// Adds what to do about it.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -79,6 +80,14 @@ impl ActionBox {
         self.0.prepare(context)
     }
 
+    /// See [`Action::check`].
+    ///
+    /// # Errors
+    /// Those of the action.
+    pub fn check(&self, base: &Path) -> Result<(), ActionError> {
+        self.0.check(base)
+    }
+
     /// The action's parameters, as documents write them.
     ///
     /// # Errors
@@ -149,6 +158,7 @@ impl<A: Action> From<A> for ActionBox {
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn subject(&self) -> String;
+    fn check(&self, base: &Path) -> Result<(), ActionError>;
     fn prepare(&self, context: &Preparation<'_>) -> Result<Option<ActionBox>, ActionError>;
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet);
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError>;
@@ -168,6 +178,10 @@ impl<A: Action> Erased for A {
 
     fn subject(&self) -> String {
         Action::subject(self)
+    }
+
+    fn check(&self, base: &Path) -> Result<(), ActionError> {
+        Action::check(self, base)
     }
 
     fn prepare(&self, context: &Preparation<'_>) -> Result<Option<ActionBox>, ActionError> {

@@ -26,6 +26,8 @@ pub use probe::{ProbeKind, ProbeSet, Seen};
 pub use upload::Upload;
 pub(crate) use upload::UploadSource;
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,6 +59,15 @@ pub trait Action:
     /// [`ActionError`] with what is wrong and what to do.
     fn prepare(&self, _context: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
         Ok(None)
+    }
+
+    /// Looks for mistakes in the local files that the parameters name, such as templates. Called
+    /// before anything is connected to; `base` is the folder where relative paths start.
+    ///
+    /// # Errors
+    /// [`ActionError`] with what is wrong, and where.
+    fn check(&self, _base: &Path) -> Result<(), ActionError> {
+        Ok(())
     }
 
     /// Asks for everything that [`decide`](Self::decide) will need.

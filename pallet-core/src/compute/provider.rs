@@ -19,7 +19,16 @@ pub trait Provider: 'static {
     /// Other names for it.
     const ALIASES: &'static [&'static str] = &[];
     /// The table, without its `provider` key.
-    type Config: DeserializeOwned + Send + 'static;
+    type Config: DeserializeOwned + Send + Sync + 'static;
+
+    /// Looks for mistakes in the local files that the configuration names, before anything is
+    /// connected to. Default: there are none.
+    ///
+    /// # Errors
+    /// The first mistake.
+    fn check(_config: &Self::Config, _context: &ProviderContext) -> Result<(), ComputeError> {
+        Ok(())
+    }
 
     /// Opens the service. Reading a document never does this; the first verb that needs nodes
     /// does.
@@ -41,15 +50,35 @@ pub struct ProviderContext {
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn ComputeService>, ComputeError>> + Send>>;
 
 /// A configured service that has not been opened.
-pub struct ServiceOpener {
-    config: Box<dyn Any + Send>,
-    open: fn(Box<dyn Any + Send>, ProviderContext) -> Opening,
+pub struct ServiceOpener(Box<dyn Configured>);
+
+/// A provider's configuration, whatever provider it is of.
+trait Configured: Send + Sync {
+    fn table(&self) -> &dyn Any;
+    fn check(&self, context: &ProviderContext) -> Result<(), ComputeError>;
+    fn open(self: Box<Self>, context: ProviderContext) -> Opening;
+}
+
+struct Of<P: Provider>(P::Config);
+
+impl<P: Provider> Configured for Of<P> {
+    fn table(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn check(&self, context: &ProviderContext) -> Result<(), ComputeError> {
+        P::check(&self.0, context)
+    }
+
+    fn open(self: Box<Self>, context: ProviderContext) -> Opening {
+        Box::pin(P::open(self.0, context))
+    }
 }
 
 impl ServiceOpener {
     /// What the service's table says, if it is one of a provider with this kind of table.
     pub fn config<C: 'static>(&self) -> Option<&C> {
-        self.config.downcast_ref()
+        self.0.table().downcast_ref()
     }
 
     /// Opens the service.
@@ -60,23 +89,21 @@ impl ServiceOpener {
         self,
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
-        (self.open)(self.config, context).await
+        self.0.open(context).await
+    }
+
+    /// Looks for mistakes in the local files that the configuration names.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn check(&self, context: &ProviderContext) -> Result<(), ComputeError> {
+        self.0.check(context)
     }
 }
 
 impl std::fmt::Debug for ServiceOpener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ServiceOpener")
-    }
-}
-
-fn open<P: Provider>(config: Box<dyn Any + Send>, context: ProviderContext) -> Opening {
-    match config.downcast::<P::Config>() {
-        Ok(config) => Box::pin(P::open(*config, context)),
-        // Both are of one `ServiceOpener`; were they not, it would be said here.
-        Err(_) => Box::pin(async {
-            Err(ComputeError::failed(format!("the table is none of {}", P::NAME)))
-        }),
     }
 }
 
@@ -93,7 +120,7 @@ impl ProviderBox {
             configure: |table| {
                 let config =
                     <P::Config as serde::Deserialize>::deserialize(ValueDeserializer::from(table))?;
-                Ok(ServiceOpener { config: Box::new(config), open: open::<P> })
+                Ok(ServiceOpener(Box::new(Of::<P>(config))))
             },
         }
     }

@@ -47,7 +47,7 @@ use std::sync::Arc;
 pub use literal::{Literal, Located};
 pub(crate) use origin::list;
 pub use origin::{Setting, SettingOrigin};
-pub use ssh::SshSettings;
+pub use ssh::{ConfigFile, SshSettings};
 
 use crate::document::{Diagnostics, read_text};
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::position::Positions;
+use super::position::{Positions, offset};
 
 /// One mistake in a document.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +66,35 @@ impl std::error::Error for Diagnostic {}
 pub struct Diagnostics {
     /// The mistakes; never empty.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// A mistake at a line and a column, both from 1, of a file that is no document, such as a
+    /// template; `None` when the file cannot be read.
+    pub fn at(
+        file: &Path,
+        (line, column): (u32, u32),
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Option<Self> {
+        let source: Arc<str> = std::fs::read_to_string(file).ok()?.into();
+        let span = rest_of_line(&source, line, column);
+        let (message, label) = (message.into(), "here".to_owned());
+        let file = file.into();
+        Some(Self { diagnostics: vec![Diagnostic { message, help, label, file, source, span }] })
+    }
+}
+
+/// From a place to the end of its line. What is said of the end of a text is said of the last line
+/// that has something in it: there is nothing else to show.
+pub(super) fn rest_of_line(source: &str, line: u32, column: u32) -> Range<usize> {
+    let end = source.trim_end().len();
+    let mut start = offset(source, line, column);
+    if start >= end {
+        start = source.get(..end).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
+    }
+    let rest = source.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    start..start + rest.trim_end().len()
 }
 
 impl fmt::Display for Diagnostics {

@@ -75,6 +75,7 @@
 //! What a spec extends runs first, in listed order; a spec that is reached on several ways runs
 //! once, at the first place.
 
+mod check;
 mod clusters;
 mod crates;
 mod diagnostic;

@@ -40,6 +40,17 @@ impl Positions {
     }
 }
 
+/// The byte offset of a line and a column, both from 1; the end of the text where there is no such
+/// place.
+pub(super) fn offset(text: &str, line: u32, column: u32) -> usize {
+    let before = |number: u32| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+    let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+    let start = std::iter::once(0).chain(ends).nth(before(line)).unwrap_or(text.len());
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let within = line.char_indices().nth(before(column)).map_or(line.len(), |(at, _)| at);
+    start + within
+}
+
 fn saturated(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -47,6 +58,16 @@ fn saturated(number: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_have_offsets() {
+        let text = "ab\näöx\n";
+        let at = |line, column| offset(text, line, column);
+        assert_eq!(
+            [at(1, 1), at(1, 2), at(1, 9), at(2, 3), at(3, 1), at(9, 9)],
+            [0, 1, 2, 7, 9, 9]
+        );
+    }
 
     #[test]
     fn lines_and_columns_count_from_one_in_any_order() {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::exchange::{Halt, Pace, Told, exchange};
+use super::hints::hint;
 use super::output::shorten;
 use super::phase::{Runner, Stop};
 use super::wave::Pending;
@@ -144,7 +145,7 @@ impl Runner<'_> {
                         format!("it took longer than {} s and was ended", limit.as_secs_f32()),
                         Some("give its step more time with `timeout`".to_owned()),
                     ),
-                    None => (format!("it ended with exit status {status}"), None),
+                    None => (format!("it ended with exit status {status}"), hint(status, &output)),
                 };
                 if let Some(journal) = &self.run.control.journal {
                     let id = self.id(change.position);

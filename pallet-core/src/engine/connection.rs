@@ -108,6 +108,7 @@ impl Connector {
         let session = Session::open(transport.as_ref(), &login, None, timeout).await?;
         Ok(Connection {
             facts: session.facts().clone(),
+            packager: None,
             sessions: HashMap::from([(None, session)]),
             transport,
             login,
@@ -152,6 +153,8 @@ pub struct Connection {
     login: Login,
     session_timeout: Duration,
     facts: Facts,
+    /// What counts in place of the package manager that was found.
+    packager: Option<PackageManager>,
     sessions: HashMap<Option<String>, Session>,
     accepted_host_key: Option<String>,
     /// Check mode: what the phases that were looked at so far would do.
@@ -244,6 +247,7 @@ impl Connection {
     /// Works with this package manager in place of the one that was found.
     pub fn use_package_manager(&mut self, manager: PackageManager) {
         self.facts.package_manager = Some(manager);
+        self.packager = Some(manager);
     }
 
     /// The fingerprint of a host key that was accepted on first contact.
@@ -345,6 +349,7 @@ impl Connection {
             match attempt.await {
                 Ok(Ok((transport, session))) if session.boot() != boot => {
                     self.facts = session.facts().clone();
+                    self.facts.package_manager = self.packager.or(self.facts.package_manager);
                     self.transport = transport;
                     self.sessions.insert(None, session);
                     return Ok(());

@@ -11,6 +11,7 @@ mod control;
 mod deeds;
 mod exchange;
 mod foresight;
+mod hints;
 mod output;
 mod phase;
 mod run_id;

@@ -14,6 +14,7 @@ mod actions;
 mod converge;
 mod plans;
 mod plans_held;
+mod scopes;
 #[path = "../engine/script.rs"]
 mod script;
 mod shelf;

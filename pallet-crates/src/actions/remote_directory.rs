@@ -268,7 +268,7 @@ impl RemoteDirectory {
         for name in strangers {
             let is_below =
                 |other: &&str| name.strip_prefix(*other).is_some_and(|rest| rest.starts_with('/'));
-            if !top.iter().any(|other| is_below(&other)) {
+            if !top.iter().any(is_below) {
                 top.push(name);
             }
         }

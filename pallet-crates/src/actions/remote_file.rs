@@ -1,7 +1,7 @@
 //! The `remote-file` action.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pallet_core::action::{
@@ -324,6 +324,18 @@ impl Action for RemoteFile {
     const SUMMARY: &'static str = "A file with its content, owner, group and mode.";
     const EXAMPLE: &'static str =
         r#"{ remote-file = { path = "/etc/motd", content = "Welcome.\n", mode = "0644" } }"#;
+
+    fn check(&self, base: &Path) -> Result<(), ActionError> {
+        if let Some(template) = &self.template {
+            return template::check(&base.join(template));
+        }
+        // A path with a placeholder in it is known once that is read.
+        let file = self.local_file.as_ref().map(|file| base.join(file));
+        match file.filter(|file| !file.to_string_lossy().contains("{{")) {
+            Some(file) => template::check_readable(&file),
+            None => Ok(()),
+        }
+    }
 
     fn subject(&self) -> String {
         self.path.to_string()

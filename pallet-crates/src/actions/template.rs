@@ -64,6 +64,22 @@ pub(super) fn render(
     })
 }
 
+/// Looks for mistakes in a template that can be found without values.
+pub(super) fn check(file: &Path) -> Result<(), ActionError> {
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    parse(&file.display().to_string(), &text).map(drop)
+}
+
+/// Looks whether a local file can be read.
+pub(super) fn check_readable(file: &Path) -> Result<(), ActionError> {
+    std::fs::File::open(file).map(drop).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> ActionError {
+    ActionError::new(format!("cannot read {}: {error}", file.display()))
+        .help("local paths are relative to the file that names them")
+}
+
 /// Whether a template may look at the value called `key`. What it cannot look at needs not be
 /// copied for it: `nodes` alone is long, and there are as many copies as there are nodes.
 fn may_name(text: &str, key: &str) -> bool {
@@ -94,7 +110,10 @@ fn parse(name: &str, text: &str) -> Result<Arc<Handlebars<'static>>, ActionError
 fn syntax_error(name: &str, error: &TemplateError) -> ActionError {
     match error.pos() {
         Some((line, column)) => {
+            let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             ActionError::new(format!("{name}:{line}:{column}: {}", error.reason()))
+                .at(Path::new(name), number(line), number(column))
+                .help("each `{{` needs its `}}`, and each `{{#if …}}` its `{{/if}}`")
         }
         None => ActionError::new(format!("{name}: {}", error.reason())),
     }

@@ -46,7 +46,8 @@ pub struct Checkout {
     /// A branch, a tag, or a whole commit id. Default: `main`.
     #[serde(default = "main", rename = "ref")]
     pub reference: String,
-    /// The account that fetches and owns it. Default: root.
+    /// The account that fetches and owns it; the directory above has to be the account's, too.
+    /// Default: root.
     #[serde(default)]
     pub user: Option<String>,
     /// Whether changes made by hand are given up. Default: false.

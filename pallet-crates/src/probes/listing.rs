@@ -23,7 +23,7 @@ impl ProbeKind for Listing {
         let list = |path: &RemotePath| {
             let path = shell::quote(path.as_str());
             format!(
-                "if [ -d {path} ]; then find {path} -xdev -mindepth 1 -printf '%P\\0' 2>/dev/null; fi; printf '\\0'\n"
+                "( cd -- {path} && find . -xdev -mindepth 1 -print0 ) 2>/dev/null; printf '\\0'\n"
             )
         };
         paths.iter().map(list).collect()
@@ -35,7 +35,10 @@ impl ProbeKind for Listing {
         for name in output.split(|byte| *byte == 0) {
             match (name, lists.last_mut()) {
                 ([], _) => lists.push(Vec::new()),
-                (name, Some(list)) => list.push(String::from_utf8_lossy(name).into_owned()),
+                (name, Some(list)) => {
+                    let name = name.strip_prefix(b"./").unwrap_or(name);
+                    list.push(String::from_utf8_lossy(name).into_owned());
+                }
                 (_, None) => {}
             }
         }

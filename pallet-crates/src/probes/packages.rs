@@ -38,9 +38,7 @@ pub struct Installed {
 }
 
 /// A node has one package manager, but nothing says that requests are for one alone.
-fn by_manager<'r, T>(
-    requests: &'r [(PackageManager, T)],
-) -> BTreeMap<PackageManager, Vec<(usize, &'r T)>> {
+fn by_manager<T>(requests: &[(PackageManager, T)]) -> BTreeMap<PackageManager, Vec<(usize, &T)>> {
     let mut groups: BTreeMap<PackageManager, Vec<(usize, &T)>> = BTreeMap::new();
     for (position, (manager, request)) in requests.iter().enumerate() {
         groups.entry(*manager).or_default().push((position, request));

@@ -75,11 +75,12 @@ impl ProbeKind for Strays {
     }
 
     fn script(trees: &[TreeAttributes]) -> String {
-        // Without names, a newline in one counts for nothing. `find` fails for users it does not
-        // know, and where there is no such directory.
-        let mut script =
-            "count() { local all; all=$(\"$@\" -printf x 2>/dev/null) && echo ${#all} || echo unknown; }\n"
-                .to_owned();
+        // What ends a name is counted, since names may hold anything else. `find` fails for users
+        // it does not know, and where there is no such directory.
+        let mut script = "set -o pipefail\n\
+             count() { local all; all=$(\"$@\" -print0 2>/dev/null | tr -dc '\\0' | wc -c) \
+             && echo $((all)) || echo unknown; }\n"
+            .to_owned();
         for tree in trees {
             let find = tree.find();
             match tree.other_owner() {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use pallet_core::action::{ActionBox, Mode};
 use pallet_core::engine::{Connection, Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
+use pallet_core::facts::PackageManager;
 use pallet_core::login::Login;
 use pallet_core::plan::{Nodes, PlanError, Scene, Target, compile};
 use pallet_core::report::{ActionReport, PhaseReport, Status};
@@ -79,6 +80,11 @@ impl LabNode {
         let report = self.run(Mode::Apply, vec![step]).await;
         assert!(report.failure.is_none(), "{script}: {:#?}", report.failure);
         report.actions[0].output.clone()
+    }
+
+    /// Has actions use this package manager in place of the one that was found.
+    pub fn use_package_manager(&mut self, manager: PackageManager) {
+        self.connection.use_package_manager(manager);
     }
 
     /// Runs a script on the node as root, past sshd and the engine.

@@ -40,7 +40,7 @@ impl Address {
     /// # Errors
     /// [`Error::Local`] when there is none.
     pub fn of_this_machine() -> Result<Self, Error> {
-        let given = FOLDERS.iter().filter_map(|name| std::env::var_os(name));
+        let given = FOLDERS.iter().filter_map(std::env::var_os);
         let given = given.map(|folder| Path::new(&folder).join("unix.socket"));
         let mut sockets = given.chain(SOCKETS.iter().map(PathBuf::from));
         sockets.find(|socket| socket.exists()).map(Self::Unix).ok_or_else(|| Error::Local {

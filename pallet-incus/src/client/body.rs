@@ -20,6 +20,14 @@ impl Body {
     pub(super) fn is_whole(&self) -> bool {
         matches!(self, Self::Whole(_))
     }
+
+    /// The body to be sent; what can be sent a second time stays as well.
+    pub(super) fn take(&mut self) -> Self {
+        match self {
+            Self::Whole(bytes) => Self::Whole(bytes.clone()),
+            Self::Stream(_) => std::mem::replace(self, Self::Whole(Bytes::new())),
+        }
+    }
 }
 
 impl HttpBody for Body {

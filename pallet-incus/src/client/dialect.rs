@@ -40,6 +40,13 @@ impl Dialect {
         }
     }
 
+    /// Whether a refusal has its reason in a member that has just been started, and has not been
+    /// found by the others yet.
+    pub(super) fn will_pass(self, reason: &str) -> bool {
+        // Both say it alike.
+        reason.contains("Missing event connection with target cluster member")
+    }
+
     /// Whether instances can be started by the request that makes them: LXD 5.0 has it not yet.
     pub(super) fn starts_what_it_creates(server: &Server) -> bool {
         server.api_extensions.iter().any(|extension| extension == "instance_create_start")

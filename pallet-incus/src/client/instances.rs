@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::dialect::Dialect;
 use super::model::{Device, Instance, InstanceType, State};
+use super::operation::{Operation, log};
 use super::{Call, Client, Error, escape};
 
 /// How long making an instance may take: an image may have to come from afar first.
@@ -53,6 +54,15 @@ pub struct NewInstance {
     pub target: Option<String>,
 }
 
+/// An instance that is being made.
+#[derive(Debug)]
+pub struct Creation {
+    name: String,
+    operation: Option<Operation>,
+    /// Whether it is started with that.
+    starts: bool,
+}
+
 impl Client {
     /// All instances of the project, with what they do.
     ///
@@ -62,16 +72,20 @@ impl Client {
         self.list("/1.0/instances?recursion=2").await
     }
 
-    /// The instances of the project that have a setting of this value, with what they do. One that
-    /// is not asked for costs the servers little.
+    /// The instances of the project that have a setting of this value, with what they do, and those
+    /// of which nobody can say it, since their member does not answer. One that is not asked for
+    /// costs the servers little.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn instances_with(&self, key: &str, value: &str) -> Result<Vec<Instance>, Error> {
-        let filter = escape(&format!("config.{key} eq {value}"));
+        let filter = escape(&format!("config.{key} eq {value} or status eq Error"));
         let mut instances =
             self.list(&format!("/1.0/instances?recursion=2&filter={filter}")).await?;
-        instances.retain(|instance| instance.config.get(key).is_some_and(|has| has == value));
+        instances.retain(|instance| {
+            let is_wanted = instance.config.get(key).is_some_and(|has| has == value);
+            is_wanted || instance.is_out_of_sight()
+        });
         Ok(instances)
     }
 
@@ -105,6 +119,15 @@ impl Client {
     /// # Errors
     /// [`Error`]; whether something is left of it then is to be looked at.
     pub async fn create(&self, new: &NewInstance) -> Result<(), Error> {
+        let creation = self.begin_creation(new).await?;
+        self.finish_creation(creation).await
+    }
+
+    /// Begins to make an instance.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn begin_creation(&self, new: &NewInstance) -> Result<Creation, Error> {
         let (name, doing) = (&new.name, format!("creating {}", new.name));
         let source = match &new.source {
             Source::Image(fingerprint) => json!({"type": "image", "fingerprint": fingerprint}),
@@ -123,8 +146,20 @@ impl Client {
             None => "/1.0/instances".to_owned(),
         };
         let call = Call::new(Method::POST, &path, &doing).json(&request);
-        self.0.settle(call, CREATING).await?;
-        if starts { Ok(()) } else { self.start(name).await }
+        let operation = self.0.begin(call).await?;
+        Ok(Creation { name: name.clone(), operation, starts })
+    }
+
+    /// Waits until an instance is made, and starts it.
+    ///
+    /// # Errors
+    /// [`Error`]; whether something is left of it then is to be looked at.
+    pub async fn finish_creation(&self, creation: Creation) -> Result<(), Error> {
+        let Creation { name, operation, starts } = creation;
+        if let Some(operation) = operation {
+            self.0.wait(operation, &format!("creating {name}"), CREATING, &mut log).await?;
+        }
+        if starts { Ok(()) } else { self.start(&name).await }
     }
 
     /// Starts an instance.

@@ -34,6 +34,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
 use hyper::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 pub use address::Address;
 pub use cluster::{Group, Member};
@@ -41,7 +42,7 @@ pub use dialect::Dialect;
 pub use error::Error;
 pub use exec::{ExecExit, ExecInput, ExecOutput, Execution};
 pub use images::Upload;
-pub use instances::{NewInstance, Source};
+pub use instances::{Creation, NewInstance, Source};
 pub use model::{
     Alias, Device, Image, Instance, InstanceType, Network, NetworkAddress, NetworkState, Profile,
     Server, State,
@@ -55,6 +56,9 @@ use http::{Ask, Http};
 
 /// How long an answer may take that needs no long work.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long members may need to find each other after one was started: they look every 10 seconds.
+const GATHERING: Duration = Duration::from_secs(12);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A client of one server, and through it of its cluster. Clones are the same client.
 #[derive(Clone)]
@@ -188,16 +192,34 @@ impl Inner {
         let path = self.path(call.path);
         let mut request = Request::builder().method(call.method.clone()).uri(path);
         if let Some(headers) = request.headers_mut() {
-            headers.extend(call.headers.drain());
+            headers.clone_from(&call.headers);
         }
         let request = request.header(HOST, host).header(USER_AGENT, "pallet");
-        let body = std::mem::replace(&mut call.body, Body::Whole(Bytes::new()));
+        let body = call.body.take();
         request.body(body).map_err(|error| self.odd(call.doing, &error))
     }
 
-    /// Sends a request; an answer that is a refusal is an error.
+    /// Sends a request; an answer that is a refusal is an error. One that says that the members
+    /// have not found each other yet is asked for again: nothing has been done then.
     async fn send(&self, mut call: Call<'_>) -> Result<Response<Bytes>, Error> {
-        let request = self.request(&mut call)?;
+        let (begun, can_repeat) = (Instant::now(), call.body.is_whole());
+        loop {
+            match self.send_once(&mut call).await {
+                Err(Error::Refused { reason, .. })
+                    if self.dialect.will_pass(&reason)
+                        && can_repeat
+                        && begun.elapsed() < GATHERING =>
+                {
+                    tracing::debug!(reason, doing = call.doing, "once more in a moment");
+                    sleep(PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn send_once(&self, call: &mut Call<'_>) -> Result<Response<Bytes>, Error> {
+        let request = self.request(call)?;
         let (doing, patience) = (call.doing.to_owned(), call.patience);
         let response = self.http.ask(Ask { request, doing, patience }).await?;
         if response.status().is_success() {

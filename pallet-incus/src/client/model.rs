@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// Instances on a member that does not answer have no type.
+fn known_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<InstanceType, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(match text.as_str() {
+        "virtual-machine" => InstanceType::VirtualMachine,
+        _ => InstanceType::Container,
+    })
+}
+
 /// Where the API says `null` for what is empty.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
@@ -77,7 +86,7 @@ pub struct Instance {
     #[serde(default)]
     pub status: String,
     /// Container or virtual machine.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "known_type")]
     pub kind: InstanceType,
     /// Its own settings, `user.…` and `volatile.…` among them.
     #[serde(default, deserialize_with = "or_default")]
@@ -105,6 +114,12 @@ impl Instance {
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         is_running(&self.status)
+    }
+
+    /// Whether the API knows nothing but its name and its place, since the member that it is on
+    /// does not answer.
+    pub fn is_out_of_sight(&self) -> bool {
+        self.status == "Error" && self.config.is_empty()
     }
 }
 

@@ -60,12 +60,45 @@ pub(super) fn group(instance: &Instance) -> Option<&String> {
     instance.config.get(GROUP)
 }
 
+/// Whether an instance is this node, and not another one of its name.
+pub(super) fn is_same(instance: &Instance, node: &Node) -> bool {
+    let was_out_of_sight = node.id == out_of_sight(&instance.name);
+    group(instance).is_some() && (instance.id() == node.id || was_out_of_sight)
+}
+
+/// The identifier of an instance of which only the name is known.
+fn out_of_sight(name: &str) -> String {
+    format!("out of sight: {name}")
+}
+
+/// A node on a member that does not answer. The API has nothing of it but its name, which says
+/// what group it would be of. Whether it is really a node is seen before it is touched.
+fn node_out_of_sight(instance: &Instance) -> Option<Node> {
+    let (group, number) = instance.name.rsplit_once('-')?;
+    number.parse::<u32>().ok()?;
+    let place = &instance.location;
+    Some(Node {
+        id: out_of_sight(&instance.name),
+        name: instance.name.clone(),
+        group: group.to_owned(),
+        state: NodeState::Other(format!("out of sight: the member {place} does not answer")),
+        endpoint: None,
+        host_keys: pinned(""),
+        image_user: None,
+        bootstrapped: true,
+        properties: BTreeMap::from([("member".to_owned(), place.clone())]),
+    })
+}
+
 /// The node that an instance is, if it is one. `login` makes an account of what was noted of the
 /// image.
 pub(super) fn node(
     instance: &Instance,
     login: impl FnOnce(&ImageNote) -> Option<Login>,
 ) -> Option<Node> {
+    if instance.is_out_of_sight() {
+        return node_out_of_sight(instance);
+    }
     let image = ImageNote::of(instance);
     let keys = instance.config.get(HOST_KEYS).map(String::as_str).unwrap_or_default();
     let address = instance.state.as_ref().and_then(|state| address(instance, state));
@@ -77,11 +110,6 @@ pub(super) fn node(
         state: match instance.status.as_str() {
             "Stopped" => NodeState::Stopped,
             _ if instance.is_running() => NodeState::Running,
-            // What the API says of instances on a member that does not answer.
-            "Error" => NodeState::Other(format!(
-                "not to be seen: the member {} does not answer",
-                instance.location
-            )),
             other => NodeState::Other(other.to_lowercase()),
         },
         endpoint: endpoint.filter(|_| instance.is_running()),
@@ -180,6 +208,24 @@ mod tests {
             let it = instance(json!({"name": "a", "status": status, "config": config}));
             assert_eq!(node(&it, |_| None).unwrap().state, state);
         }
+    }
+
+    #[test]
+    fn who_is_out_of_sight_is_known_by_name_until_it_is_seen() {
+        let lost = json!({"name": "web-2", "status": "Error", "type": "", "config": null,
+                          "location": "n2"});
+        let lost = node(&instance(lost), |_| None).unwrap();
+        assert_eq!((lost.group.as_str(), lost.properties["member"].as_str()), ("web", "n2"));
+        assert!(matches!(&lost.state, NodeState::Other(word) if word.contains("n2")));
+        let seen = |config: Value| instance(json!({"name": "web-2", "config": config}));
+        let tags = json!({"user.pallet.node": "true", "user.pallet.group": "web",
+                          "volatile.uuid": "u"});
+        assert!(is_same(&seen(tags.clone()), &lost));
+        assert!(!is_same(&seen(json!({"volatile.uuid": "u"})), &lost), "somebody else's");
+        let other = Node { id: "v".to_owned(), ..lost };
+        assert!(!is_same(&seen(tags), &other));
+        let unnumbered = json!({"name": "router", "status": "Error", "config": null});
+        assert!(node(&instance(unnumbered), |_| None).is_none());
     }
 
     #[test]

@@ -13,18 +13,23 @@ use pallet_core::local_path;
 use pallet_core::login::Login;
 use pallet_core::spec::NodeSpec;
 use pallet_core::transport::TransportError;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::choose::{Choice, Stock, new_attempt};
 use super::config::IncusConfig;
 use super::notes::{self, ImageNote};
 use super::transport::ExecTransport;
 use super::{hardware, images, ready};
-use crate::client::{Client, Error, Instance};
+use crate::client::{Client, Error, Instance, NewInstance};
 
 /// How long a guest may take to shut down before it is stopped.
 const SHUTDOWN: Duration = Duration::from_secs(60);
+/// How long at most others wait for the cluster to know of a new instance, and how often it is
+/// looked for.
+const PLACING: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Nodes that are instances on an Incus or LXD server, or a cluster of them.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ struct Inner {
     client: Client,
     config: IncusConfig,
     base: PathBuf,
+    /// Held until the cluster knows of a new instance.
+    placing: Mutex<()>,
 }
 
 impl IncusService {
@@ -47,7 +54,7 @@ impl IncusService {
         base: impl Into<PathBuf>,
     ) -> Self {
         let (name, base) = (name.into(), base.into());
-        Self(Arc::new(Inner { name, client, config, base }))
+        Self(Arc::new(Inner { name, client, config, base, placing: Mutex::default() }))
     }
 
     fn client(&self) -> &Client {
@@ -84,7 +91,7 @@ impl IncusService {
             Ok(found) => found,
             Err(error) => return Err(self.explained(node, &error).await),
         };
-        Ok(found.filter(|instance| instance.id() == node.id && notes::group(instance).is_some()))
+        Ok(found.filter(|instance| notes::is_same(instance, node)))
     }
 
     async fn explained(&self, node: &Node, error: &Error) -> ComputeError {
@@ -100,21 +107,48 @@ impl IncusService {
     async fn create_one(&self, request: &CreateNode, choice: Choice) -> Result<Node, ComputeError> {
         let attempt = new_attempt()?;
         let new = choice.instance(request, &attempt);
-        if let Err(error) = self.client().create(&new).await {
-            let left = self.remove_attempt(&request.name, &attempt).await;
-            let failure = failed(&error);
-            return Err(match left {
-                Ok(()) => failure,
-                Err(left) => ComputeError::failed(format!(
-                    "{}; what there is of it cannot be removed now: {left}",
-                    failure.message
-                ))
-                .help("the next converge goes on with it"),
-            });
+        let made = match self.make(&new).await {
+            Ok(()) => self.client().instance(&request.name).await,
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(instance) => instance
+                .and_then(|instance| self.describe(&instance))
+                .ok_or_else(|| ComputeError::failed(format!("{} is gone again", request.name))),
+            Err(error) => Err(self.undone(&new, &attempt, &error).await),
         }
-        let made = self.client().instance(&request.name).await.map_err(|error| failed(&error))?;
-        let node = made.and_then(|instance| self.describe(&instance));
-        node.ok_or_else(|| ComputeError::failed(format!("{} is gone again", request.name)))
+    }
+
+    /// Why an attempt has failed, after nothing is left of it.
+    async fn undone(&self, new: &NewInstance, attempt: &str, error: &Error) -> ComputeError {
+        let place = new.target.as_deref().unwrap_or_default();
+        let failure = ready::explained(self.client(), &new.name, place, error).await;
+        match self.remove_attempt(&new.name, attempt).await {
+            Ok(()) => failure,
+            Err(left) => ComputeError::failed(format!(
+                "{}; what there is of it cannot be removed now: {left}",
+                failure.message
+            ))
+            .help("the next converge goes on with it"),
+        }
+    }
+
+    /// Makes an instance. The cluster gives it to the member that has the fewest, and knows only of
+    /// those that are there: of many that are asked for in one moment all would go to one member.
+    async fn make(&self, new: &NewInstance) -> Result<(), Error> {
+        let client = self.client();
+        let names_member = new.target.as_ref().is_some_and(|target| !target.starts_with('@'));
+        if names_member || !client.server().environment.server_clustered {
+            return client.create(new).await;
+        }
+        let turn = self.0.placing.lock().await;
+        let creation = client.begin_creation(new).await?;
+        let begun = Instant::now();
+        while begun.elapsed() < PLACING && matches!(client.instance(&new.name).await, Ok(None)) {
+            sleep(PAUSE).await;
+        }
+        drop(turn);
+        client.finish_creation(creation).await
     }
 
     /// Removes what a failed attempt has left, and nothing that somebody else has made.

@@ -13,6 +13,7 @@ use super::service::{VirtualBoxService, failed};
 use super::table::Table;
 use crate::location::{Location, Server};
 use crate::manager::Manager;
+use crate::models::load_folder;
 use crate::models::{self, HardwareModel, ImageModel, NetworkType, SessionType};
 use crate::paths;
 
@@ -119,6 +120,12 @@ impl Provider for VirtualBox {
     const NAME: &'static str = "virtualbox";
     const ALIASES: &'static [&'static str] = &["vmfest"];
     type Config = VirtualBoxConfig;
+
+    fn check(config: &VirtualBoxConfig, context: &ProviderContext) -> Result<(), ComputeError> {
+        let location = config.location(&context.base);
+        load_folder(&location.model_path).map_err(|error| failed(&error))?;
+        Ok(())
+    }
 
     async fn open(
         config: VirtualBoxConfig,

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures, each as a ratio to something measured in the same run.
 
+mod cli;
 mod cluster;
 mod compile;
 mod role;
@@ -13,11 +14,16 @@ pub struct Args {
     what: What,
 }
 
+pub(crate) use cli::{start_up, target};
+
 /// What can be measured.
 #[derive(clap::Subcommand)]
 enum What {
     /// vbox-soap: the cost of a call, and of listing many machines. Needs the lab's VirtualBox.
     Soap,
+    /// `pallet`: its size, how long it takes to start and to compile 1,000 nodes, and what the live
+    /// view costs. Builds the release build; needs root.
+    Cli,
     /// vbox-soap: how long it takes to compile, with 1, 4 and all API versions.
     Compile,
     /// `pallet`: a role of 52 steps on many hosts. Needs as many of the lab's nodes.
@@ -33,6 +39,7 @@ enum What {
 /// Runs `cargo xtask bench`. A bar that is missed is an error.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
+        What::Cli => cli::run(),
         What::Soap => soap::run(),
         What::Compile => compile::run(),
         What::Role(args) => role::run(&args),

@@ -170,7 +170,7 @@ async fn log_in(global: &Global, args: &Args, user: &str) -> Result<(), String> 
             let private = args.key.as_ref().map(|key| key.with_extension(""));
             let private = private.filter(|key| key.is_file());
             let login = Login { private_key_path: private, ..Login::new(user) };
-            let node = FoundNode { login: login.or_keys_of(&node.login), ..node.clone() };
+            let node = node.with_login(login.or_keys_of(&node.login));
             attempt(&node, &found).await
         }
         None => Err("the node is gone".to_owned()),

@@ -75,7 +75,7 @@ impl AsyncRead for Line {
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
         let Self { stream, ahead, untaken, .. } = &mut *self;
-        if untaken.is_empty() {
+        if untaken.start == untaken.end {
             if buffer.remaining() >= ahead.len() {
                 return Pin::new(stream).poll_read(cx, buffer);
             }
@@ -159,14 +159,14 @@ mod tests {
             peer.shutdown().await.unwrap();
             peer
         });
-        let mut received = Vec::new();
+        let mut received: Vec<u8> = Vec::new();
         for length in [1, 4, 9000, 5, 8192, 3, 70_000].into_iter().cycle() {
             let mut piece = vec![0; length];
             let read = line.read(&mut piece).await.unwrap();
             if read == 0 {
                 break;
             }
-            received.extend(&piece[..read]);
+            received.extend_from_slice(&piece[..read]);
         }
         assert!(received == expected, "{} bytes", received.len());
         sender.await.unwrap();

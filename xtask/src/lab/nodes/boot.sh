@@ -24,8 +24,6 @@ ip link set dev eth0 mtu "$mtu" up
 ip route add default via "$gateway"
 
 if [ "$kind" = systemd ]; then
-    # It looks for volumes of LVM at every start, and now and then it is ended by what it finds.
-    ln -sf /dev/null "$folder/root/etc/systemd/system/e2scrub_reap.service"
     # The namespace was made inside this node's own control group, so this shows only that.
     if [ -e /sys/fs/cgroup/systemd/cgroup.procs ]; then
         mount -t tmpfs -o mode=755 cgroup "$folder/root/sys/fs/cgroup"

@@ -1,6 +1,7 @@
 //! Control groups for nodes with systemd, and for members of the cluster: each gets some of its own.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,19 @@ pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<PathBuf> {
 /// process is left inside.
 pub(super) fn remove(lab: &Lab, node: &str) -> anyhow::Result<()> {
     match hierarchy() {
-        Ok(hierarchy) => remove_tree(&hierarchy.join(name(lab, node))),
+        Ok(hierarchy) => {
+            let folder = hierarchy.join(name(lab, node));
+            let deadline = Instant::now() + Duration::from_secs(5);
+            // The kernel takes a moment to see that the last process is gone.
+            loop {
+                match remove_tree(&folder) {
+                    Err(_) if Instant::now() < deadline => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    ended => return ended,
+                }
+            }
+        }
         // Where there is no hierarchy there is no group either.
         Err(_) => Ok(()),
     }
@@ -116,6 +129,14 @@ fn remove_tree(folder: &Path) -> anyhow::Result<()> {
             remove_tree(&entry.path())?;
         }
     }
-    fs::remove_dir(folder)
-        .with_context(|| format!("could not remove the control group {}", folder.display()))
+    // Processes that have ended are members until the kernel has cleared them away.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut removed = fs::remove_dir(folder);
+    while removed.as_ref().is_err_and(|error| error.kind() == ErrorKind::ResourceBusy)
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(20));
+        removed = fs::remove_dir(folder);
+    }
+    removed.with_context(|| format!("could not remove the control group {}", folder.display()))
 }
