@@ -5,10 +5,13 @@ use pallet_core::registry::Registry;
 
 /// All actions and providers that come with Pallet.
 pub fn builtin() -> Registry {
-    Registry::new()
+    let registry = Registry::new()
         .with(pallet_crates::all())
         .provider::<NodeList>()
         .provider::<Localhost>()
         .provider::<Sandbox>()
-        .provider::<vmfest::pallet::VirtualBox>()
+        .provider::<vmfest::pallet::VirtualBox>();
+    #[cfg(feature = "incus")]
+    let registry = registry.provider::<pallet_incus::service::Incus>();
+    registry
 }

@@ -16,8 +16,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -175,35 +180,57 @@ fn forget(nodes: &[ClaimedNode]) {
     }
 }
 
-/// Breaks runs off with `kill`, some time after their beginning.
+/// The journals of a project's runs.
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("state/runs")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+fn lines(journal: &Path) -> usize {
+    fs::read(journal).unwrap().iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Waits until a run that was just started has written so many lines of its journal: then so much
+/// has happened, however slow the machine is.
+fn wait_for_lines(child: &mut Child, folder: &Path, before: &[PathBuf], wanted: usize) {
+    loop {
+        let new = journals(folder).into_iter().find(|journal| !before.contains(journal));
+        let is_over = child.try_wait().unwrap().is_some();
+        if new.map_or(0, |journal| lines(&journal)) >= wanted || is_over {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Breaks runs off with `kill`, each when so much of it has happened as the dice say.
 fn broken_off(seed: u64, count: usize, mut kill: impl FnMut(&mut Child, &[ClaimedNode])) {
     let lab = State::load().unwrap();
     let nodes = lab.claim(NodeKind::Plain, count).unwrap();
     let folder = project(&nodes);
-    // How long a run takes that nobody breaks off.
-    let begun = Instant::now();
+    // What is in the journal of a run that nobody breaks off.
     let (code, whole) = report(pallet(folder.path(), &["lift"]).spawn().unwrap());
-    let took = begun.elapsed();
     assert_eq!(code, 0, "{whole:#}");
     check_whole(&nodes, &whole, false, "not broken off");
+    let all = lines(&journals(folder.path())[0]);
+    assert!(all > 2 * count * ACTIONS, "{all} lines");
 
     let (mut dice, mut broken) = (Dice(seed), 0);
     for round in 0..setting("PALLET_TEST_ROUNDS", 3) {
         forget(&nodes);
-        let after = Duration::from_millis(dice.roll(took.as_millis() as u64));
-        let what = format!("seed {seed}, round {round}, after {after:?} of {took:?}");
+        let wanted = usize::try_from(dice.roll(all as u64)).unwrap();
+        let what = format!("seed {seed}, round {round}, after {wanted} of {all} lines");
         println!("{what}");
+        let before = journals(folder.path());
         let mut child = pallet(folder.path(), &["lift"]).spawn().unwrap();
-        std::thread::sleep(after);
+        wait_for_lines(&mut child, folder.path(), &before, wanted);
         kill(&mut child, &nodes);
         child.wait().unwrap();
         check_files(&nodes, folder.path(), &what);
-        let journals = fs::read_dir(folder.path().join("state/runs")).map_or(0, Iterator::count);
         // What was killed before it had a name, or was over, has nothing to be resumed.
         let nothing = pallet(folder.path(), &["resume"]).output().unwrap();
         let said = String::from_utf8_lossy(&nothing.stderr);
         if nothing.status.code() == Some(2) && said.contains("nothing to resume") {
-            assert!(journals > 0);
             continue;
         }
         broken += 1;
@@ -214,7 +241,7 @@ fn broken_off(seed: u64, count: usize, mut kill: impl FnMut(&mut Child, &[Claime
         check_files(&nodes, folder.path(), &what);
         check_whole(&nodes, &last, repeated, &what);
     }
-    assert!(broken > 0, "no run was broken off: {took:?}");
+    assert!(broken > 0, "no run was broken off");
 }
 
 #[test]
@@ -288,11 +315,67 @@ fn peak(process: u32) -> Option<usize> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Passes one connection after the other on to a node, and holds each up once so many bytes have
+/// gone there in all.
+struct Line {
+    port: u16,
+    allowed: Arc<AtomicU64>,
+    passed: Arc<AtomicU64>,
+}
+
+impl Line {
+    fn to(node: &ClaimedNode) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = (node.address, node.port);
+        let (allowed, passed) = (Arc::new(AtomicU64::new(u64::MAX)), Arc::new(AtomicU64::new(0)));
+        let line = Self { port, allowed: Arc::clone(&allowed), passed: Arc::clone(&passed) };
+        std::thread::spawn(move || {
+            for client in listener.incoming().map(Result::unwrap) {
+                let server = TcpStream::connect(target).unwrap();
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (allowed, passed) = (Arc::clone(&allowed), Arc::clone(&passed));
+                std::thread::spawn(move || {
+                    let mut buffer = vec![0; 16 * 1024];
+                    while let Ok(length) = from.read(&mut buffer) {
+                        while passed.load(SeqCst) > allowed.load(SeqCst) && is_open(&from) {
+                            std::thread::sleep(Duration::from_millis(5));
+                        }
+                        if length == 0 || to.write_all(&buffer[..length]).is_err() {
+                            break;
+                        }
+                        passed.fetch_add(length as u64, SeqCst);
+                    }
+                    to.shutdown(Shutdown::Both).ok();
+                });
+                let (mut from, mut to) = (server, client);
+                std::thread::spawn(move || {
+                    std::io::copy(&mut from, &mut to).ok();
+                    to.shutdown(Shutdown::Both).ok();
+                });
+            }
+        });
+        line
+    }
+}
+
+/// Whether the other side of a connection is still there.
+fn is_open(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let seen = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    match seen {
+        Ok(length) => length > 0,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    }
+}
+
 #[test]
 fn a_long_file_goes_on_where_it_was_cut_off_and_is_never_in_memory() {
     let size = setting("PALLET_TEST_UPLOAD", 48) << 20;
     let lab = State::load().unwrap();
     let node = lab.claim(NodeKind::Plain, 1).unwrap().remove(0);
+    let line = Line::to(&node);
     let folder = tempfile::tempdir().unwrap();
     let mut dice = Dice(3);
     let block: Vec<u8> = (0..1 << 20).map(|_| dice.roll(256) as u8).collect();
@@ -300,12 +383,11 @@ fn a_long_file_goes_on_where_it_was_cut_off_and_is_never_in_memory() {
     fs::write(folder.path().join("long"), &source).unwrap();
     drop(source);
     let text = format!(
-        "[service.rack]\nprovider = \"node-list\"\nnodes = [{{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{}' }}]\n\
+        "[service.rack]\nprovider = \"node-list\"\nnodes = [{{ name = '{}', group = 'web', host = '127.0.0.1', port = {}, host-key = '{}' }}]\n\
          [admin-user]\nusername = '{}'\nprivate-key-path = '{}'\n\
          [group-spec.web.phases]\nconfigure = [{{ remote-file = {{ path = '/srv/long', local-file = 'long' }} }}]\n",
         node.name,
-        node.address,
-        node.port,
+        line.port,
         node.host_key,
         node.user,
         node.key.display()
@@ -316,17 +398,25 @@ fn a_long_file_goes_on_where_it_was_cut_off_and_is_never_in_memory() {
         let size = sh(&node, "stat -c %s /var/lib/pallet/uploads/*.part 2>/dev/null || echo 0");
         size.trim().parse::<usize>().unwrap()
     };
+    line.allowed.store(size as u64 / 2, SeqCst);
     let mut child = pallet(folder.path(), &["lift"]).spawn().unwrap();
     while there() < size / 3 {
-        assert!(child.try_wait().unwrap().is_none(), "it was too fast to be cut off");
+        assert!(child.try_wait().unwrap().is_none(), "it cannot have come to its end");
+        std::thread::sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
-    let cut_at = there();
+    // What is on its way arrives, and then the session is over.
+    let mut cut_at = 0;
+    while cut_at != there() {
+        cut_at = there();
+        std::thread::sleep(Duration::from_millis(300));
+    }
     assert!(cut_at >= size / 3 && cut_at < size, "{cut_at} of {size}");
     assert_eq!(sh(&node, "ls /srv").trim(), "");
 
+    let before = line.passed.load(SeqCst);
+    line.allowed.store(u64::MAX, SeqCst);
     let child = pallet(folder.path(), &["resume"]).spawn().unwrap();
     let process = child.id();
     let watch = std::thread::spawn(move || {
@@ -337,14 +427,9 @@ fn a_long_file_goes_on_where_it_was_cut_off_and_is_never_in_memory() {
         }
         most
     });
-    let received = || {
-        let bytes = sh(&node, "cat /sys/class/net/eth0/statistics/rx_bytes");
-        bytes.trim().parse::<usize>().unwrap()
-    };
-    let before = received();
     let (code, whole) = report(child);
     assert_eq!(code, 0, "{whole:#}");
-    let sent = received() - before;
+    let sent = usize::try_from(line.passed.load(SeqCst) - before).unwrap();
     assert!(sent < (size - cut_at) * 11 / 10 + (1 << 20), "{sent} sent, {} missing", size - cut_at);
     let most = watch.join().unwrap();
     println!(

@@ -153,9 +153,9 @@ fn a_guest_that_never_answers_is_given_up_and_destroyed() {
     let started = Instant::now();
     let (code, text) = project.converge(&["--ready-timeout", "8"]);
     assert_eq!(code, 1, "{text}");
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
     assert!(text.contains("silent-1"), "{text}");
-    assert!(text.contains("8 s"), "{text}");
+    assert!(text.contains("gave no SSH host key in "), "{text}");
     assert!(!project.traces(vbox).contains("silent-1"), "{}", project.traces(vbox));
     assert!(fs::read(&disk).unwrap() == before, "the model has changed");
 

@@ -79,7 +79,7 @@ pub struct Mount {
 }
 
 /// A package manager that actions know how to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageManager {
     /// Debian and Ubuntu.

@@ -6,12 +6,13 @@
 pub mod action;
 pub mod compute;
 pub mod config;
+pub mod crates;
 pub mod document;
 pub mod engine;
 pub mod event;
 pub mod facts;
 pub mod journal;
-mod local_path;
+pub mod local_path;
 pub mod login;
 pub mod plan;
 pub mod registry;

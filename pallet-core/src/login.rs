@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::local_path;
 use crate::secret::{Secret, SecretError};
@@ -48,6 +48,19 @@ pub struct Login {
     /// an account win over it.
     #[serde(default)]
     pub sudo_user: Option<String>,
+    /// The folder in which nodes keep their lock, their run log and uploads. Default: the run's
+    /// [`node_folder`](crate::engine::Control::node_folder).
+    #[serde(default, deserialize_with = "absolute")]
+    pub state_root: Option<String>,
+}
+
+/// A path on a node, which has to be absolute.
+fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    if !path.starts_with('/') || path.contains(['\0', '\n', '\r']) {
+        return Err(de::Error::custom(format!("`{}` is no absolute path", path.escape_debug())));
+    }
+    Ok(Some(path))
 }
 
 impl Login {
@@ -63,6 +76,7 @@ impl Login {
             sudo_password: None,
             no_sudo: false,
             sudo_user: None,
+            state_root: None,
         }
     }
 
@@ -88,8 +102,55 @@ impl Login {
         tokio::task::spawn_blocking(fetch).await.unwrap_or(Ok(()))
     }
 
+    /// The same login, with the keys of `other` if it has neither a key nor a password: images are
+    /// often prepared with the key that their nodes are administered with later.
+    #[must_use]
+    pub fn or_keys_of(mut self, other: &Login) -> Self {
+        let has_own = self.private_key_path.is_some() || self.private_key.is_some();
+        if !has_own && self.password.is_none() {
+            self.private_key_path.clone_from(&other.private_key_path);
+            self.private_key.clone_from(&other.private_key);
+            self.passphrase.clone_from(&other.passphrase);
+        }
+        self
+    }
+
     /// What sudo may be told when it asks.
     pub fn sudo_secret(&self) -> Option<&Secret> {
         self.sudo_password.as_ref().or(self.password.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_without_credentials_takes_the_keys_of_another_one() {
+        let key = |path: &str| Some(PathBuf::from(path));
+        let admin = Login {
+            private_key_path: key("admin"),
+            passphrase: Some(Secret::new("of admin")),
+            sudo_password: Some(Secret::new("admin's own")),
+            ..Login::new("admin")
+        };
+        let filled = Login::new("image").or_keys_of(&admin);
+        assert_eq!((filled.username.as_str(), filled.private_key_path), ("image", key("admin")));
+        assert!(filled.passphrase.is_some() && filled.sudo_password.is_none());
+        let with_key = Login { private_key_path: key("image"), ..Login::new("image") };
+        let with_password = Login { password: Some(Secret::new("p")), ..Login::new("image") };
+        assert_eq!(with_key.or_keys_of(&admin).private_key_path, key("image"));
+        assert_eq!(with_password.or_keys_of(&admin).private_key_path, None);
+    }
+
+    #[test]
+    fn the_folder_on_nodes_is_an_absolute_path() {
+        let read = |text: &str| toml::from_str::<Login>(&format!("username = 'a'\n{text}"));
+        assert_eq!(read("").unwrap().state_root, None);
+        let found = read("state-root = '/srv/my state'").unwrap();
+        assert_eq!(found.state_root.as_deref(), Some("/srv/my state"));
+        for wrong in ["state-root = 'state'", r#"state-root = "/a\nb""#, "state-root = ''"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 }

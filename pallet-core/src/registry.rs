@@ -9,9 +9,10 @@ use toml::de::{DeValue, Error as TomlError, ValueDeserializer};
 
 use crate::action::{Action, ActionBox, ActionInfo};
 use crate::compute::{Provider, ProviderBox};
+use crate::crates::{Crate, CrateEntry};
 use crate::plan::{Plan, PlanError, PlanFn};
 
-/// The actions, plan functions and providers that documents can name.
+/// The actions, crates, plan functions and providers that documents can name.
 ///
 /// Nothing registers itself behind the scenes: what is not put in here does not exist.
 ///
@@ -23,6 +24,7 @@ use crate::plan::{Plan, PlanError, PlanFn};
 #[derive(Default, Clone)]
 pub struct Registry {
     actions: BTreeMap<&'static str, ActionEntry>,
+    crates: BTreeMap<&'static str, CrateEntry>,
     plan_fns: BTreeMap<String, PlanFn>,
     providers: BTreeMap<&'static str, ProviderBox>,
 }
@@ -59,6 +61,7 @@ impl Registry {
     #[must_use]
     pub fn with(mut self, other: Registry) -> Self {
         self.actions.extend(other.actions);
+        self.crates.extend(other.crates);
         self.plan_fns.extend(other.plan_fns);
         self.providers.extend(other.providers);
         self
@@ -72,6 +75,14 @@ impl Registry {
             read: |value| A::deserialize(ValueDeserializer::from(value)).map(ActionBox::new),
         };
         self.actions.insert(A::NAME, entry);
+        self
+    }
+
+    /// Adds a crate: a server-spec that documents can extend, with its settings. (`crate` is a word
+    /// of the language.)
+    #[must_use]
+    pub fn krate<C: Crate>(mut self) -> Self {
+        self.crates.insert(C::NAME, CrateEntry::of::<C>());
         self
     }
 
@@ -99,6 +110,11 @@ impl Registry {
         self.actions.get(name)
     }
 
+    /// Finds a crate by name.
+    pub fn find_crate(&self, name: &str) -> Option<&CrateEntry> {
+        self.crates.get(name)
+    }
+
     /// Finds a plan function by name.
     pub fn find_plan_fn(&self, name: &str) -> Option<&PlanFn> {
         self.plan_fns.get(name)
@@ -112,6 +128,11 @@ impl Registry {
     /// All actions, by name.
     pub fn actions(&self) -> impl Iterator<Item = (&'static str, &ActionEntry)> {
         self.actions.iter().map(|(name, entry)| (*name, entry))
+    }
+
+    /// All crates, by name.
+    pub fn crates(&self) -> impl Iterator<Item = (&'static str, &CrateEntry)> {
+        self.crates.iter().map(|(name, entry)| (*name, entry))
     }
 
     /// The names of all plan functions.
@@ -129,6 +150,7 @@ impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
             .field("actions", &self.actions.keys())
+            .field("crates", &self.crates.keys())
             .field("plan_fns", &self.plan_fns.keys())
             .field("providers", &self.providers.keys())
             .finish()

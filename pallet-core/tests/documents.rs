@@ -129,6 +129,76 @@ fn a_document_may_have_any_character_replaced() {
     }
 }
 
+/// Whether an author may put any key into the table that `opening` begins: a header, or what stands
+/// before a brace.
+fn is_free(opening: &str) -> bool {
+    let free = [
+        "app",
+        "depth",
+        "environment",
+        "hardware-model",
+        "image-model",
+        "limits",
+        "location",
+        "network",
+        "nginx",
+        "properties",
+        "qos",
+        "settings",
+        "sky",
+    ];
+    if opening.contains("network = [") {
+        return true;
+    }
+    match opening.strip_prefix('[') {
+        Some(header) => header.split(['.', ']']).any(|part| free.contains(&part)),
+        None => opening
+            .strip_suffix(" = ")
+            .and_then(|before| before.rsplit([' ', '{', ',', '\n']).next())
+            .is_some_and(|key| free.contains(&key)),
+    }
+}
+
+/// Hazard 19: in whatever table an unknown key stands, it is told with its place.
+#[test]
+fn unknown_keys_are_told_wherever_they_stand() {
+    const KEY: &str = "zzz-unknown";
+    let registry = registry();
+    let mut swept = 0;
+    for (path, name) in documents(&folder("good")) {
+        let text = fs::read_to_string(&path).expect("the document can be read");
+        let mut places = Vec::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            if line.starts_with('[') && line.trim_end().ends_with(']') && !line.contains(" = ") {
+                places.push((start + line.len(), format!("{KEY} = 1\n"), line.trim_end()));
+            }
+            for (at, _) in line.match_indices("{ ") {
+                places.push((start + at + 2, format!("{KEY} = 1, "), &line[..at]));
+            }
+            start += line.len();
+        }
+        for (at, inserted, opening) in places {
+            let broken = format!("{}{inserted}{}", &text[..at], &text[at..]);
+            let line = text[..at].matches('\n').count() + 1;
+            let read = Document::parse("pallet.toml", broken)
+                .and_then(|document| document.resolve(&registry));
+            match read {
+                Ok(_) => assert!(is_free(opening), "{name}:{line}: taken without a word"),
+                Err(diagnostics) => {
+                    assert!(!is_free(opening), "{name}:{line}: {diagnostics}");
+                    let told = diagnostics.to_string();
+                    let place = format!("pallet.toml:{line}:");
+                    let is_told = |it: &str| it.starts_with(&place) && it.contains(KEY);
+                    assert!(told.lines().any(is_told), "{name}:{line}: {told}");
+                }
+            }
+            swept += 1;
+        }
+    }
+    assert!(swept > 50, "{swept} tables were tried");
+}
+
 #[test]
 fn an_empty_document_describes_nothing() {
     for text in ["", "\n\n", "# only words\n", "\u{feff}"] {
@@ -243,7 +313,7 @@ fn display_gives_one_line_for_each_mistake_and_its_help() {
         "pallet.toml:2:1: unknown key `cuont` in `group-spec.web`\n  \
          help: did you mean `count`? allowed keys: `count`, `node-filter`, `environment`, \
          `node-spec`, `extends`, `roles`, `settings`, `phases`, `default-phases`, `packager`\n\
-         pallet.toml:3:12: there is no server-spec `bse`\n  \
-         help: did you mean `base`? server-specs: `base`"
+         pallet.toml:3:12: there is no server-spec or crate `bse`\n  \
+         help: did you mean `base`? server-specs: `base`; crates: `greeter`"
     );
 }

@@ -8,17 +8,22 @@
     clippy::indexing_slicing
 )]
 
+#[path = "engine/actions.rs"]
+#[allow(dead_code, reason = "other tests use more of them")]
+mod actions;
 #[path = "engine/planned.rs"]
 mod planned;
 #[path = "engine/script.rs"]
 mod script;
 
-use pallet_core::action::Mode;
+use actions::Put;
+use pallet_core::action::{Action, Mode};
 use pallet_core::engine::{
     Connection, ConnectionError, Connector, Control, PhaseRun, Reach, run_phase,
 };
 use pallet_core::event::Events;
 use pallet_core::login::Login;
+use pallet_core::report::PhaseReport;
 use pallet_core::secret::Secret;
 use pallet_core::session::SessionError;
 use pallet_core::spec::{Phase, Step};
@@ -39,9 +44,9 @@ async fn connect(node: &Node, login: &Login) -> Result<Connection, ConnectionErr
     Connector::default().connect(&reach, login).await
 }
 
-/// The output of one script, run as `user`.
-async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -> String {
-    let step = Step::action(Run::new(script));
+/// Carries out one action as `user`, which has to succeed.
+async fn run(connection: &mut Connection, user: Option<&str>, action: impl Action) -> PhaseReport {
+    let step = Step::action(action);
     let step = match user {
         Some(user) => step.as_user(user),
         None => step,
@@ -60,7 +65,20 @@ async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -
     };
     let report = run_phase(connection, run).await;
     assert!(report.failure.is_none(), "{:?}", report.failure);
-    report.actions[0].output.clone()
+    report
+}
+
+/// The output of one script, run as `user`.
+async fn output(connection: &mut Connection, user: Option<&str>, script: &str) -> String {
+    run(connection, user, Run::new(script)).await.actions[0].output.clone()
+}
+
+/// Lets the lab's key log in as root.
+fn allow_root(node: &Node) {
+    let key = std::fs::read_to_string(node.key.with_extension("pub")).unwrap();
+    let allow = "mkdir -pm 700 /root/.ssh && cat > /root/.ssh/authorized_keys";
+    let allow = format!("echo '{}' | ({allow})", key.trim());
+    node.run(&["sh", "-c", &allow]).unwrap();
 }
 
 fn refusal(result: Result<Connection, ConnectionError>) -> String {
@@ -88,10 +106,7 @@ async fn every_way_that_sudo_can_answer() {
     root.close().await;
 
     // Logged in as root itself: no sudo, and runuser for others with an environment of their own.
-    let key = std::fs::read_to_string(node.key.with_extension("pub")).unwrap();
-    let allow = "mkdir -pm 700 /root/.ssh && cat > /root/.ssh/authorized_keys";
-    let allow = format!("echo '{}' | ({allow})", key.trim());
-    node.run(&["sh", "-c", &allow]).unwrap();
+    allow_root(&node);
     let mut itself = connect(&node, &login(&node, "root")).await.unwrap();
     assert_eq!(output(&mut itself, None, "id -un; echo $HOME").await, "root\n/root");
     let whoami = "id -un; echo $HOME $USER $LOGNAME";
@@ -120,6 +135,7 @@ async fn every_way_that_sudo_can_answer() {
     };
     let mut asked_right = connect(&node, &asked(PWSUDO_PASSWORD)).await.unwrap();
     assert_eq!(output(&mut asked_right, None, "id -un").await, "root");
+    assert_eq!(output(&mut asked_right, Some("nosudo"), whoami).await, expected);
     let processes = output(
         &mut asked_right,
         None,
@@ -128,6 +144,13 @@ async fn every_way_that_sudo_can_answer() {
     .await;
     assert!(processes.contains("sudo -k -S"), "{processes}");
     assert!(!processes.contains(PWSUDO_PASSWORD));
+    asked_right.close().await;
+    // The password of the login is tried where none is given for sudo.
+    let same =
+        Login { sudo_password: None, password: Some(Secret::new(PWSUDO_PASSWORD)), ..asked("") };
+    let mut same = connect(&node, &same).await.unwrap();
+    assert_eq!(output(&mut same, None, "id -un").await, "root");
+    same.close().await;
 
     let wrong = refusal(connect(&node, &asked("not it")).await);
     assert!(wrong.contains("the password is wrong"), "{wrong}");
@@ -135,4 +158,58 @@ async fn every_way_that_sudo_can_answer() {
     assert!(unasked.contains("password is required"), "{unasked}");
     let forbidden = refusal(connect(&node, &login(&node, "nosudo")).await);
     assert!(forbidden.contains("nosudo"), "{forbidden}");
+}
+
+/// Longer than what travels inside a program, whoever logs in and whoever it is for.
+#[tokio::test]
+async fn long_contents_arrive_under_every_account_and_leave_nothing() {
+    let lab = State::load().unwrap();
+    let node = lab.claim(NodeKind::Plain, 1).unwrap().remove(0);
+    allow_root(&node);
+    let content: Vec<u8> = (0..1_500_000_u32).map(|at| (at * 7 / 3) as u8).collect();
+    let asked =
+        Login { sudo_password: Some(Secret::new(PWSUDO_PASSWORD)), ..login(&node, "pwsudo") };
+    let other = Login { sudo_user: Some("nosudo".to_owned()), ..login(&node, &node.user) };
+    let itself = Login { no_sudo: true, ..login(&node, "nosudo") };
+    let cases = [
+        (login(&node, &node.user), None, "root"),
+        (login(&node, &node.user), Some("pwsudo"), "pwsudo"),
+        (login(&node, "root"), None, "root"),
+        (login(&node, "root"), Some("nosudo"), "nosudo"),
+        (asked.clone(), None, "root"),
+        (asked, Some("nosudo"), "nosudo"),
+        (other, None, "nosudo"),
+        (itself, None, "nosudo"),
+    ];
+    for (number, (login, user, owner)) in cases.into_iter().enumerate() {
+        let path = format!("/tmp/it's number {number}");
+        let mut connection = connect(&node, &login).await.unwrap();
+        run(&mut connection, user, Put::new(path.clone(), content.clone())).await;
+        connection.close().await;
+        let told = node.run(&["stat", "-c", "%U %s", &path]).unwrap();
+        assert_eq!(told.trim(), format!("{owner} 1500000"), "{number}");
+        let sum = node.run(&["sha256sum", &path]).unwrap();
+        let first = node.run(&["sha256sum", "/tmp/it's number 0"]).unwrap();
+        assert_eq!(sum.split(' ').next(), first.split(' ').next(), "{number}");
+    }
+    let mut here = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut here, &content).unwrap();
+    let here = std::process::Command::new("sha256sum").arg(here.path()).output().unwrap();
+    let first = node.run(&["sha256sum", "/tmp/it's number 0"]).unwrap();
+    assert_eq!(String::from_utf8(here.stdout).unwrap()[..64], first.trim_start_matches('\\')[..64]);
+    let left = "find / -xdev \\( -path '*/uploads/*' -o -path '/tmp/.pallet*/*' \\) -type f";
+    assert_eq!(node.run(&["sh", "-c", left]).unwrap(), "");
+}
+
+#[tokio::test]
+async fn lock_and_log_are_where_the_login_wants_them() {
+    let lab = State::load().unwrap();
+    let node = lab.claim(NodeKind::Plain, 1).unwrap().remove(0);
+    let login =
+        Login { state_root: Some("/srv/state of 'pallet'".to_owned()), ..login(&node, &node.user) };
+    let mut connection = connect(&node, &login).await.unwrap();
+    run(&mut connection, None, Put::new("/srv/long".to_owned(), vec![b'x'; 1_100_000])).await;
+    let look = "cd \"/srv/state of 'pallet'\" && stat -c '%n %a' . run.log uploads; ls /var/lib/pallet; true";
+    let told = node.run(&["sh", "-c", look]).unwrap();
+    assert_eq!(told, ". 700\nrun.log 600\nuploads 700\n");
 }

@@ -1,4 +1,4 @@
-//! Actions and reusable units of configuration for pallet-core.
+//! Actions and [crates](crates) for pallet-core.
 //!
 //! [`all`] gives them as a registry. Each action is a plain value that Rust programs build as
 //! well as documents do:
@@ -16,27 +16,36 @@
 //! ```
 
 pub mod actions;
+pub mod crates;
+mod packagers;
 pub mod probes;
 pub mod values;
 
 use pallet_core::registry::Registry;
 
 pub use actions::{
-    AuthorizedKey, Cron, Directory, ExecScript, File, Git, Group, LineInFile, Mount, Package,
-    PackageManager, PackageSource, Packages, ReadValue, Reboot, RebootWhen, RemoteDirectory,
-    RemoteFile, Service, Sudoers, SymbolicLink, Sysctl, User, WaitFor,
+    AuthorizedKey, Cron, Debconf, Directory, ExecCheckedScript, ExecScript, Fifo, File, Git, Group,
+    HostEntry, Hostname, Limits, LineInFile, Mount, Package, PackageManager, PackageSource,
+    Packages, ReadValue, Reboot, RebootWhen, RemoteDirectory, RemoteFile, Service, Sudoers,
+    SymbolicLink, Sysctl, Timezone, User, WaitFor,
 };
 
 /// Everything in this crate.
 pub fn all() -> Registry {
-    Registry::new()
+    crates::all()
         .action::<AuthorizedKey>()
         .action::<Cron>()
+        .action::<Debconf>()
         .action::<Directory>()
+        .action::<ExecCheckedScript>()
         .action::<ExecScript>()
+        .action::<Fifo>()
         .action::<File>()
         .action::<Git>()
         .action::<Group>()
+        .action::<HostEntry>()
+        .action::<Hostname>()
+        .action::<Limits>()
         .action::<LineInFile>()
         .action::<Mount>()
         .action::<Package>()
@@ -51,6 +60,7 @@ pub fn all() -> Registry {
         .action::<Sudoers>()
         .action::<SymbolicLink>()
         .action::<Sysctl>()
+        .action::<Timezone>()
         .action::<User>()
         .action::<WaitFor>()
 }

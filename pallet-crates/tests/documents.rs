@@ -22,41 +22,13 @@ fn step(text: &str) -> Result<ActionBox, String> {
 #[test]
 fn every_example_is_a_step_of_its_action() {
     let registry = pallet_crates::all();
-    let mut names = Vec::new();
     for (name, entry) in registry.actions() {
         let info = entry.info();
         let action = step(info.example).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((action.name(), info.name), (name, name));
         assert!(!action.subject().is_empty());
         assert!(info.summary.ends_with('.'), "{name}");
-        names.push(name);
     }
-    let expected = [
-        "authorized-key",
-        "cron",
-        "directory",
-        "exec-script",
-        "file",
-        "git",
-        "group",
-        "line-in-file",
-        "mount",
-        "package",
-        "package-manager",
-        "package-source",
-        "packages",
-        "read-value",
-        "reboot",
-        "remote-directory",
-        "remote-file",
-        "service",
-        "sudoers",
-        "symbolic-link",
-        "sysctl",
-        "user",
-        "wait-for",
-    ];
-    assert_eq!(names, expected);
 }
 
 #[test]
@@ -150,21 +122,72 @@ fn schemas_say_what_may_be_written() {
         assert_eq!(table["additionalProperties"], false, "{name}: {schema}");
         assert!(table["properties"].is_object(), "{name}: {schema}");
         assert!(!schema.to_string().contains("\"bytes\""), "{name}");
-        let tables_only = [
-            "authorized-key",
-            "cron",
-            "git",
-            "line-in-file",
-            "mount",
-            "package-source",
-            "read-value",
-            "remote-directory",
-            "remote-file",
-            "sudoers",
-            "symbolic-link",
-            "sysctl",
-            "wait-for",
-        ];
-        assert_eq!(schema["anyOf"].is_array(), !tables_only.contains(&name), "{name}");
     }
+}
+
+/// What editors, `explain` and the reference page show of a field.
+#[test]
+fn every_field_is_documented_with_its_default() {
+    let registry = pallet_crates::all();
+    let mut wrong = Vec::new();
+    for (name, entry) in registry.actions() {
+        let schema = entry.info().schema;
+        let table = schema["anyOf"].as_array().map_or(&schema, |forms| &forms[1]);
+        let is_required = |field: &String| {
+            let required = table["required"].as_array();
+            required.is_some_and(|all| all.iter().any(|one| one == field))
+        };
+        for (field, schema) in table["properties"].as_object().unwrap() {
+            let description = schema["description"].as_str().unwrap_or_default();
+            // What must be given has no default; of things of which one must be given, none is one.
+            let alternatives = [
+                "content",
+                "template",
+                "values",
+                "local-file",
+                "url",
+                "sha256",
+                "archive",
+                "local-directory",
+                "key",
+                "key-file",
+                "key-url",
+                "key-sha256",
+                "uris",
+                "rules",
+                "names",
+                "target",
+                "line",
+                "match",
+                "after",
+                "before",
+                "schedule",
+                "command",
+                "device",
+                "type",
+                "value",
+                "port",
+                "file",
+                "http",
+                "script",
+                "env",
+                "environment",
+                "creates",
+                "unless",
+                "only-if",
+                "verify",
+                "groups",
+                "default",
+                "max-age",
+                "path",
+            ];
+            let says_default = is_required(field)
+                || description.contains("Default: ")
+                || alternatives.contains(&field.as_str());
+            if description.is_empty() || !says_default {
+                wrong.push(format!("{name}.{field}: {description:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

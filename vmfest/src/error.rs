@@ -175,6 +175,24 @@ pub enum Error {
         advice: &'static str,
     },
 
+    /// The server's version cannot do that.
+    #[error("cannot {doing}: that takes VirtualBox {since} or newer")]
+    TooOld {
+        /// What was to be done.
+        doing: String,
+        /// The first version that can do it.
+        since: &'static str,
+    },
+
+    /// The host cannot run a VM as it is set up now.
+    #[error("cannot start the VM {name}: {problem}")]
+    Host {
+        /// The VM.
+        name: String,
+        /// What VirtualBox says, and what to do about it.
+        problem: String,
+    },
+
     /// The VM has a snapshot of that name; it is never overwritten.
     #[error(
         "the VM {name} has a snapshot {snapshot} already; choose another name, or delete that one"

@@ -54,6 +54,8 @@
 //!
 //! VirtualBox must see the folders of a [`Location`] under the same paths as this program.
 //!
+//! A guest that was installed by hand becomes a good image with [`prepare`].
+//!
 //! # Features
 //!
 //! - `pallet`: a compute service for `pallet-core`, in the module `pallet`. Without it, neither
@@ -64,12 +66,14 @@ pub mod images;
 pub mod models;
 #[cfg(feature = "pallet")]
 pub mod pallet;
+pub mod prepare;
 pub mod toml;
 pub mod tree;
 
 mod console;
 mod error;
 mod fault;
+mod host;
 mod host_key;
 mod instance;
 mod keyboard;

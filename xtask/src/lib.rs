@@ -7,6 +7,7 @@ pub mod bench;
 pub mod codegen;
 pub mod demo;
 pub mod dist;
+pub mod docs;
 pub mod lab;
 mod process;
 pub mod soak;

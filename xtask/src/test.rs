@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
+use crate::demo;
 use crate::process::{cargo, check};
 
 /// Arguments of `cargo xtask test`.
@@ -25,6 +26,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     step("layers", layers)?;
     step("generated code", || {
         check(Command::new(std::env::current_exe()?).args(["codegen", "--check"]))
+    })?;
+    step("generated pages", || {
+        check(Command::new(std::env::current_exe()?).args(["docs", "--check"]))
     })?;
     step("lints", || {
         let clippy =
@@ -47,12 +51,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "--nodes",
             "12",
             "--systemd",
+            "3",
+            "--cluster",
+            "--trixie",
             "1",
         ]))
     })?;
     step("a browser", browser)?;
     step("tests", || check(&mut cargo(&["test", "--workspace", "--all-features"])))?;
-    step("the demo", crate::demo::run)
+    step("the demo of sandboxes", || demo::play(demo::What::Sandbox))?;
+    step("the demo of VirtualBox", || demo::play(demo::What::Virtualbox))
 }
 
 /// Pages are tested in a real one: installed where it is missing.
@@ -72,6 +80,7 @@ fn layers() -> anyhow::Result<()> {
     lacks("vmfest", &["--no-default-features"], &["russh", "pallet-core"])?;
     lacks("vbox-soap", &[], &["vmfest", "pallet-core", "russh"])?;
     lacks("pallet-core", &["--all-features"], &["vbox-soap", "vmfest", "pallet-crates"])?;
+    lacks("pallet-incus", &[], &["vbox-soap", "vmfest", "pallet-crates"])?;
     lacks("pallet-crates", &[], &["vmfest", "vbox-soap", "russh"])
 }
 

@@ -10,7 +10,7 @@ use pallet_core::shell::quote;
 use xtask::lab::{NodeKind, State};
 
 use crate::texts::nasty;
-use crate::{failure, listed, pallet};
+use crate::{failure, listed, pallet, sandbox_process};
 
 /// Prints everything below the current folder: names, kinds, targets of links, digests. Names may
 /// have newlines in them.
@@ -27,11 +27,25 @@ fn name(text: &str) -> String {
     text.replace('/', "_").chars().take(60).collect()
 }
 
-/// The steps that make a tree out of the texts, and the same tree made here.
-fn tree(expected: &Path, local: &Path) -> String {
+/// The steps that make a tree out of the texts with the environment that they need, and the same
+/// tree made here.
+fn tree(expected: &Path, local: &Path) -> (String, String) {
     let mut steps = String::new();
+    let mut environment = String::from("[environment.texts]\n");
     let mut step = |action: String| steps.push_str(&format!("  {{ {action} }},\n"));
-    for folder in ["contents", "names", "folders", "links", "lines", "scripts"] {
+    let folders = [
+        "contents",
+        "names",
+        "folders",
+        "links",
+        "lines",
+        "scripts",
+        "variables",
+        "templates",
+        "values",
+        "read",
+    ];
+    for folder in folders {
         fs::create_dir(expected.join(folder)).unwrap();
         step(format!("directory = '/srv/corpus/{folder}'"));
     }
@@ -64,14 +78,62 @@ fn tree(expected: &Path, local: &Path) -> String {
 
         let file = format!("/srv/corpus/scripts/{number}");
         let script = format!("printf %s {} >{file}", quote(text));
-        step(format!("exec-script = {{ script = {}, creates = '{file}' }}", toml(&script)));
+        step(format!(
+            "exec-script = {{ script = {}, creates = '{file}', affects = [] }}",
+            toml(&script)
+        ));
         fs::write(expected.join(format!("scripts/{number}")), text).unwrap();
+
+        let file = format!("/srv/corpus/variables/{number}");
+        let script = format!("printf %s \"$TEXT\" >{file}");
+        step(format!(
+            "exec-script = {{ script = {}, env = {{ TEXT = {} }}, creates = '{file}', affects = [] }}",
+            toml(&script),
+            toml(text)
+        ));
+        fs::write(expected.join(format!("variables/{number}")), text).unwrap();
+
+        // From the environment, and from the step itself.
+        fs::write(
+            local.join(format!("template-{number}.hbs")),
+            format!("{{{{ environment.texts.t{number} }}}}"),
+        )
+        .unwrap();
+        environment += &format!("t{number} = {}\n", toml(text));
+        step(format!(
+            "remote-file = {{ path = '/srv/corpus/templates/{number}', template = 'template-{number}.hbs' }}"
+        ));
+        fs::write(expected.join(format!("templates/{number}")), text).unwrap();
+        step(format!(
+            "remote-file = {{ path = '/srv/corpus/values/{number}', template = 'value.hbs', values = {{ text = {} }} }}",
+            toml(text)
+        ));
+        fs::write(expected.join(format!("values/{number}")), text).unwrap();
+    }
+    fs::write(local.join("value.hbs"), "{{ text }}").unwrap();
+    // Read from the node, and put into a later action there. Of what is read, line ends at its end
+    // are left out.
+    let short: Vec<(usize, String)> =
+        nasty().into_iter().enumerate().filter(|(_, text)| text.len() < 10_000).collect();
+    for (number, _) in &short {
+        step(format!(
+            "read-value = {{ name = 'v{number}', file = '/srv/corpus/contents/{number}' }}"
+        ));
+    }
+    for (number, text) in &short {
+        fs::write(local.join(format!("read-{number}.hbs")), format!("{{{{ values.v{number} }}}}"))
+            .unwrap();
+        step(format!(
+            "remote-file = {{ path = '/srv/corpus/read/{number}', template = 'read-{number}.hbs' }}"
+        ));
+        let text = text.trim_end_matches(['\n', '\r']);
+        fs::write(expected.join(format!("read/{number}")), text).unwrap();
     }
     let bytes: Vec<u8> = (0..=255).cycle().take(1_500_000).collect();
     fs::write(local.join("binary"), &bytes).unwrap();
     fs::write(expected.join("binary"), bytes).unwrap();
     step("remote-file = { path = '/srv/corpus/binary', local-file = 'binary' }".to_owned());
-    steps
+    (steps, environment)
 }
 
 #[test]
@@ -79,18 +141,23 @@ fn hazard_8_sixty_hostile_texts_arrive_byte_by_byte() {
     let lab = State::load().unwrap();
     let nodes = lab.claim(NodeKind::Plain, 1).unwrap();
     let (folder, expected) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let steps = tree(expected.path(), folder.path());
+    let (steps, environment) = tree(expected.path(), folder.path());
     let document = listed(&nodes, &nodes[0].user)
-        + &format!("[group-spec.rack.phases]\nconfigure = [\n{steps}]\n");
+        + &format!("{environment}[group-spec.rack.phases]\nconfigure = [\n{steps}]\n");
     fs::write(folder.path().join("pallet.toml"), document).unwrap();
     // The sandbox is worked on as root, since this machine need not have sudo.
     let boxed = tempfile::tempdir().unwrap();
     let document = format!(
         "[service.box]\nprovider = 'sandbox'\n[admin-user]\nusername = 'root'\n\
-         [group-spec.box]\ncount = 1\n[group-spec.box.phases]\nconfigure = [\n{steps}]\n"
+         {environment}[group-spec.box]\ncount = 1\n[group-spec.box.phases]\nconfigure = [\n{steps}]\n"
     );
     fs::write(boxed.path().join("pallet.toml"), document).unwrap();
-    fs::copy(folder.path().join("binary"), boxed.path().join("binary")).unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let name = entry.unwrap().file_name();
+        if name != "pallet.toml" {
+            fs::copy(folder.path().join(&name), boxed.path().join(&name)).unwrap();
+        }
+    }
     let _gone = Gone(boxed.path());
 
     let here =
@@ -119,16 +186,9 @@ fn hazard_8_sixty_hostile_texts_arrive_byte_by_byte() {
 
 /// Runs a script in the one sandbox of a project, past `pallet`.
 fn in_sandbox(project: &Path, script: &str) -> String {
-    let own = fs::canonicalize(project).unwrap();
-    let scopes = fs::read_dir("/run/pallet/sandbox").unwrap().flatten().map(|entry| entry.path());
-    let mut scopes = scopes.filter(|scope| {
-        let owner = fs::read_to_string(scope.join("owner.json")).unwrap_or_default();
-        owner.contains(own.to_str().unwrap())
-    });
-    let holder = fs::read(scopes.next().unwrap().join("nodes/box-1/holder.json")).unwrap();
-    let holder: serde_json::Value = serde_json::from_slice(&holder).unwrap();
+    let process = sandbox_process(project, "box-1").unwrap();
     let output = Command::new("nsenter")
-        .arg(format!("--target={}", holder["pid"]))
+        .arg(format!("--target={process}"))
         .args(["--mount", "--root", "--wd", "bash", "-c", script])
         .output()
         .unwrap();

@@ -64,7 +64,8 @@ pub fn nasty() -> Vec<String> {
     texts.push("two\nlines".to_owned());
     texts.push("\nEOF\n)\n}\nfi\ndone\n".to_owned());
     texts.push("carriage\r\nreturn\r".to_owned());
-    texts.push("\npallet-00000000000000000000000000000000 end 0 0\n".to_owned());
+    let mark = "pallet-00000000000000000000000000000000 end 0 0";
+    texts.push(format!("\n{mark}\n\u{1e}{mark}\u{1e}"));
     texts.push("x'\"$(".repeat(200_000));
     assert_eq!(texts.len(), 60);
     texts

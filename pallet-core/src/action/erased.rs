@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Action, ActionError, Decision, Preparation, ProbeSet, View};
+use super::{Action, ActionError, Decision, Key, Preparation, ProbeSet, View};
 
 /// Any action, shared cheaply.
 #[derive(Clone)]
@@ -104,6 +104,11 @@ impl ActionBox {
         if parameters == before { Ok(self.clone()) } else { self.0.with_parameters(parameters) }
     }
 
+    /// See [`Action::may_write`].
+    pub fn may_write(&self) -> Vec<Key> {
+        self.0.may_write()
+    }
+
     /// See [`Action::value_name`].
     pub fn value_name(&self) -> Option<&str> {
         self.0.value_name()
@@ -159,6 +164,7 @@ trait Erased: Send + Sync {
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError>;
     fn parameters(&self) -> Result<Value, ActionError>;
     fn with_parameters(&self, parameters: Value) -> Result<ActionBox, ActionError>;
+    fn may_write(&self) -> Vec<Key>;
     fn value_name(&self) -> Option<&str>;
     fn value(&self, view: &View<'_>) -> Result<String, ActionError>;
     fn is_repeatable(&self) -> bool;
@@ -200,6 +206,10 @@ impl<A: Action> Erased for A {
         read.map(ActionBox::new).map_err(|error| {
             ActionError::new(format!("what was read from the node does not fit: {error}"))
         })
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        Action::may_write(self)
     }
 
     fn value_name(&self) -> Option<&str> {

@@ -79,6 +79,13 @@ pub trait Action:
     /// [`ActionError`] when the description cannot be reached from what was found.
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError>;
 
+    /// What a change by this action may write beside the parts of the node that it looks at,
+    /// whatever it finds there. A plan reckons with it where an earlier change makes it unsure what
+    /// will be found. Default: nothing.
+    fn may_write(&self) -> Vec<Key> {
+        Vec::new()
+    }
+
     /// The name under which this action offers a value read from the node to later actions (as a
     /// placeholder), and to later phases. Default: it offers none.
     fn value_name(&self) -> Option<&str> {

@@ -1,9 +1,11 @@
 //! Compute services: where nodes come from.
 
 mod localhost;
+pub mod matching;
 mod node_list;
 mod provider;
 pub mod sandbox;
+pub mod sizes;
 #[cfg(feature = "provider-suite")]
 pub mod suite;
 

@@ -6,7 +6,9 @@ use toml::Spanned;
 
 use super::diagnostic::Mistake;
 use super::reader::Reader;
-use super::specs::{NodeSpecs, SpecDraft, check_reference};
+use super::specs::{NodeSpecs, SpecDraft};
+use super::suggest;
+use crate::registry::Registry;
 use crate::spec::ServerSpec;
 
 /// The server-specs of a document, by name.
@@ -50,26 +52,51 @@ pub(super) fn merged(tops: &[&SpecDraft], specs: &ServerSpecs, nodes: &NodeSpecs
 /// either: what is merged from them means nothing.
 pub(super) fn check<'s>(
     reader: &Reader,
+    registry: &Registry,
     specs: &'s ServerSpecs,
     others: impl IntoIterator<Item = &'s SpecDraft>,
 ) -> BTreeSet<&'s str> {
     let mut broken = circles(reader, specs);
     for (name, spec) in specs {
-        if !check_names(reader, spec, specs) {
+        if !check_names(reader, registry, spec, specs) {
             broken.insert(name);
         }
     }
     for other in others {
-        check_names(reader, other, specs);
+        check_names(reader, registry, other, specs);
     }
     broken
 }
 
-fn check_names(reader: &Reader, spec: &SpecDraft, specs: &ServerSpecs) -> bool {
-    for base in &spec.extends {
-        check_reference(reader, &base.span(), base.get_ref(), specs.keys(), "server-spec");
-    }
-    spec.extends.iter().all(|base| specs.contains_key(base.get_ref()))
+fn check_names(
+    reader: &Reader,
+    registry: &Registry,
+    spec: &SpecDraft,
+    specs: &ServerSpecs,
+) -> bool {
+    let unknown = spec.extends.iter().filter(|base| !specs.contains_key(base.get_ref()));
+    unknown.inspect(|base| note_unknown(reader, registry, base, specs)).count() == 0
+}
+
+fn note_unknown(reader: &Reader, registry: &Registry, base: &Spanned<String>, specs: &ServerSpecs) {
+    let own = || specs.iter().filter(|(_, spec)| !spec.is_crate()).map(|(name, _)| name.as_str());
+    let crates: Vec<&str> = registry.crates().map(|(name, _)| name).collect();
+    let (noun, help) = match (own().next(), crates.is_empty()) {
+        (None, true) => ("server-spec", "this document has no `[server-spec.…]` tables".to_owned()),
+        (_, true) => ("server-spec", suggest::choices(base.get_ref(), own(), "server-specs")),
+        (None, false) => {
+            let crates = crates.iter().copied();
+            ("server-spec or crate", suggest::choices(base.get_ref(), crates, "crates"))
+        }
+        (_, false) => {
+            let closest = suggest::closest(base.get_ref(), own().chain(crates.iter().copied()));
+            let start = closest.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
+            let (own, crates) = (suggest::list(&own().collect::<Vec<_>>()), suggest::list(&crates));
+            ("server-spec or crate", format!("{start}server-specs: {own}; crates: {crates}"))
+        }
+    };
+    let mistake = Mistake::new(base.span(), format!("there is no {noun} `{base}`"));
+    reader.note(mistake.label("not known").help(help));
 }
 
 /// Notes each circle once, where it closes.

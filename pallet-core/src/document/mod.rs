@@ -69,11 +69,15 @@
 //! environment = { domain = "example.org" }
 //! ```
 //!
+//! A name in `extends` is a server-spec of the document, or a [crate](crate::crates) of the registry;
+//! settings of a crate are checked against their type.
+//!
 //! What a spec extends runs first, in listed order; a spec that is reached on several ways runs
 //! once, at the first place.
 
 mod check;
 mod clusters;
+mod crates;
 mod diagnostic;
 mod environment;
 mod extends;

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::clusters::{ClusterDraft, read_cluster_spec};
+use super::crates;
 use super::diagnostic::Mistake;
 use super::environment::read_environment;
 use super::extends::{self, ServerSpecs};
@@ -48,20 +49,37 @@ pub(super) fn resolve(
     let node_specs: NodeSpecs = section(node_specs.as_ref(), |entry| {
         read_node_spec(&reader, &service_names, &entry.name, entry.value)
     });
-    let specs: ServerSpecs = section(root.table("server-spec").as_ref(), |entry| {
-        read_server_spec(&reader, registry, &service_names, entry)
+    let spec_section = root.table("server-spec");
+    let spec_names = names(spec_section.as_ref());
+    let settings = |entry: &Entry<'_, '_>, draft: &mut SpecDraft| {
+        crates::read_settings(&reader, registry, &spec_names, entry, draft);
+    };
+    let mut specs: ServerSpecs = section(spec_section.as_ref(), |entry| {
+        let mut draft = read_server_spec(&reader, registry, &service_names, entry)?;
+        settings(entry, &mut draft);
+        Some(draft)
     });
     let group_section = root.table("group-spec");
     let group_names = names(group_section.as_ref());
     let groups = section(group_section.as_ref(), |entry| {
-        read_group_spec(&reader, registry, &service_names, entry)
+        let mut draft = read_group_spec(&reader, registry, &service_names, entry)?;
+        settings(entry, &mut draft.spec);
+        Some(draft)
     });
     let clusters = section(root.table("cluster-spec").as_ref(), |entry| {
-        read_cluster_spec(&reader, registry, &service_names, entry)
+        let mut draft = read_cluster_spec(&reader, registry, &service_names, entry)?;
+        settings(entry, &mut draft.spec);
+        Some(draft)
     });
     root.finish();
+    let extended = {
+        let others = groups.values().map(|group| &group.spec);
+        let all = specs.values().chain(others).chain(clusters.values().map(|it| &it.spec));
+        all.flat_map(|spec| spec.extends.iter().cloned()).collect::<Vec<_>>()
+    };
+    crates::add_extended(registry, &extended, &mut specs);
 
-    let drafts = Drafts { specs: &specs, node_specs: &node_specs, groups: &groups };
+    let drafts = Drafts { registry, specs: &specs, node_specs: &node_specs, groups: &groups };
     for spec in drafts.all().chain(clusters.values().map(|cluster| &cluster.spec)) {
         if let Some(NodeDraft::Named(name)) = &spec.node {
             check_reference(&reader, &name.span(), name.get_ref(), &node_names, "node-spec");
@@ -71,8 +89,12 @@ pub(super) fn resolve(
         check_reference(&reader, &name.span(), name.get_ref(), &group_names, "group-spec");
     }
     let others = groups.values().map(|group| &group.spec);
-    let broken =
-        extends::check(&reader, &specs, others.chain(clusters.values().map(|it| &it.spec)));
+    let broken = extends::check(
+        &reader,
+        registry,
+        &specs,
+        others.chain(clusters.values().map(|it| &it.spec)),
+    );
     references::check(&reader, &specs, &drafts.lines(&clusters), &broken);
     drop(broken);
     let (finished, members) = drafts.finished(&reader, &clusters);
@@ -88,10 +110,7 @@ pub(super) fn resolve(
         settings,
         groups: finished,
         clusters: members,
-        server_specs: specs
-            .iter()
-            .map(|(name, spec)| (name.clone(), extends::merged(&[spec], &specs, &node_specs)))
-            .collect(),
+        server_specs: crates::own_specs(&specs, &node_specs),
         node_specs,
         base,
     })
@@ -132,6 +151,7 @@ type Clusters = BTreeMap<String, ClusterDraft>;
 
 /// What groups are put together from.
 struct Drafts<'s> {
+    registry: &'s Registry,
     specs: &'s ServerSpecs,
     node_specs: &'s NodeSpecs,
     groups: &'s BTreeMap<String, GroupDraft>,
@@ -182,14 +202,15 @@ impl<'s> Drafts<'s> {
         reader: &Reader,
         clusters: &Clusters,
     ) -> (BTreeMap<GroupName, GroupSpec>, BTreeMap<GroupName, Vec<GroupName>>) {
-        let alone = self.alone(clusters).filter_map(|group| self.group(group, &[&group.spec]));
+        let alone =
+            self.alone(clusters).filter_map(|group| self.group(reader, group, &[&group.spec]));
         let mut all: BTreeMap<_, _> = alone.map(|it| (it.name.clone(), it)).collect();
         let mut members: BTreeMap<GroupName, Vec<GroupName>> = BTreeMap::new();
         for draft in clusters.values() {
             let Some(cluster) = draft.cluster() else { continue };
             let names = members.entry(cluster.name.clone()).or_default();
             for (place, group, count) in self.members(draft) {
-                let Some(mut group) = self.group(group, &[&draft.spec, &group.spec]) else {
+                let Some(mut group) = self.group(reader, group, &[&draft.spec, &group.spec]) else {
                     continue;
                 };
                 group.count = count.or(group.count);
@@ -217,8 +238,9 @@ impl<'s> Drafts<'s> {
         (all, members)
     }
 
-    fn group(&self, group: &GroupDraft, tops: &[&SpecDraft]) -> Option<GroupSpec> {
+    fn group(&self, reader: &Reader, group: &GroupDraft, tops: &[&SpecDraft]) -> Option<GroupSpec> {
         let server = extends::merged(tops, self.specs, self.node_specs);
+        crates::check_merged(reader, self.registry, tops, self.specs, &server);
         let mut made = GroupSpec::new(group.name.clone()?, Default::default(), server);
         made.count = group.count;
         made.filter = group.filter.clone();

@@ -16,7 +16,7 @@ use super::values::dates_as_strings;
 use crate::facts::PackageManager;
 use crate::registry::Registry;
 use crate::run::RESERVED_PHASES;
-use crate::spec::{GroupName, NodeFilter, NodeSpec, Phase, ServerSpec};
+use crate::spec::{GroupName, NodeFilter, NodeSpec, Phase, ServerSpec, Step};
 
 /// The node-specs of a document, by name.
 pub(super) type NodeSpecs = BTreeMap<String, NodeSpec>;
@@ -34,9 +34,12 @@ pub(super) struct SpecDraft {
     pub(super) default_phases: Option<(Range<usize>, Vec<Spanned<String>>)>,
     /// What nodes are made of.
     pub(super) node: Option<NodeDraft>,
+    /// Settings by facility.
+    pub(super) settings: Map<String, Value>,
+    /// For a crate: its name, where the document first names it.
+    pub(super) crate_place: Option<Spanned<String>>,
     packager: Option<PackageManager>,
     roles: BTreeSet<String>,
-    settings: Map<String, Value>,
 }
 
 impl SpecDraft {
@@ -62,6 +65,29 @@ impl SpecDraft {
         }
     }
 
+    /// The draft of a crate that the document names at `place`.
+    pub(super) fn of_crate(place: &Spanned<String>, spec: &ServerSpec) -> Self {
+        let step = |step: &Step| StepDraft::of_step(step, place.span());
+        let phase = |(name, phase): (&String, &Phase)| {
+            (name.clone(), phase.steps.iter().map(step).collect())
+        };
+        let order = spec.default_phases.first().map(|order| {
+            let named = |name: &String| Spanned::new(place.span(), name.clone());
+            (place.span(), order.iter().map(named).collect())
+        });
+        Self {
+            name: format!("crate {place}"),
+            extends: Vec::new(),
+            phases: spec.phases.iter().map(phase).collect(),
+            default_phases: order,
+            node: None,
+            settings: spec.settings.clone(),
+            crate_place: Some(place.clone()),
+            packager: spec.packager,
+            roles: spec.roles.clone(),
+        }
+    }
+
     /// The names of `default_phases`.
     pub(super) fn order(&self) -> Option<Vec<String>> {
         let (_, phases) = self.default_phases.as_ref()?;
@@ -77,6 +103,7 @@ impl SpecDraft {
     ) -> Self {
         Self {
             name: table.name().to_owned(),
+            crate_place: None,
             node: read_node(reader, services, table.entry("node-spec")),
             extends: table.strings("extends"),
             roles: table.strings("roles").into_iter().map(Spanned::into_inner).collect(),

@@ -40,6 +40,23 @@ pub(super) struct StepDraft {
 }
 
 impl StepDraft {
+    /// The draft of a step that is ready; `place` is what messages about it point to.
+    pub(super) fn of_step(step: &Step, place: Range<usize>) -> Self {
+        let named = |id: &String| Spanned::new(place.clone(), id.clone());
+        let all = |ids: &[String]| ids.iter().map(named).collect();
+        Self {
+            kind: Some(step.kind.clone()),
+            id: step.id.as_ref().map(named),
+            when_changed: all(&step.when_changed),
+            before: all(&step.before),
+            after: all(&step.after),
+            only_on: step.only_on.clone(),
+            as_user: step.as_user.clone(),
+            timeout: step.timeout,
+            origin: step.origin.clone(),
+        }
+    }
+
     /// The step, if there was no mistake in what it does.
     pub(super) fn step(&self, spec: &Arc<str>) -> Option<Step> {
         let names = |ids: &[Spanned<String>]| ids.iter().map(|id| id.get_ref().clone()).collect();

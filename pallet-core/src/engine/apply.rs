@@ -166,10 +166,11 @@ impl Runner<'_> {
         changes: &[Pending],
     ) -> Result<Option<String>, Stop> {
         let control = self.run.control;
+        let folder = connection.folder(control);
         let mut there = None;
         for change in changes {
             for upload in change.fragment.uploads() {
-                let put = connection.put(user, upload, control.node_folder.as_deref());
+                let put = connection.put(user, upload, folder.as_deref());
                 let put = tokio::select! {
                     put = put => put,
                     () = control.until_stopped() => return Err(Stop::Asked),

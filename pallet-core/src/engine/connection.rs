@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::control::Control;
 use super::deeds::Deeds;
-use super::wave::Foresight;
+use super::foresight::Foresight;
 use crate::action::Upload;
 use crate::facts::{Facts, PackageManager};
 use crate::login::Login;
@@ -91,6 +92,7 @@ impl Connector {
         let session = Session::open(transport.as_ref(), &login, None, timeout).await?;
         Ok(Connection {
             facts: session.facts().clone(),
+            packager: None,
             sessions: HashMap::from([(None, session)]),
             transport,
             login,
@@ -135,6 +137,8 @@ pub struct Connection {
     login: Login,
     session_timeout: Duration,
     facts: Facts,
+    /// What counts in place of the package manager that was found.
+    packager: Option<PackageManager>,
     sessions: HashMap<Option<String>, Session>,
     accepted_host_key: Option<String>,
     /// Check mode: what the phases that were looked at so far would do.
@@ -227,6 +231,7 @@ impl Connection {
     /// Works with this package manager in place of the one that was found.
     pub fn use_package_manager(&mut self, manager: PackageManager) {
         self.facts.package_manager = Some(manager);
+        self.packager = Some(manager);
     }
 
     /// The fingerprint of a host key that was accepted on first contact.
@@ -242,6 +247,11 @@ impl Connection {
     /// The account that is logged in.
     pub fn username(&self) -> &str {
         &self.login.username
+    }
+
+    /// The folder in which the node keeps what outlives a session, where somebody has named one.
+    pub(super) fn folder(&self, control: &Control) -> Option<String> {
+        self.login.state_root.clone().or_else(|| control.node_folder.clone())
     }
 
     /// The session of a user, started when it is first needed.
@@ -323,6 +333,7 @@ impl Connection {
             match attempt.await {
                 Ok(Ok((transport, session))) if session.boot() != boot => {
                     self.facts = session.facts().clone();
+                    self.facts.package_manager = self.packager.or(self.facts.package_manager);
                     self.transport = transport;
                     self.sessions.insert(None, session);
                     return Ok(());

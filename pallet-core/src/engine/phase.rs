@@ -8,8 +8,9 @@ use super::connection::Connection;
 use super::control::Control;
 use super::deeds::{self, Deed, Deeds};
 use super::exchange::{Halt, Pace, Told, exchange};
+use super::foresight::Foresight;
 use super::output::shorten;
-use super::wave::{Foresight, Waves};
+use super::wave::Waves;
 use crate::action::{Knowledge, Mode, ProbeSet};
 use crate::event::{Event, Events};
 use crate::plan::PlannedAction;
@@ -191,13 +192,14 @@ impl Runner<'_> {
         }
         connection.is_taken = true;
         let control = self.run.control;
+        let folder = connection.folder(control);
         let session = connection.session(None).await?;
         session.send_lock(LockRequest {
             wait: control.limits.lock.as_secs(),
             run: &control.run,
             resumes: control.resumes(),
             holder: &control.holder,
-            folder: control.node_folder.as_deref(),
+            folder: folder.as_deref(),
         });
         if !looks || self.waves.user().is_some() {
             self.say(connection, &[]).await?;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a run: the time at which it began, in UTC, and a random part:
-/// `20261121T093015Z-5f1c09a2`. Names sort by time.
+/// The name of a run: the time at which it began, in UTC, a finer part of that time, and a random
+/// one: `20261121T093015Z-5f1c09a2`. Names sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
@@ -16,13 +16,21 @@ impl RunId {
     /// A name for a run that begins now.
     #[must_use]
     pub fn new() -> Self {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut random = [0_u8; 4];
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut random = [0_u8; 2];
         if getrandom::fill(&mut random).is_err() {
             // Uniqueness on one machine is enough then.
-            random = std::process::id().to_be_bytes();
+            let [.., high, low] = std::process::id().to_be_bytes();
+            random = [high, low];
         }
-        Self(format!("{}-{:08x}", basic_utc(seconds), u32::from_be_bytes(random)))
+        Self::at(now, u16::from_be_bytes(random))
+    }
+
+    fn at(time: Duration, random: u16) -> Self {
+        // In parts of which a second has 65,536: which of two runs is the latest has to be clear
+        // even where one follows the other at once.
+        let part = (u64::from(time.subsec_nanos()) << 16) / 1_000_000_000;
+        Self(format!("{}-{part:04x}{random:04x}", basic_utc(time.as_secs())))
     }
 
     /// The name.
@@ -123,6 +131,14 @@ mod tests {
         assert_eq!(basic_utc(1_795_253_415), "20261121T093015Z");
         assert_eq!(basic_utc(4_107_542_399), "21000228T235959Z");
         assert_eq!(basic_utc(4_107_542_400), "21000301T000000Z");
+    }
+
+    #[test]
+    fn names_sort_by_time_within_a_second() {
+        let at = |nanos| RunId::at(Duration::new(1_795_253_415, nanos), 0xffff);
+        assert_eq!(at(0).as_str(), "20261121T093015Z-0000ffff");
+        assert_eq!(at(999_999_999).as_str(), "20261121T093015Z-ffffffff");
+        assert!(at(1_000_000) < at(1_100_000));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use super::deeds::{Deed, Verdict, verdict};
+use super::foresight::{Ahead, Foresight};
+use super::show::Looked;
 use super::values::Values;
 use crate::action::{
-    ActionBox, ActionError, Certainty, Change, Decision, Fragment, Key, Knowledge, Mode, ProbeSet,
-    View, digest,
+    ActionBox, ActionError, Change, Decision, Fragment, Key, Knowledge, Mode, ProbeSet, View,
 };
 use crate::facts::Facts;
 use crate::plan::PlannedAction;
@@ -19,13 +20,13 @@ pub(super) struct Waves<'a> {
     facts: &'a Facts,
     mode: Mode,
     /// What became of each action; `None` while that is open.
-    outcomes: Vec<Option<Outcome>>,
+    pub(super) outcomes: Vec<Option<Outcome>>,
     /// What each user's probes have seen: users may see different things.
     known: HashMap<Option<&'a str>, Knowledge>,
     /// What decided changes will do that are not applied yet.
-    ahead: Ahead,
+    pub(super) ahead: Ahead,
     /// What actions have read from the node for others.
-    values: Values,
+    pub(super) values: Values,
     /// Whether any action may wait for such values.
     has_open: bool,
     /// What the broken part of a resumed run has done of each action; empty for other runs.
@@ -52,59 +53,6 @@ pub(super) struct Pending {
     pub outcome: Outcome,
 }
 
-/// What changes that are decided, but not applied, will do.
-#[derive(Default)]
-struct Ahead {
-    predicted: Knowledge,
-    written: Vec<Key>,
-    /// Which actions do it, each with where its keys begin in `written`.
-    steps: Vec<(usize, usize)>,
-    /// Who does it, where it is none of this phase's actions.
-    before: Option<String>,
-}
-
-/// Check mode: what the changes of earlier phases will do.
-#[derive(Default)]
-pub(super) struct Foresight {
-    predicted: Knowledge,
-    written: Vec<Key>,
-    phase: Option<String>,
-}
-
-impl Foresight {
-    /// Whether the last phase that was looked at is this one.
-    pub fn is_of(&self, phase: &str) -> bool {
-        self.phase.as_deref() == Some(phase)
-    }
-}
-
-impl Ahead {
-    fn foresee(&mut self, position: usize, writes: Vec<Key>, predicted: Knowledge) {
-        // A later write makes an earlier prediction worthless, unless it predicts anew.
-        self.predicted.forget(&writes);
-        self.predicted.merge(predicted);
-        self.steps.push((position, self.written.len()));
-        self.written.extend(writes);
-    }
-
-    /// Whether an action is one of those that are ahead.
-    fn does(&self, position: usize) -> bool {
-        self.steps.iter().any(|(step, _)| *step == position)
-    }
-
-    /// The last action that writes something of `keys`; the last of all if none does so.
-    fn latest(&self, keys: &[Key]) -> Option<usize> {
-        let ends = self.steps.iter().skip(1).map(|(_, begin)| *begin).chain([self.written.len()]);
-        let steps: Vec<_> = self.steps.iter().zip(ends).collect();
-        let writes = |((_, begin), end): &&(&(usize, usize), usize)| {
-            let written = self.written.get(*begin..*end).unwrap_or_default();
-            written.iter().any(|write| keys.iter().any(|key| write.overlaps(key)))
-        };
-        let found = steps.iter().rev().find(writes).or(steps.last());
-        found.map(|((position, _), _)| *position)
-    }
-}
-
 impl<'a> Waves<'a> {
     pub fn new(
         actions: &'a [PlannedAction],
@@ -112,15 +60,13 @@ impl<'a> Waves<'a> {
         mode: Mode,
         foresight: Foresight,
     ) -> Self {
-        let Foresight { predicted, written, phase } = foresight;
-        let before = phase.map(|phase| format!("a step of phase `{phase}`"));
         Self {
             actions,
             facts,
             mode,
             outcomes: actions.iter().map(|_| None).collect(),
             known: HashMap::new(),
-            ahead: Ahead { predicted, written, steps: Vec::new(), before },
+            ahead: foresight.into(),
             values: Values::new(actions.len()),
             has_open: actions.iter().any(|planned| planned.open.is_some()),
             deeds: Vec::new(),
@@ -138,9 +84,7 @@ impl<'a> Waves<'a> {
         if self.mode == Mode::Apply {
             return Foresight::default();
         }
-        let Ahead { predicted, written, .. } = std::mem::take(&mut self.ahead);
-        let phase = (!written.is_empty()).then(|| phase.to_owned());
-        Foresight { predicted, written, phase }
+        std::mem::take(&mut self.ahead).into_foresight(phase)
     }
 
     /// What actions have read from the node, by name.
@@ -239,18 +183,21 @@ impl<'a> Waves<'a> {
             Some(Err(error)) if has_guessed => {
                 let reason = format!("{}, and as it is now: {error}", self.doubt(&[]));
                 self.settle(position, Outcome::bare(Status::MayChange { reason }));
-                self.ahead.foresee(position, vec![Key::Everything], Knowledge::new());
+                self.ahead.doubt(position, vec![Key::Everything], Knowledge::new());
                 return Ok(ControlFlow::Continue(()));
             }
             Some(Err(error)) => return Err(error.clone()),
             None => return Ok(ControlFlow::Break(())),
         };
 
+        if shows && self.has_further_questions(&action, known) {
+            return Ok(ControlFlow::Break(()));
+        }
         let ahead = std::mem::take(&mut self.ahead);
         let view = self.view(known, &ahead.predicted, &ahead.written);
         let asked = action.probe(&view);
         let is_answered = asked.is_answered(known, &ahead.predicted, &ahead.written);
-        let is_clear = is_answered && !has_guessed;
+        let is_clear = is_answered && !has_guessed && !ahead.is_doubtful(|| asked.keys());
         let decided = if is_clear || shows {
             let written = if is_clear { ahead.written.as_slice() } else { &[] };
             let view = self.view(known, &ahead.predicted, written);
@@ -289,50 +236,13 @@ impl<'a> Waves<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Check mode: settles an action as what would become of it.
-    fn show(
-        &mut self,
-        position: usize,
-        planned: &PlannedAction,
-        looked: Looked<'_>,
-        decision: Result<Decision, ActionError>,
-    ) -> Result<(), ActionError> {
-        let Looked { action, asked, known, is_clear } = looked;
-        let mut ground = ground(planned, action, asked, known);
-        let may_change = |reason| Outcome::bare(Status::MayChange { reason });
-        let outcome = match decision {
-            Ok(Decision::Change(change)) => {
-                let Change { certainty, details, diff, effects, fragment } = change;
-                ground.change = Some(fragment.digest());
-                let doubt = match is_clear {
-                    true => self.doubtful_condition(planned),
-                    false => Some(self.doubt(&asked.keys())),
-                };
-                let status = match (doubt, certainty) {
-                    (Some(reason), _) | (None, Certainty::May(reason)) => {
-                        Status::MayChange { reason }
-                    }
-                    (None, Certainty::Will) => Status::WillChange,
-                };
-                self.ahead.foresee(position, effects.writes, effects.predicted);
-                Outcome { details, diff, ..Outcome::bare(status) }
-            }
-            Ok(Decision::Unchanged) if is_clear => Outcome::bare(Status::Unchanged),
-            Err(error) if is_clear => return Err(error),
-            // If it changes anything, it is what it looks at. An earlier change may also be what
-            // makes it possible at all.
-            unsure => {
-                let mut reason = self.doubt(&asked.keys());
-                if let Err(error) = unsure {
-                    reason = format!("{reason}, and as it is now: {error}");
-                    self.values.note_missing(action);
-                }
-                self.ahead.foresee(position, asked.keys(), Knowledge::new());
-                may_change(reason)
-            }
-        };
-        self.settle(position, Outcome { ground: Some(ground), ..outcome });
-        Ok(())
+    /// Whether what was seen leads an action to questions that it has not asked yet: they are put to
+    /// the node before anything is shown that would only be guessed.
+    fn has_further_questions(&self, action: &ActionBox, known: &Knowledge) -> bool {
+        let nothing = Knowledge::new();
+        let mut wanted = ProbeSet::new();
+        wanted.add_unknown(&action.probe(&self.view(known, &nothing, &[])), known);
+        !wanted.is_empty()
     }
 
     /// `Some` if the action is not to run: nothing that it waits for has changed, or it was done
@@ -410,33 +320,6 @@ impl<'a> Waves<'a> {
         self.known.values_mut().for_each(|known| known.forget(&ahead.written));
     }
 
-    /// Check mode: a condition on something that itself only may change.
-    fn doubtful_condition(&self, planned: &PlannedAction) -> Option<String> {
-        let positions = planned.when_changed.as_ref()?;
-        let will_change = |position: &usize| {
-            matches!(
-                self.outcomes.get(*position),
-                Some(Some(Outcome { status: Status::WillChange, .. }))
-            )
-        };
-        (!positions.iter().any(will_change)).then(|| "what it waits for may change".to_owned())
-    }
-
-    /// Check mode: which earlier change makes the present state of `keys` unsure.
-    fn doubt(&self, keys: &[Key]) -> String {
-        match self.ahead.latest(keys).and_then(|position| self.planned(position)) {
-            Some(planned) => format!(
-                "an earlier step ({} {}) may change what it looks at",
-                planned.action.name(),
-                planned.action.subject()
-            ),
-            None => {
-                let who = self.ahead.before.as_deref().unwrap_or("an earlier step");
-                format!("{who} may change what it looks at")
-            }
-        }
-    }
-
     fn view<'v>(
         &self,
         known: &'v Knowledge,
@@ -449,7 +332,7 @@ impl<'a> Waves<'a> {
         View { facts: self.facts, mode: self.mode, known, predicted, written }
     }
 
-    fn settle(&mut self, position: usize, outcome: Outcome) {
+    pub(super) fn settle(&mut self, position: usize, outcome: Outcome) {
         if let Some(slot) = self.outcomes.get_mut(position) {
             *slot = Some(outcome);
         }
@@ -459,7 +342,7 @@ impl<'a> Waves<'a> {
         self.outcomes.iter().position(Option::is_none)
     }
 
-    fn planned(&self, position: usize) -> Option<&'a PlannedAction> {
+    pub(super) fn planned(&self, position: usize) -> Option<&'a PlannedAction> {
         self.actions.get(position)
     }
 
@@ -495,30 +378,8 @@ impl Outcome {
     }
 }
 
-/// What a decision that is only shown was made from.
-struct Looked<'a> {
-    action: &'a ActionBox,
-    asked: &'a ProbeSet,
-    known: &'a Knowledge,
-    /// Whether all of it is sure.
-    is_clear: bool,
-}
-
-/// What is known before a decision.
-fn ground(
-    planned: &PlannedAction,
-    action: &ActionBox,
-    asked: &ProbeSet,
-    known: &Knowledge,
-) -> Ground {
-    let parameters = action.parameters().unwrap_or_default().to_string();
-    let step = format!("{:?} {:?}", planned.as_user, planned.when_changed);
-    let description = digest([action.name(), &parameters, &step].map(str::as_bytes));
-    Ground { description, change: None, seen: asked.seen(known) }
-}
-
 fn not_planned(details: &[String]) -> ActionError {
     let what = if details.is_empty() { "something".to_owned() } else { details.join("; ") };
-    ActionError::new(format!("the plan shows it as unchanged, but it would change {what}"))
+    ActionError::new(format!("the plan does not show that it would change {what}"))
         .help("the node has moved on since the plan was checked: make a new plan")
 }

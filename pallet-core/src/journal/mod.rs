@@ -158,6 +158,16 @@ impl Journals {
     }
 }
 
+impl Drop for Journal {
+    /// As with every lock: a program that is being started in this moment has the file as well.
+    fn drop(&mut self) {
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.unlock() {
+            tracing::warn!(%error, "{} is locked until this program ends", self.path.display());
+        }
+    }
+}
+
 impl Journal {
     /// Opens and locks a journal; the error is `None` when another process has it.
     fn lock(path: &Path) -> Result<File, Option<std::io::Error>> {

@@ -28,7 +28,7 @@ pub struct PlannedAction {
     pub timeout: Option<Duration>,
     /// Where the step was written.
     pub origin: Origin,
-    /// Whether it may change anything. A plan that shows it as unchanged forbids that.
+    /// Whether it may change anything. A plan that does not show that forbids it.
     pub may_change: bool,
     /// How to complete the action once values are read that may be in it.
     pub(crate) open: Option<Open>,

@@ -20,6 +20,7 @@ pub use scene::{Nodes, Scene, Values};
 pub use target::{KNOWN_AFTER_CREATE, Target};
 
 use crate::action::Action;
+use crate::crates::Crate;
 use crate::spec::{Origin, Step, StepKind, merge};
 
 /// A function that looks at a node and gives steps for it.
@@ -135,6 +136,14 @@ impl<'a> Plan<'a> {
         serde_json::from_value(settings.unwrap_or_else(|| Value::Object(Map::new()))).map_err(
             |error| self.error(format!("the settings of `{facility}` are not right: {error}")),
         )
+    }
+
+    /// A crate's settings on the target, with its defaults where nothing else is set.
+    ///
+    /// # Errors
+    /// As [`settings_as`](Self::settings_as).
+    pub fn settings_of<C: Crate>(&self) -> Result<C::Settings, PlanError> {
+        self.settings_as(C::NAME)
     }
 
     /// Sets a facility's settings on the target, in place of those that are there. Later steps see

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::crates::Crate;
 use crate::facts::Facts;
 
 /// A node as plan functions and templates see it.
@@ -48,6 +49,14 @@ impl Target {
             group,
             ..Self::default()
         }
+    }
+
+    /// A crate's settings on the node, if it has any: with the crate, or by hand.
+    ///
+    /// # Errors
+    /// What in the settings does not fit their type.
+    pub fn settings_of<C: Crate>(&self) -> Result<Option<C::Settings>, serde_json::Error> {
+        self.settings.get(C::NAME).cloned().map(serde_json::from_value).transpose()
     }
 
     /// Gives the facts.

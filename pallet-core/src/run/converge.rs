@@ -45,7 +45,10 @@ impl Fleet {
     async fn do_all(&self, preview: Preview) -> Report {
         let mut report = Report::begin();
         let crew = match self.options.mode {
-            Mode::Check => self.expect(&preview, &mut report).await,
+            Mode::Check => {
+                self.take_leave(&preview, &mut report).await;
+                self.expect(&preview, &mut report).await
+            }
             Mode::Apply => {
                 self.destroy_surplus(&preview, &mut report).await;
                 self.provide(&preview, &mut report).await

@@ -14,10 +14,9 @@ use crate::event::Event;
 use crate::report::Report;
 
 impl Fleet {
-    /// Destroys the nodes that are too many. Their `destroy-server` phase, and the
-    /// `destroy-group` phase where the last node goes, run before; a node that they fail on is
-    /// destroyed all the same, since a broken node must not be there for ever.
-    pub(super) async fn destroy_surplus(&self, preview: &Preview, report: &mut Report) {
+    /// Runs the last phases of the nodes that are too many: `destroy-server`, and `destroy-group`
+    /// where the last node goes. In check mode it is only said what they would do.
+    pub(super) async fn take_leave(&self, preview: &Preview, report: &mut Report) {
         let mut leaving = Vec::new();
         let mut others = preview.others.clone();
         for change in &preview.changes {
@@ -31,19 +30,27 @@ impl Fleet {
                 others.push(target(node, &preview.memberships.of(node, change)));
             }
         }
-        if !leaving.is_empty() {
-            let crew = Crew::new(self.ready(leaving).await, others);
-            let mut crew = self.connect_first(crew).await;
-            self.settle_settings(&mut crew);
-            let all = |_: &Member| true;
-            let crew = self.phase(crew, &Stage::everywhere("destroy-server"), all, None).await;
-            let is_going = |change: &&GroupChange| change.is_going;
-            let going: Vec<_> =
-                preview.changes.iter().filter(is_going).map(|it| &it.group.name).collect();
-            let is_last = |member: &Member| going.contains(&&member.role.group.name);
-            let crew = self.phase(crew, &Stage::everywhere("destroy-group"), is_last, None).await;
-            finish(crew, report).await;
+        if leaving.is_empty() {
+            return;
         }
+        let shown = preview.shown.as_ref();
+        let crew = Crew::new(self.ready(leaving).await, others);
+        let mut crew = self.connect_first(crew).await;
+        self.settle_settings(&mut crew);
+        let all = |_: &Member| true;
+        let crew = self.phase(crew, &Stage::everywhere("destroy-server"), all, shown).await;
+        let is_going = |change: &&GroupChange| change.is_going;
+        let going: Vec<_> =
+            preview.changes.iter().filter(is_going).map(|it| &it.group.name).collect();
+        let is_last = |member: &Member| going.contains(&&member.role.group.name);
+        let crew = self.phase(crew, &Stage::everywhere("destroy-group"), is_last, shown).await;
+        finish(crew, report).await;
+    }
+
+    /// Destroys the nodes that are too many, after their last phases. A node that those fail on is
+    /// destroyed all the same, since a broken node must not be there for ever.
+    pub(super) async fn destroy_surplus(&self, preview: &Preview, report: &mut Report) {
+        self.take_leave(preview, report).await;
         let nodes = |change: &GroupChange| {
             let service = change.service.clone();
             let nodes = change.delta.destroy.clone();

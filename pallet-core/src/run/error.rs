@@ -46,6 +46,14 @@ pub enum RunError {
         /// The group.
         group: String,
     },
+    /// Nodes of two services have one name.
+    #[error("there would be two nodes called `{node}`: of service `{}` and of service `{}`", services.0, services.1)]
+    SameName {
+        /// The name.
+        node: String,
+        /// The services.
+        services: (String, String),
+    },
     /// A service failed, or cannot do what is described.
     #[error("service `{service}`: {error}")]
     Service {
@@ -112,6 +120,10 @@ impl RunError {
             }
             Self::CountOfExisting { .. } => Some(
                 "leave the count out; destroy its nodes through the groups that made them"
+                    .to_owned(),
+            ),
+            Self::SameName { .. } => Some(
+                "reports, journals and templates know nodes by their names: work on one of them at a time, or rename it"
                     .to_owned(),
             ),
             Self::Service { error, .. } => error.help.clone(),

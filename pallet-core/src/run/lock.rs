@@ -12,7 +12,17 @@ use crate::shell;
 /// the process, however that ends.
 #[derive(Debug)]
 pub(super) struct GroupLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for GroupLock {
+    /// A program that another thread is starting in this moment has the file as well until it is
+    /// there, and would keep the lock: to close the file is not enough.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "a group's lock is held until this program ends");
+        }
+    }
 }
 
 impl GroupLock {
@@ -53,7 +63,7 @@ impl GroupLock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         file.set_len(0).and_then(|()| file.write_all(holder().as_bytes())).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod preview;
 mod provide;
 mod scope;
+mod shown;
 mod stages;
 
 use std::collections::BTreeMap;

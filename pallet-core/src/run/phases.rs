@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::Fleet;
 use super::crew::Crew;
 use super::member::Member;
-use super::plan::Shown;
+use super::shown::Shown;
 use super::stages::Stage;
 use crate::action::Mode;
 use crate::engine::{Connector, Control, PhaseRun, run_phase};
@@ -57,9 +57,12 @@ impl Fleet {
                 let connect = async move {
                     let image_user =
                         member.node.image_user.clone().filter(|_| !member.node.bootstrapped);
-                    let login = image_user.as_ref().unwrap_or(&admin);
+                    let login = match image_user {
+                        Some(user) => user.or_keys_of(&admin),
+                        None => admin,
+                    };
                     tokio::select! {
-                        () = member.connect(login, &fleet.connector, &fleet.events) => {}
+                        () = member.connect(&login, &fleet.connector, &fleet.events) => {}
                         () = fleet.control.until_stopped() => {}
                     }
                     member
@@ -159,7 +162,7 @@ impl Fleet {
         targets.extend(meant.iter().map(|member| member.target.clone()));
         targets.sort_by(|one, two| one.name.cmp(&two.name));
         let targets = Nodes::from(targets);
-        let name: Arc<str> = stage.call.name.as_str().into();
+        let name: Arc<str> = stage.label.as_str().into();
         let mut compiled: Vec<(Member, Option<Compiled>)> = Vec::new();
         for mut member in meant {
             let mut found = self.compile(&mut member, stage, &targets);
@@ -216,7 +219,7 @@ impl Fleet {
         if member.is_failed() {
             return None;
         }
-        let name = &stage.call.name;
+        let (name, label) = (&stage.call.name, &stage.label);
         let role = member.role.clone();
         let phase: &Phase = role.group.server.phases.get(name)?;
         let environment = self.environment_of(member.service.name(), &role.group.environment);
@@ -225,11 +228,11 @@ impl Fleet {
             Ok(compiled) => Some(compiled),
             // What is wrong may well be only that the node is not known yet.
             Err(error) if member.is_expected => {
-                member.report.phases.push(unknown_phase(name, phase, &error));
+                member.report.phases.push(unknown_phase(label, phase, &error));
                 None
             }
             Err(error) => {
-                member.fail(plan_failure(name, error), Duration::ZERO, &self.events);
+                member.fail(plan_failure(label, error), Duration::ZERO, &self.events);
                 None
             }
         }

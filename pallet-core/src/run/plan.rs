@@ -6,11 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::preview::{GroupChange, Preview};
+use super::shown::Shown;
 use super::{Fleet, RunError};
 use crate::action::Mode;
 use crate::compute::Node;
 use crate::event::Events;
-use crate::plan::PlannedAction;
 use crate::report::{ActionReport, NodeReport, PhaseReport, Report, Status};
 use crate::spec::{GroupName, GroupSpec, PhaseCall};
 
@@ -158,39 +158,6 @@ fn planned_group(change: &GroupChange) -> PlannedGroup {
         start: nodes(&change.delta.start),
         destroy: nodes(&change.delta.destroy),
         keep: nodes(&change.delta.keep),
-    }
-}
-
-/// Which actions a plan shows as changing something, by node and phase.
-#[derive(Debug, Clone)]
-pub(super) struct Shown(BTreeMap<(String, String), Vec<bool>>);
-
-impl Shown {
-    fn of(report: &Report) -> Self {
-        let changes = |action: &ActionReport| {
-            matches!(action.status, Status::WillChange | Status::MayChange { .. })
-        };
-        let mut shown = BTreeMap::new();
-        for node in &report.nodes {
-            for phase in &node.phases {
-                let key = (node.node.clone(), phase.phase.clone());
-                shown.insert(key, phase.actions.iter().map(changes).collect());
-            }
-        }
-        // On nodes that the plan knows nothing of yet, everything was shown as what may happen.
-        for name in report.created.iter().chain(&report.started) {
-            shown.retain(|(node, _), _| node != name);
-        }
-        Self(shown)
-    }
-
-    /// Forbids actions to change anything where the plan shows that they would not.
-    pub fn restrict(&self, node: &str, phase: &str, actions: &mut [PlannedAction]) {
-        let Some(shown) = self.0.get(&(node.to_owned(), phase.to_owned())) else { return };
-        for (position, action) in actions.iter_mut().enumerate() {
-            // What an earlier phase has read can lead to actions that the plan does not have.
-            action.may_change = shown.get(position).copied().unwrap_or(true);
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::counts::{Delta, delta};
 use super::lock::GroupLock;
 use super::member::Membership;
-use super::plan::Shown;
+use super::shown::Shown;
 use super::stages::{Stage, stages};
 use super::{Fleet, RunError, list, service_error};
 use crate::action::Mode;
@@ -151,6 +151,7 @@ impl Fleet {
             }
         }
         let memberships = join(&mut changes);
+        tell_apart(&changes)?;
         Ok((changes, memberships))
     }
 }
@@ -211,6 +212,24 @@ fn join(changes: &mut [GroupChange]) -> Memberships {
         }
     }
     Memberships(memberships.into_iter().map(|(key, it)| (key, Arc::new(it))).collect())
+}
+
+/// Names are unique within a service; a run that works on several needs them to be altogether.
+fn tell_apart(changes: &[GroupChange]) -> Result<(), RunError> {
+    let mut services: BTreeMap<&str, &str> = BTreeMap::new();
+    for change in changes {
+        let Delta { create, start, keep, destroy } = &change.delta;
+        let there = start.iter().chain(keep).chain(destroy).map(|node| &node.name);
+        for name in create.iter().chain(there) {
+            let service = change.service.name();
+            let other = *services.entry(name).or_insert(service);
+            if other != service {
+                let services = (other.to_owned(), service.to_owned());
+                return Err(RunError::SameName { node: name.clone(), services });
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -276,6 +295,29 @@ mod tests {
         looking.preview(&[web()], &[]).await.unwrap();
         drop(held);
         second.preview(&[web()], &[]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_nodes_of_one_name_are_refused() {
+        let locks = tempfile::tempdir().unwrap();
+        let mut fleet = fleet(&locks);
+        let rack = fleet.services["rack"].clone();
+        let listed = ListedNode {
+            name: "web-2".to_owned(),
+            group: "db".to_owned(),
+            host: None,
+            port: 22,
+            host_key: None,
+        };
+        let config = NodeListConfig { nodes: vec![listed], host_key: HostKeySetting::KnownHosts };
+        let cellar: Arc<dyn ComputeService> = Arc::new(NodeList::new("cellar", config));
+        fleet.services = BTreeMap::from([("rack".to_owned(), rack), ("cellar".to_owned(), cellar)]);
+        fleet.default_service = Some("rack".to_owned());
+        let in_cellar = NodeSpec::new().service("cellar");
+        let db = GroupSpec::new("db".parse().unwrap(), in_cellar, ServerSpec::new());
+        let error = fleet.changes(&[web(), db.clone()]).await.map(drop).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("`web-2`"), "{error}");
+        assert_eq!(fleet.changes(&[db]).await.unwrap().0.len(), 1);
     }
 
     #[tokio::test]

@@ -10,6 +10,9 @@ use crate::spec::{GroupName, GroupSpec, PhaseCall, merge_orders};
 pub(super) struct Stage {
     /// The phase with its arguments.
     pub call: PhaseCall,
+    /// What it is called in this run, and nothing else is: a phase that is asked for twice is
+    /// `deploy` first, and then `deploy (2)`.
+    pub label: String,
     /// The groups that it runs on without being asked for. `None`: it was asked for, and runs
     /// wherever it exists.
     groups: Option<BTreeSet<GroupName>>,
@@ -18,7 +21,7 @@ pub(super) struct Stage {
 impl Stage {
     /// A phase that runs wherever it exists.
     pub fn everywhere(name: &str) -> Self {
-        Self { call: PhaseCall::new(name), groups: None }
+        Self { call: PhaseCall::new(name), label: name.to_owned(), groups: None }
     }
 
     /// Whether it runs on a group's nodes, if they have it.
@@ -62,11 +65,18 @@ pub(super) fn stages(groups: &[GroupSpec], asked: &[PhaseCall]) -> Result<Vec<St
     let default_stage = |name: String| {
         let with_it = groups.iter().zip(&orders).filter(|(_, order)| order.contains(&name));
         let groups = with_it.map(|(group, _)| group.name.clone()).collect();
-        Stage { call: PhaseCall::new(name), groups: Some(groups) }
+        Stage { call: PhaseCall::new(&name), label: name, groups: Some(groups) }
     };
     let mut stages: Vec<Stage> =
         defaults.into_iter().filter(|name| !is_asked(name)).map(default_stage).collect();
-    stages.extend(asked.iter().map(|call| Stage { call: call.clone(), groups: None }));
+    for (position, call) in asked.iter().enumerate() {
+        let before = asked.iter().take(position).filter(|other| other.name == call.name).count();
+        let label = match before {
+            0 => call.name.clone(),
+            before => format!("{} ({})", call.name, before + 1),
+        };
+        stages.push(Stage { call: call.clone(), label, groups: None });
+    }
     Ok(stages)
 }
 
@@ -94,7 +104,8 @@ mod tests {
                 .filter(|group| stage.is_for(&group.name))
                 .map(|group| group.name.as_str())
                 .collect();
-            format!("{} on {}", stage.call, on.join("+"))
+            let label = if stage.label == stage.call.name { "" } else { &stage.label };
+            format!("{label}{} on {}", stage.call, on.join("+"))
         };
         Ok(stages(groups, &asked)?.iter().map(told).collect::<Vec<_>>().join(", "))
     }
@@ -108,6 +119,11 @@ mod tests {
         assert_eq!(
             told(&["deploy:v=1", "configure"]),
             "install on web, dump on db, deploy:v=1 on web+db, configure on web+db"
+        );
+        assert_eq!(
+            told(&["dump:a=1", "deploy", "dump"]),
+            "install on web, configure on web+db, dump:a=1 on web+db, deploy on web+db, \
+             dump (2)dump on web+db"
         );
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
@@ -92,7 +93,7 @@ impl Serialize for MaybeSecret {
         match source {
             Source::Given => map.serialize_entry("given", "(secret)")?,
             Source::Env(name) => map.serialize_entry("env", name)?,
-            Source::File(path) => map.serialize_entry("file", path)?,
+            Source::File(path) => map.serialize_entry("file", &whole(path))?,
             Source::Command { words: Words::Line(line), .. } => {
                 map.serialize_entry("command", line)?;
             }
@@ -100,12 +101,18 @@ impl Serialize for MaybeSecret {
                 map.serialize_entry("command", words)?;
             }
             Source::Age { file, identity } => {
-                map.serialize_entry("age", file)?;
-                map.serialize_entry("identity", identity)?;
+                map.serialize_entry("age", &whole(file))?;
+                map.serialize_entry("identity", &whole(identity))?;
             }
         }
         map.end()
     }
+}
+
+/// A path that says the same wherever a program is started: what is written down is compared with
+/// what another one writes down later.
+fn whole(path: &Path) -> Cow<'_, Path> {
+    std::path::absolute(path).map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 impl<'de> Deserialize<'de> for MaybeSecret {
@@ -166,6 +173,12 @@ mod tests {
         for text in [r#""plain""#, r#"{"env":"PATH"}"#, r#"{"command":"echo hunter2-x"}"#] {
             assert_eq!(serde_json::to_string(&read(text)).unwrap(), text);
         }
+        let folder = std::env::current_dir().unwrap();
+        let [near, far] = ["Cargo.toml".into(), folder.join("Cargo.toml")].map(|path| {
+            let secret = read(&serde_json::json!({ "file": path }).to_string());
+            serde_json::to_string(&secret).unwrap()
+        });
+        assert_eq!(near, far, "the same file, however it is called");
         let given = MaybeSecret::Secret(Secret::new("hunter2"));
         let written = serde_json::to_string(&given).unwrap();
         assert!(!written.contains("hunter2"), "{written}");

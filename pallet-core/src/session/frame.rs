@@ -1,9 +1,12 @@
 //! Frames: telling our marks from everything else that a node writes.
 
-/// Splits a byte stream at marks: lines that begin with a token nobody else knows.
+/// What stands around a mark, and nearly nowhere else.
+const SEPARATOR: u8 = 0x1e;
+
+/// Splits a byte stream at marks, which begin with a token that nobody else knows.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// Newline, token, space.
+    /// Separator, token, space.
     needle: Vec<u8>,
     buffer: Vec<u8>,
     /// No mark begins before this offset of the buffer.
@@ -19,7 +22,8 @@ pub(super) struct Frame {
 
 impl Frames {
     pub fn new(token: &str) -> Self {
-        Self { needle: format!("\n{token} ").into_bytes(), buffer: Vec::new(), searched: 0 }
+        let needle = [&[SEPARATOR], token.as_bytes(), b" "].concat();
+        Self { needle, buffer: Vec::new(), searched: 0 }
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
@@ -35,7 +39,7 @@ impl Frames {
         };
         self.searched = at;
         let words = self.buffer.get(at + self.needle.len()..)?;
-        let length = words.iter().position(|byte| *byte == b'\n')?;
+        let length = words.iter().position(|byte| *byte == SEPARATOR)?;
         let mark = String::from_utf8_lossy(words.get(..length)?).into_owned();
         let rest = self.buffer.split_off(at + self.needle.len() + length + 1);
         let mut data = std::mem::replace(&mut self.buffer, rest);
@@ -50,8 +54,8 @@ impl Frames {
     }
 }
 
-/// Where `needle` begins in `haystack`. The first byte is a newline, which is rare enough that
-/// looking for it first makes this fast.
+/// Where `needle` begins in `haystack`. The first byte is so rare that looking for it first makes
+/// this fast.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
     let mut from = 0;
@@ -70,7 +74,8 @@ mod tests {
 
     #[test]
     fn frames_are_found_however_the_stream_is_cut() {
-        let stream = b"noise\nTOK facts\na=1\n\nTOK begin 0\nx\nTOKEN \n\0\xff\nTOK end 0 0\n";
+        let stream =
+            b"noise\x1eTOK facts\x1ea=1\n\x1eTOK begin 0\x1ex\x1eTOKEN \n\0\xff\x1eTOK end 0 0\x1e";
         let expected = [("noise", "facts"), ("a=1\n", "begin 0")];
         for step in 1..stream.len() {
             let mut frames = Frames::new("TOK");
@@ -85,7 +90,7 @@ mod tests {
             for (frame, (data, mark)) in found.iter().zip(expected) {
                 assert_eq!((frame.data.as_slice(), frame.mark.as_str()), (data.as_bytes(), mark));
             }
-            assert_eq!(found[2].data, b"x\nTOKEN \n\0\xff");
+            assert_eq!(found[2].data, b"x\x1eTOKEN \n\0\xff");
             assert!(frames.rest().is_empty());
         }
     }

@@ -23,7 +23,7 @@ impl LockRequest<'_> {
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self { wait, run, resumes, holder, folder } = self;
         let resumes = if *resumes { "yes" } else { "no" };
-        let line = |text: &str| text.replace(['\n', '\r', '\0'], " ");
+        let line = |text: &str| text.replace(['\n', '\r', '\0', '\u{1e}'], " ");
         format!(
             "lock {wait} {run} {resumes}\n{}\n{}\n",
             line(holder),

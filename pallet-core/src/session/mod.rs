@@ -44,6 +44,8 @@ pub struct Session {
     boot: String,
     /// What is still to be sent.
     outgoing: VecDeque<u8>,
+    /// Whether what runs there goes on without us.
+    is_shielded: bool,
 }
 
 impl Session {
@@ -80,6 +82,7 @@ impl Session {
             process_id: 0,
             boot: String::new(),
             outgoing: VecDeque::new(),
+            is_shielded: false,
         };
         session
             .greet(&invocation, &token)
@@ -109,7 +112,7 @@ impl Session {
         self.write(format!("{token}\n").as_bytes()).await?;
         self.expect("facts").await?;
         let listing = self.expect("done").await?;
-        let listing = String::from_utf8_lossy(&listing.data).into_owned();
+        let listing = String::from_utf8_lossy(&listing.data).replace('\u{1f}', "\n");
         self.facts = facts::parse(&listing);
         let value = |name: &str| {
             listing.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
@@ -154,6 +157,9 @@ impl Session {
 
     /// Sends a program. What comes of it is told by [`progress`](Self::progress).
     pub(crate) fn send(&mut self, program: &Program) {
+        if program.changes && !std::mem::replace(&mut self.is_shielded, true) {
+            self.outgoing.extend(b"shield\n");
+        }
         self.outgoing.extend(program.encode());
     }
 

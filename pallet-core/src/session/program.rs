@@ -8,6 +8,8 @@ use crate::shell;
 pub struct Program {
     code: String,
     payload: Vec<u8>,
+    /// Whether it changes the node, so that it had better come to its end.
+    pub(super) changes: bool,
 }
 
 impl Program {
@@ -25,7 +27,7 @@ impl Program {
 
     /// A program of a single piece of code.
     pub(crate) fn code(code: &str) -> Self {
-        Self { code: format!("(\n{code}\n) 3<&- 9>&-\n"), payload: Vec::new() }
+        Self { code: format!("(\n{code}\n) 3<&- 9>&-\n"), ..Self::default() }
     }
 
     /// A program that runs fragments in order and stops at the first that fails.
@@ -36,7 +38,7 @@ impl Program {
         tasks: impl IntoIterator<Item = Task<'a>>,
         uploads: Option<&str>,
     ) -> Self {
-        let mut program = Self::default();
+        let mut program = Self { changes: true, ..Self::default() };
         let mut used = Vec::new();
         if let Some(folder) = uploads {
             program.code.push_str(&format!("pallet_uploads={}\n", shell::quote(folder)));

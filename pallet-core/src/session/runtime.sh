@@ -6,15 +6,16 @@
 #              "lock WAIT RUN RESUMES", then a line with who asks and one with the folder (or
 #              nothing): take the node for this run, and log from now on what it does
 #              "note WORDS…": write a line to the run log
+#              "shield": from now on, whoever runs here may write although nobody listens any more
 #              "put SHA256 SIZE", then a line with the folder, then those bytes that are missing
 #              "stop": begin no further action of the program that runs
-# To us:     lines "TOKEN words…", each after a newline of its own, around the programs' output.
+# To us:     marks around the programs' output: "TOKEN words…" between two record separators.
 #
 # Code comes as one compound command, so that a program cut short by a lost connection is a syntax
 # error and not half a program. Payloads are complete before the code runs, for the same reason.
 #
-# Descriptors: 3 is what comes from us, 4 a program's payload, 9 the run log, whose lock is the
-# node's. Actions get none of them, since they may leave processes behind.
+# Descriptors: 3 is what comes from us, 4 a program's payload, 8 a content that is arriving, 9 the
+# run log, whose lock is the node's. Actions get none of them, since they may leave processes behind.
 exec 3<&0 0</dev/null
 umask 022
 case :$PATH: in *:/usr/sbin:*) ;; *) PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH ;; esac
@@ -23,8 +24,9 @@ printf 'pallet-ready\n'
 IFS= read -r pallet_token <&3 || exit 0
 pallet_said=
 
-pallet_mark() { printf '%s\n%s %s\n' "$pallet_said" "$pallet_token" "$*"; pallet_said=; }
-# Says what waits to be said.
+# A mark has no line end in it: bash sends each line by itself, and for each of them both sides wake
+# up. What waits to be said is said together with the next mark.
+pallet_mark() { printf '%s' "$pallet_said"$'\036'"$pallet_token $*"$'\036'; pallet_said=; }
 pallet_flush() { printf '%s' "$pallet_said"; pallet_said=; }
 pallet_payload() { head -c "$1" <&4; }
 pallet_uploaded() { cat -- "$pallet_uploads/$1"; }
@@ -44,9 +46,8 @@ pallet_end() {
   local word=done
   [ "$2" -eq 0 ] || word=failed
   [ -z "$pallet_log" ] || [ "$word $4" = 'done restart' ] || printf '%s %s\n' "$word" "$3" >&9
-  # The end of one action and the beginning of the next go in one write: each is a packet, for
-  # which both sides wake up.
-  pallet_said=$'\n'"$pallet_token end $1 $2"$'\n'
+  # The end of one action is said together with the beginning of the next.
+  pallet_said=$'\036'"$pallet_token end $1 $2"$'\036'
   [ "$2" -eq 0 ] || { pallet_flush; exit 0; }
 }
 pallet_stage() {
@@ -135,6 +136,12 @@ pallet_put() {
     [ "$file" = "$folder/$1.part" ] || rm -f -- "$file"
   done
   file=$folder/$1
+  # What is left of a session that was cut off may still be writing its last bytes.
+  if [ ! -f "$file" ] && type -P flock >/dev/null; then
+    umask 077
+    if { exec 8>>"$file.part"; } 2>/dev/null; then flock -w 60 8; fi
+    umask 022
+  fi
   if [ -f "$file" ]; then have=$2
   elif [ -f "$file.part" ]; then
     have=$(wc -c <"$file.part")
@@ -148,10 +155,12 @@ pallet_put() {
     [ "$(wc -c <"$file.part")" -eq "$2" ] || exit 0
     if [ "$(sha256sum <"$file.part")" != "$1  -" ]; then
       rm -f -- "$file.part"
+      exec 8>&-
       pallet_mark put wrong
       return
     fi
     mv -f -- "$file.part" "$file" || { pallet_mark put failed; exit 0; }
+    exec 8>&-
   fi
   printf '%s' "$folder"
   pallet_mark put done
@@ -166,35 +175,42 @@ if read -r pallet_file 2>/dev/null </proc/1/stat; then
   pallet_boot=$pallet_boot:${20}
 fi
 
+# For the same reason facts are lines whose ends are other ones.
+pallet_add() { pallet_said=$pallet_said${1//$'\n'/$'\037'}$'\037'; }
 pallet_mark facts
-printf 'PALLET_PID=%s\nPALLET_BOOT=%s\n' "$$" "$pallet_boot"
+pallet_add "PALLET_PID=$$"
+pallet_add "PALLET_BOOT=$pallet_boot"
 for pallet_file in /etc/os-release /usr/lib/os-release; do
-  if [ -r "$pallet_file" ]; then printf '%s\n' "$(<"$pallet_file")"; break; fi
+  if [ -r "$pallet_file" ]; then pallet_add "$(<"$pallet_file")"; break; fi
 done
-if [ -r /etc/redhat-release ]; then printf 'PALLET_REDHAT_RELEASE=%s\n' "$(</etc/redhat-release)"; fi
-printf 'PALLET_OSTYPE=%s\nPALLET_HOSTNAME=%s\nPALLET_ARCH=%s\n' "$OSTYPE" "$HOSTNAME" "$HOSTTYPE"
-if [ -r /proc/sys/kernel/osrelease ]; then printf 'PALLET_KERNEL=%s\n' "$(</proc/sys/kernel/osrelease)"; fi
+if [ -r /etc/redhat-release ]; then pallet_add "PALLET_REDHAT_RELEASE=$(</etc/redhat-release)"; fi
+pallet_add "PALLET_OSTYPE=$OSTYPE"
+pallet_add "PALLET_HOSTNAME=$HOSTNAME"
+pallet_add "PALLET_ARCH=$HOSTTYPE"
+if [ -r /proc/sys/kernel/osrelease ]; then pallet_add "PALLET_KERNEL=$(</proc/sys/kernel/osrelease)"; fi
 for pallet_file in apt-get dnf yum zypper pacman apk brew; do
-  if type -P "$pallet_file" >/dev/null; then printf 'PALLET_PACKAGER_%s=yes\n' "$pallet_file"; fi
+  if type -P "$pallet_file" >/dev/null; then pallet_add "PALLET_PACKAGER_$pallet_file=yes"; fi
 done
-if [ -d /run/systemd/system ]; then printf 'PALLET_INIT=systemd\n'; fi
-printf 'PALLET_CPUS=%s\n' "$(nproc 2>/dev/null)"
+if [ -d /run/systemd/system ]; then pallet_add PALLET_INIT=systemd; fi
+pallet_add "PALLET_CPUS=$(nproc 2>/dev/null)"
 if [ -r /proc/meminfo ]; then
   read -r _ pallet_file _ </proc/meminfo
-  printf 'PALLET_MEMORY_KIB=%s\n' "$pallet_file"
+  pallet_add "PALLET_MEMORY_KIB=$pallet_file"
 fi
-printf 'PALLET_SECTION=addresses\n'
-if type -P ip >/dev/null; then ip -o addr 2>/dev/null; else hostname -I 2>/dev/null; fi
+pallet_add PALLET_SECTION=addresses
+if type -P ip >/dev/null; then pallet_add "$(ip -o addr 2>/dev/null)"; else pallet_add "$(hostname -I 2>/dev/null)"; fi
+pallet_mounts() {
+  local line IFS=$'\n'
+  set -f
+  for line in $(</proc/mounts); do
+    # Whatever has a device or a server, and the root: kernels mount a lot of other things.
+    case $line in /*|*:/*|*' / '*) pallet_add "$line" ;; esac
+  done
+  set +f
+}
 if [ -r /proc/mounts ]; then
-  printf 'PALLET_SECTION=mounts\n'
-  (
-    set -f
-    IFS=$'\n'
-    for pallet_file in $(</proc/mounts); do
-      # Whatever has a device or a server, and the root: kernels mount a lot of other things.
-      case $pallet_file in /*|*:/*|*' / '*) printf '%s\n' "$pallet_file" ;; esac
-    done
-  )
+  pallet_add PALLET_SECTION=mounts
+  pallet_mounts
 fi
 pallet_mark done 0
 
@@ -203,6 +219,9 @@ while IFS=' ' read -r pallet_code pallet_bytes <&3; do
     lock) pallet_lock $pallet_bytes; continue ;;
     note) printf '%s\n' "$pallet_bytes" >&9 && pallet_mark noted; continue ;;
     put) pallet_put $pallet_bytes; continue ;;
+    # What is running must not end because the connection is lost: half an installation is worse
+    # than a whole one that nobody hears of. `tee` goes on with the file that is left.
+    shield) exec > >(exec 3<&- 4<&- 9>&- 2>/dev/null; trap '' PIPE; exec tee /dev/null); continue ;;
     stop) continue ;;
   esac
   pallet_code=$(head -c "$pallet_code" <&3; printf x)

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::order::merge_orders;
 use super::phase::Phases;
 use super::{NodeSpec, Phase, Step};
+use crate::crates::{Crate, full_spec};
 use crate::facts::PackageManager;
 
 /// The phases that run without being asked for, where specs do not say which ones.
@@ -48,6 +49,12 @@ impl ServerSpec {
     pub fn phase(mut self, name: impl Into<String>, phase: Phase) -> Self {
         self.phases.entry(name.into()).or_default().steps.extend(phase.steps);
         self
+    }
+
+    /// Builds on a crate, as a document that names it in `extends` does.
+    #[must_use]
+    pub fn extends_crate<C: Crate>(self) -> Self {
+        self.extends(&full_spec::<C>())
     }
 
     /// Adds a role.

@@ -1,11 +1,14 @@
 //! A small registry to read test documents with: one action for each form that parameters take.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pallet_core::action::{Action, ActionError, Decision, ProbeSet, View};
 use pallet_core::compute::{ComputeError, ComputeService, NodeList, Provider, ProviderContext};
+use pallet_core::crates::Crate;
 use pallet_core::registry::Registry;
-use pallet_core::secret::Secret;
+use pallet_core::secret::{MaybeSecret, Secret};
+use pallet_core::spec::{Phase, ServerSpec, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,7 @@ pub fn registry() -> Registry {
         .plan_fn("find-database", |_plan| Ok(()))
         .provider::<NodeList>()
         .provider::<Cloud>()
+        .krate::<Greeter>()
 }
 
 macro_rules! action {
@@ -117,5 +121,50 @@ impl Provider for Cloud {
         _context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
         panic!("reading a document opened a service")
+    }
+}
+
+/// A crate whose settings are never complete by themselves.
+pub struct Greeter;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GreeterSettings {
+    pub word: String,
+    pub guests: BTreeMap<String, Guest>,
+    pub key: Option<MaybeSecret>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Guest {
+    pub title: String,
+    #[serde(default)]
+    pub age: u8,
+}
+
+impl Default for GreeterSettings {
+    fn default() -> Self {
+        Self { word: "hello".to_owned(), guests: BTreeMap::new(), key: None }
+    }
+}
+
+impl Crate for Greeter {
+    const NAME: &'static str = "greeter";
+    const SUMMARY: &'static str = "A crate of the tests.";
+    const EXAMPLE: &'static str = "[server-spec.hall]\nextends = [\"greeter\"]\n";
+    type Settings = GreeterSettings;
+
+    fn server_spec() -> ServerSpec {
+        let file = RemoteFile {
+            path: "/etc/greeting".to_owned(),
+            content: String::new(),
+            max_size: None,
+            no_backup: false,
+        };
+        ServerSpec::new()
+            .role("greeter")
+            .phase("configure", Phase::new().step(Step::action(file).id("greeting")))
+            .phase("greet", Phase::new().plan(|_| Ok(())))
     }
 }

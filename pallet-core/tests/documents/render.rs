@@ -85,7 +85,11 @@ fn server(text: &mut String, spec: &ServerSpec) {
 }
 
 fn step(text: &mut String, step: &Step) {
-    write!(text, "    {}:{} {:?}", step.origin.line, step.origin.column, step.kind).unwrap();
+    if step.origin.file.extension().is_some_and(|it| it == "rs") {
+        write!(text, "    crate {:?}", step.kind).unwrap();
+    } else {
+        write!(text, "    {}:{} {:?}", step.origin.line, step.origin.column, step.kind).unwrap();
+    }
     if let Some(id) = &step.id {
         write!(text, ", id {id}").unwrap();
     }

@@ -115,3 +115,66 @@ impl Action for Need {
         }
     }
 }
+
+/// Runs a script, which may change everything, where a file is missing.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Guarded {
+    pub missing: String,
+    pub script: String,
+}
+
+impl Action for Guarded {
+    const NAME: &'static str = "guarded";
+    const SUMMARY: &'static str = "Runs a script where a file is missing.";
+    const EXAMPLE: &'static str = "{ guarded = { missing = \"/x\", script = \"true\" } }";
+
+    fn subject(&self) -> String {
+        self.missing.clone()
+    }
+
+    fn probe(&self, _view: &View<'_>, wanted: &mut ProbeSet) {
+        wanted.ask::<Content>(self.missing.clone());
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        if view.get::<Content>(&self.missing)?.is_some() {
+            return Ok(Decision::Unchanged);
+        }
+        let mut fragment = Fragment::new();
+        fragment.line(&self.script);
+        Ok(Decision::Change(Change::new(fragment, self.may_write())))
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
+    }
+}
+
+/// Removes a file, and does not say what is there then.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Remove {
+    pub path: String,
+}
+
+impl Action for Remove {
+    const NAME: &'static str = "remove";
+    const SUMMARY: &'static str = "Removes a file.";
+    const EXAMPLE: &'static str = "{ remove = { path = \"/x\" } }";
+
+    fn subject(&self) -> String {
+        self.path.clone()
+    }
+
+    fn probe(&self, _view: &View<'_>, wanted: &mut ProbeSet) {
+        wanted.ask::<Content>(self.path.clone());
+    }
+
+    fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        if view.get::<Content>(&self.path)?.is_none() {
+            return Ok(Decision::Unchanged);
+        }
+        let mut fragment = Fragment::new();
+        fragment.run(["rm", "--", &self.path]);
+        Ok(Decision::Change(Change::new(fragment, [Key::path(&self.path)])))
+    }
+}

@@ -53,8 +53,11 @@ async fn a_look_that_takes_too_long_is_given_up() {
 async fn a_run_that_is_stopped_finishes_the_running_action_and_begins_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (path(folder.path(), "a"), path(folder.path(), "b"));
+    let go = path(folder.path(), "go");
     let phase = Phase::new()
-        .action(Run::new(format!("touch {a}; sleep 1; echo finished")))
+        .action(Run::new(format!(
+            "touch {a}; until [ -e {go} ]; do sleep 0.05; done; echo finished"
+        )))
         .action(Run::new(format!("touch {b}")));
     let control = control(folder.path());
     let mut here = this_machine().await;
@@ -63,6 +66,9 @@ async fn a_run_that_is_stopped_finishes_the_running_action_and_begins_no_other()
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         control.stop("it was interrupted");
+        // The word is on its way when others have had their turn.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        fs::write(&go, "").unwrap();
     };
     let (report, ()) = tokio::join!(run_of(&control, &mut here, &phase), stop);
     assert_eq!(statuses(&report), ["changed", "skipped"], "{report:#?}");
@@ -77,7 +83,8 @@ async fn a_node_whose_client_is_gone_begins_no_further_action() {
     let (a, b) = (path(folder.path(), "a"), path(folder.path(), "b"));
     let done = path(folder.path(), "done");
     let phase = Phase::new()
-        .action(Run::new(format!("touch {a}; sleep 1; touch {done}")))
+        // It has much to say, and nobody listens any more.
+        .action(Run::new(format!("touch {a}; sleep 1; seq 100000; seq 100000 >&2; touch {done}")))
         .action(Run::new(format!("touch {b}")));
     let (control, mut here) = (control(folder.path()), this_machine().await);
     tokio::select! {
@@ -89,7 +96,9 @@ async fn a_node_whose_client_is_gone_begins_no_further_action() {
         } => {}
     }
     drop(here);
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // The session holds the lock of its log until it is over.
+    let log = fs::File::open(folder.path().join("node/run.log")).unwrap();
+    tokio::task::spawn_blocking(move || log.lock().unwrap()).await.unwrap();
     assert!(fs::exists(done).unwrap(), "what was begun is finished");
     assert!(!fs::exists(b).unwrap());
     let log = fs::read_to_string(folder.path().join("node/run.log")).unwrap();

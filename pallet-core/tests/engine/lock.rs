@@ -48,19 +48,26 @@ async fn a_second_run_waits_and_is_told_for_whom() {
     let look = PhaseRun { mode: Mode::Check, ..run(&second) };
     assert!(run_phase(&mut this_machine().await, look).await.failure.is_none());
 
-    let freed = async {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        here.close().await;
-    };
-    let mut later = this_machine().await;
-    let (report, ()) = tokio::join!(run_phase(&mut later, run(&patient)), freed);
-    assert_eq!(statuses(&report), ["unchanged"], "{report:#?}");
+    // What the refused run was told.
     let mut told = Vec::new();
     while let Ok(event) = heard.try_recv() {
         if let Event::NodeBusy { holder, .. } = event {
             told.push(holder);
         }
     }
+    let freed = async {
+        // It waits until it says so.
+        loop {
+            if let Some(Event::NodeBusy { holder, .. }) = heard.recv().await {
+                told.push(holder);
+                break;
+            }
+        }
+        here.close().await;
+    };
+    let mut later = this_machine().await;
+    let (report, ()) = tokio::join!(run_phase(&mut later, run(&patient)), freed);
+    assert_eq!(statuses(&report), ["unchanged"], "{report:#?}");
     assert_eq!(told, [who.clone(), who]);
 }
 

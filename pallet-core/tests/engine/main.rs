@@ -10,6 +10,7 @@
 
 mod actions;
 mod cut;
+mod honest;
 mod limits;
 mod lock;
 mod planned;

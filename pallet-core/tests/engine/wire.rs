@@ -19,7 +19,7 @@ async fn contents_of_every_kind_arrive_byte_by_byte() {
         b"$HOME `id` $(id) \\ \" ' !\n",
         b"EOF\n__EOF\nEOFpallet\n}\n)\n",
         "gr\u{fc}\u{df} \u{6f22}\n\r\n".as_bytes(),
-        b"\npallet-00000000000000000000000000000000 end 0 0\n",
+        b"\x1epallet-00000000000000000000000000000000 end 0 0\x1e",
         &all_bytes,
     ];
     let mut phase = Phase::new();

@@ -74,6 +74,9 @@ async fn each_has_files_packages_processes_and_a_name_of_its_own() {
     assert_eq!(run(service, one, "cat /proc/1/comm").await, "sh");
     run(service, one, "(setsid sleep 4242 &) >/dev/null 2>&1").await;
     let sleepers = "ps -o args= -C sleep | grep -c '^sleep 4242'; true";
+    // It is started beside the script that starts it.
+    let until = "until ps -o args= -C sleep | grep -q '^sleep 4242'; do sleep 0.05; done";
+    run(service, one, until).await;
     assert_eq!(run(service, one, sleepers).await, "1");
     assert_eq!(run(service, two, sleepers).await, "0");
     destroy_all(service).await;

@@ -9,9 +9,12 @@
 )]
 
 #[path = "../engine/actions.rs"]
+#[allow(dead_code, reason = "other tests use more of them")]
 mod actions;
 mod converge;
 mod plans;
+mod plans_held;
+mod scopes;
 #[path = "../engine/script.rs"]
 mod script;
 mod shelf;

@@ -81,7 +81,7 @@ async fn a_program_that_finds_no_channel_is_refused_in_time() {
     let key = public_key(&node.key);
     let server = Server::start(&node, 2202, "ed25519", &key, "-o MaxSessions=1").await;
     let login = with_key(&node.user, &node.key);
-    let options = SshOptions { exec_timeout: Duration::from_millis(500), ..options() };
+    let options = SshOptions { exec_timeout: Duration::from_secs(2), ..options() };
     let transport = server.connect(&login, &options).await;
     let _one = transport.exec("sleep 60").await.unwrap();
     let error = transport.exec("true").await.err().unwrap();

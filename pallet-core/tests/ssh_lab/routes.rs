@@ -114,7 +114,7 @@ async fn a_dead_jump_host_costs_its_nodes_one_time_limit_together() {
         let TransportError::JumpHost { hop, .. } = &error else { panic!("{error}") };
         assert_eq!(hop.to_string(), "192.0.2.1:22");
     }
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::probes::{Entry, EntryKind, GroupLookup, Passwd};
 use crate::values::{AccountName, FileMode};
 
 /// What is asked for; `None` keeps what is there.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Attributes<'a> {
     pub owner: Option<&'a AccountName>,
     pub group: Option<&'a AccountName>,
@@ -20,6 +20,57 @@ pub(super) struct Ids {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
 }
+
+/// Implements the setters of `owner` and `group` for an action that has these fields.
+macro_rules! owner_setters {
+    ($type:ident) => {
+        impl $type {
+            /// Sets the owner.
+            ///
+            /// # Errors
+            /// A sentence that says what is wrong with the name.
+            pub fn owner(mut self, name: &str) -> Result<Self, String> {
+                self.owner = Some(name.parse()?);
+                Ok(self)
+            }
+
+            /// Sets the group.
+            ///
+            /// # Errors
+            /// A sentence that says what is wrong with the name.
+            pub fn group(mut self, name: &str) -> Result<Self, String> {
+                self.group = Some(name.parse()?);
+                Ok(self)
+            }
+        }
+    };
+}
+pub(super) use owner_setters;
+
+/// Implements the setters of `owner`, `group` and `mode` for an action that has these fields, and
+/// gives them together as `attributes`.
+macro_rules! attribute_setters {
+    ($type:ident) => {
+        $crate::actions::attributes::owner_setters!($type);
+
+        impl $type {
+            /// Sets the mode: `"0640"`.
+            ///
+            /// # Errors
+            /// A sentence that says what is wrong with the mode.
+            pub fn mode(mut self, mode: &str) -> Result<Self, String> {
+                self.mode = Some(mode.parse()?);
+                Ok(self)
+            }
+
+            fn attributes(&self) -> $crate::actions::attributes::Attributes<'_> {
+                let (owner, group) = (self.owner.as_ref(), self.group.as_ref());
+                $crate::actions::attributes::Attributes { owner, group, mode: self.mode }
+            }
+        }
+    };
+}
+pub(super) use attribute_setters;
 
 impl Attributes<'_> {
     pub fn probe(&self, wanted: &mut ProbeSet) {

@@ -100,7 +100,7 @@ impl Cron {
 
     fn drop_in(&self) -> DropIn {
         let text = self.text().filter(|_| self.ensure == Ensure::Present);
-        DropIn::new("/etc/cron.d", self.name.as_str(), text)
+        DropIn::new("/etc/cron.d", self.name.as_str(), text).of_package("cron")
     }
 
     fn check(&self) -> Result<(), ActionError> {

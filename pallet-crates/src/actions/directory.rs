@@ -7,8 +7,9 @@ use pallet_core::shell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::attributes::{Attributes, Ids};
-use crate::probes::{Entry, EntryKind, Stat};
+use super::attributes::{Attributes, Ids, attribute_setters};
+use super::below::Below;
+use crate::probes::{Entry, EntryKind, Stat, StrayCounts};
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 
@@ -19,6 +20,9 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 /// directory's place is an error: it is neither followed nor replaced. On the way to it, links
 /// are followed.
 ///
+/// With `below` owner and group go for everything below it, too, the mode for the directories, and
+/// `file-mode` for the files. Links below are not followed, and other file systems not entered.
+///
 /// ```
 /// use pallet_crates::Directory;
 /// let data = Directory::new("/opt/app/data")?.owner("app")?.group("app")?.mode("0750")?;
@@ -28,6 +32,7 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Directory", transform = or_string)]
 pub struct Directory {
+    /// The directory.
     path: RemotePath,
     /// The owner. Default: kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +43,12 @@ pub struct Directory {
     /// The mode. Default: kept; 0755 for a new directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<FileMode>,
+    /// Whether owner, group and mode go for everything below, too. Default: false.
+    #[serde(default)]
+    below: bool,
+    /// With `below`, the mode of files. Default: kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file_mode: Option<FileMode>,
     /// Whether missing parents are created. Default: true.
     #[serde(default = "yes")]
     recursive: bool,
@@ -69,6 +80,8 @@ fn yes() -> bool {
 
 const NEW_MODE: FileMode = FileMode::from_bits(0o755);
 
+attribute_setters!(Directory);
+
 impl Directory {
     /// A directory that shall be there.
     ///
@@ -80,37 +93,12 @@ impl Directory {
             owner: None,
             group: None,
             mode: None,
+            below: false,
+            file_mode: None,
             recursive: true,
             ensure: Ensure::Present,
             force: false,
         })
-    }
-
-    /// Sets the owner.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn owner(mut self, name: &str) -> Result<Self, String> {
-        self.owner = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the group.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn group(mut self, name: &str) -> Result<Self, String> {
-        self.group = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the mode: `"0750"`.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the mode.
-    pub fn mode(mut self, mode: &str) -> Result<Self, String> {
-        self.mode = Some(mode.parse()?);
-        Ok(self)
     }
 
     /// Whether missing parents are created; they are unless told otherwise.
@@ -118,6 +106,22 @@ impl Directory {
     pub fn recursive(mut self, recursive: bool) -> Self {
         self.recursive = recursive;
         self
+    }
+
+    /// Has owner, group and mode go for everything below it, too.
+    #[must_use]
+    pub fn below(mut self) -> Self {
+        self.below = true;
+        self
+    }
+
+    /// Sets the mode of all files [`below`](Self::below): `"0640"`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the mode.
+    pub fn file_mode(mut self, mode: &str) -> Result<Self, String> {
+        self.file_mode = Some(mode.parse()?);
+        Ok(self)
     }
 
     /// The directory shall not be there. One that is not empty is an error unless
@@ -135,16 +139,12 @@ impl Directory {
         self
     }
 
-    fn attributes(&self) -> Attributes<'_> {
-        Attributes { owner: self.owner.as_ref(), group: self.group.as_ref(), mode: self.mode }
-    }
-
     fn decide_from(&self, found: &Found) -> Result<Decision, ActionError> {
         match (self.ensure, &found.entry) {
             (Ensure::Present, None) => self.create(found),
             (Ensure::Absent, None) => Ok(Decision::Unchanged),
             (_, Some(entry)) if entry.kind != EntryKind::Directory => Err(self.in_the_way(entry)),
-            (Ensure::Present, Some(entry)) => Ok(self.repair(found.ids, entry)),
+            (Ensure::Present, Some(entry)) => Ok(self.repair(found, entry)),
             (Ensure::Absent, Some(_)) => Ok(self.remove()),
         }
     }
@@ -200,24 +200,37 @@ impl Directory {
         let entry = self.attributes().entry(EntryKind::Directory, NEW_MODE, found.ids, None);
         let mut change = Change::new(fragment, writes).detail(format!("created with mode {mode}"));
         for parent in missing {
-            let nobody = Attributes { owner: None, group: None, mode: None };
+            let nobody = Attributes::default();
             let entry = nobody.entry(EntryKind::Directory, NEW_MODE, Ids::default(), None);
             change = change.predict::<Stat>(parent.clone(), Some(entry));
         }
         Ok(Decision::Change(change.predict::<Stat>(self.path.clone(), Some(entry))))
     }
 
-    fn repair(&self, ids: Ids, entry: &Entry) -> Decision {
-        let differences = self.attributes().differences(ids, entry);
-        if differences.is_empty() {
-            return Decision::Unchanged;
-        }
+    fn repair(&self, found: &Found, entry: &Entry) -> Decision {
+        let ids = found.ids;
+        let mut details = self.attributes().differences(ids, entry);
         let mut fragment = Fragment::new();
         self.attributes().repair(&mut fragment, self.path.as_str(), ids, entry);
+        let mut writes = self.path.key();
+        if let (Some(below), Some(counts)) = (self.everything_below(), found.below) {
+            let told = below.repair(&mut fragment, counts);
+            if !told.is_empty() {
+                writes = self.path.tree();
+            }
+            details.extend(told);
+        }
+        if details.is_empty() {
+            return Decision::Unchanged;
+        }
         let after = self.attributes().entry(EntryKind::Directory, NEW_MODE, ids, Some(entry));
-        let change = Change::new(fragment, [self.path.key()]);
-        let change = differences.into_iter().fold(change, Change::detail);
+        let change = details.into_iter().fold(Change::new(fragment, [writes]), Change::detail);
         Decision::Change(change.predict::<Stat>(self.path.clone(), Some(after)))
+    }
+
+    fn everything_below(&self) -> Option<Below> {
+        let is_meant = self.below && self.ensure == Ensure::Present;
+        is_meant.then(|| Below::new(&self.path, self.attributes(), self.file_mode))
     }
 
     fn remove(&self) -> Decision {
@@ -239,6 +252,7 @@ impl Directory {
 struct Found {
     entry: Option<Entry>,
     parents: Vec<(RemotePath, Option<Entry>)>,
+    below: Option<StrayCounts>,
     ids: Ids,
 }
 
@@ -266,6 +280,13 @@ impl Action for Directory {
                 Err(ActionError::new("`force` says how to remove a directory")
                     .help("remove it, or add ensure = \"absent\""))
             }
+            Ensure::Absent if self.below => {
+                Err(ActionError::new("`below` is for directories that shall be there"))
+            }
+            Ensure::Present if self.file_mode.is_some() && !self.below => {
+                Err(ActionError::new("`file-mode` is for what is below the directory")
+                    .help("say below = true, or write the files with remote-file"))
+            }
             _ => Ok(None),
         }
     }
@@ -275,6 +296,7 @@ impl Action for Directory {
         if self.ensure == Ensure::Present {
             self.path.ancestors().into_iter().for_each(|parent| wanted.ask::<Stat>(parent));
             self.attributes().probe(wanted);
+            self.everything_below().into_iter().for_each(|below| below.probe(wanted));
         }
     }
 
@@ -282,6 +304,7 @@ impl Action for Directory {
         let mut found = Found {
             entry: view.get::<Stat>(&self.path)?.clone(),
             parents: Vec::new(),
+            below: self.everything_below().map(|below| below.look(view)).transpose()?,
             ids: Ids::default(),
         };
         if self.ensure == Ensure::Present {
@@ -310,6 +333,7 @@ mod tests {
         Found {
             entry: ask::<Stat>(std::slice::from_ref(&directory.path)).remove(0),
             parents: parents.into_iter().zip(entries).collect(),
+            below: None,
             ids: Ids::default(),
         }
     }
@@ -340,7 +364,7 @@ mod tests {
         ];
         for (directory, entry, parent, expected) in cases {
             let parents = vec![("/opt".parse().unwrap(), parent)];
-            let found = Found { entry, parents, ids: Ids::default() };
+            let found = Found { entry, parents, below: None, ids: Ids::default() };
             assert_eq!(outcome(directory.decide_from(&found)), expected, "{directory:?}");
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct DropIn {
     mode: FileMode,
     root: Option<AccountName>,
     verify: Option<&'static str>,
+    /// The package that brings the directory.
+    package: Option<&'static str>,
     also: Vec<Key>,
 }
 
@@ -31,6 +33,7 @@ impl DropIn {
             mode: FileMode::from_bits(0o644),
             root: "root".parse().ok(),
             verify: None,
+            package: None,
             also: Vec::new(),
         }
     }
@@ -41,6 +44,11 @@ impl DropIn {
 
     pub fn verify(self, command: &'static str) -> Self {
         Self { verify: Some(command), ..self }
+    }
+
+    /// Says which package brings the directory: what is written there would have no effect without.
+    pub fn of_package(self, package: &'static str) -> Self {
+        Self { package: Some(package), ..self }
     }
 
     /// Says what else the change writes.
@@ -72,9 +80,22 @@ impl DropIn {
             return Err(ActionError::new("the name makes no path"));
         };
         match (&self.bytes, view.get::<Stat>(path)?) {
-            (Some(bytes), _) => self.file(path, bytes).decide(view),
+            (Some(bytes), _) => {
+                self.check_package(path, view)?;
+                self.file(path, bytes).decide(view)
+            }
             (None, None) => Ok(None),
             (None, Some(entry)) => remove(path, entry).map(Some),
+        }
+    }
+
+    fn check_package(&self, path: &RemotePath, view: &View<'_>) -> Result<(), ActionError> {
+        let (Some(package), Some(folder)) = (self.package, path.parent()) else { return Ok(()) };
+        match view.get::<Stat>(&folder)? {
+            Some(_) => Ok(()),
+            None => Err(ActionError::new(format!("the node has no {folder}")).help(format!(
+                "install what reads it in an earlier step: {{ package = \"{package}\" }}"
+            ))),
         }
     }
 }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CLOSE_THE_REST;
-use crate::probes::{Guard, Question, Stat};
+use crate::probes::{Guard, Hidden, Question, Stat};
 use crate::values::RemotePath;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 
@@ -22,6 +22,9 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 /// needed: `creates` (this path exists), `unless` (this script ends with status 0), `only-if`
 /// (this script ends with another status). It fails if its last command does; begin it with
 /// `set -e` to stop at the first.
+///
+/// With `interpreter` it is a script for that program, and no bash. Its variables are then in the
+/// environment that the program is started with.
 ///
 /// After a script anything may be different, so everything that follows is looked at again; say
 /// with `affects` what it can change, and only that is. To show what a run would do, `unless` and
@@ -41,9 +44,13 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 pub struct ExecScript {
     /// The script.
     script: String,
-    /// Variables that are set for the script, and exported: texts, or sources of secrets.
+    /// Variables that are set for the script and its conditions, and exported: texts, or sources of
+    /// secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, MaybeSecret>,
+    /// The program that runs the script, and its options: `/usr/bin/python3 -u`. Default: bash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interpreter: Option<String>,
     /// How reports call it. Default: its first line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -70,6 +77,9 @@ pub struct ExecScript {
     /// The code that sets the variables, once their values are known.
     #[serde(skip)]
     exports: Option<Secret>,
+    /// Whether it stops at the first command that fails.
+    #[serde(skip)]
+    is_checked: bool,
 }
 
 shorthand_serde!(ExecScript);
@@ -92,7 +102,9 @@ impl ExecScript {
         Self {
             script: script.into(),
             env: BTreeMap::new(),
+            interpreter: None,
             exports: None,
+            is_checked: false,
             name: None,
             creates: None,
             unless: None,
@@ -103,11 +115,23 @@ impl ExecScript {
         }
     }
 
-    /// Sets a variable for the script.
+    /// Sets a variable for the script and its conditions.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<MaybeSecret>) -> Self {
         self.env.insert(name.into(), value.into());
         self
+    }
+
+    /// Says which program runs it.
+    #[must_use]
+    pub fn interpreter(mut self, program: impl Into<String>) -> Self {
+        self.interpreter = Some(program.into());
+        self
+    }
+
+    /// The same, stopping at the first command that fails.
+    pub(super) fn checked(self) -> Self {
+        Self { is_checked: true, ..self }
     }
 
     /// Says how reports call it.
@@ -166,7 +190,11 @@ impl ExecScript {
     }
 
     fn question(&self, guard: &str) -> Question {
-        Question { script: guard.to_owned(), below: self.guards_read.clone() }
+        Question {
+            script: guard.to_owned(),
+            below: self.guards_read.clone(),
+            before: self.exports.clone().map(Hidden),
+        }
     }
 
     fn exports(&self) -> Result<String, ActionError> {
@@ -184,6 +212,10 @@ impl ExecScript {
             code.push_str(&format!("export {name}={}; ", shell::quote(value)));
         }
         Ok(code)
+    }
+
+    pub(super) fn has_interpreter(&self) -> bool {
+        self.interpreter.is_some()
     }
 
     fn has_guards(&self) -> bool {
@@ -236,18 +268,38 @@ impl ExecScript {
     /// The script goes through a private file: on a command line other users could read it.
     fn fragment(&self) -> Fragment {
         let mut fragment = Fragment::new();
-        // The variables are set by the script itself, on its first line: a process that is started
-        // with them would show them to whoever may look at it.
         let exports = self.exports.as_ref().and_then(|exports| exports.reveal().ok());
-        let script = format!("{}{}", exports.unwrap_or_default(), self.script);
-        let payload = fragment.payload(script.as_bytes());
+        let exports = exports.unwrap_or_default();
         fragment.line("folder=$(mktemp -d)");
         fragment.line("trap 'rm -rf -- \"$folder\"' EXIT");
-        fragment.line(&format!("{payload} > \"$folder/script\""));
-        fragment.line(&format!("bash -- \"$folder/script\" {CLOSE_THE_REST}"));
+        match &self.interpreter {
+            None => {
+                // The variables are set by the script itself, on its first line: a process that is
+                // started with them would show them to whoever may look at it.
+                let check = if self.is_checked { CHECK } else { "" };
+                let script = format!("{exports}{check}{}", self.script);
+                let payload = fragment.payload(script.as_bytes());
+                fragment.line(&format!("{payload} > \"$folder/script\""));
+                fragment.line(&format!("bash -- \"$folder/script\" {CLOSE_THE_REST}"));
+            }
+            Some(interpreter) => {
+                let payload = fragment.payload(exports.as_bytes());
+                fragment.line(&format!("{payload} > \"$folder/variables\""));
+                let payload = fragment.payload(self.script.as_bytes());
+                fragment.line(&format!("{payload} > \"$folder/script\""));
+                let program = shell::command(interpreter.split_whitespace());
+                fragment.line(&format!(
+                    "( . \"$folder/variables\"; {program} \"$folder/script\" {CLOSE_THE_REST} )"
+                ));
+            }
+        }
         fragment
     }
 }
+
+/// Stops a script at the first command that fails, and says which one that was.
+const CHECK: &str = "set -eEuo pipefail; trap 'pallet_status=$?; echo \"line $LINENO failed with \
+    status $pallet_status: $BASH_COMMAND\" >&2' ERR; ";
 
 /// What was found on the node; `None` where it was not asked.
 #[derive(Debug, Default)]
@@ -286,9 +338,7 @@ fn check_interpreter(script: &str) -> Result<(), ActionError> {
     let program = words.last().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
     if !["sh", "bash", "dash"].contains(&program) {
         return Err(ActionError::new(format!("the script is for `{program}`, but bash runs it"))
-            .help(
-                "write it with remote-file, mode = \"0755\", and run that file with exec-script",
-            ));
+            .help("name it: interpreter = \"/usr/bin/python3\""));
     }
     if !options.is_empty() {
         let options = options.join(" ");
@@ -327,7 +377,14 @@ impl Action for ExecScript {
             return Err(ActionError::new("`guards-read` without `unless` or `only-if`")
                 .help("remove it, or add the condition that was meant"));
         }
-        check_interpreter(&self.script)?;
+        match &self.interpreter {
+            None => check_interpreter(&self.script)?,
+            Some(program) if program.trim().is_empty() || program.contains('\0') => {
+                return Err(ActionError::new("`interpreter` is no program")
+                    .help("name it with its options: /usr/bin/python3 -u"));
+            }
+            Some(_) => {}
+        }
         if self.env.is_empty() {
             return Ok(None);
         }
@@ -338,6 +395,10 @@ impl Action for ExecScript {
     /// Its conditions say whether it is needed, not whether it came to its end.
     fn is_repeatable(&self) -> bool {
         false
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        self.writes()
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
@@ -367,134 +428,4 @@ impl Action for ExecScript {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use pallet_core::facts::Facts;
-    use pallet_core::plan::{Nodes, Values};
-
-    use super::super::testing::{change, outcome, run};
-    use super::*;
-    use crate::probes::testing::Scratch;
-
-    #[test]
-    fn decision_table() {
-        let plain = ExecScript::new("true");
-        let creates = plain.clone().creates("/x").unwrap();
-        let unless = plain.clone().unless("test -e /y");
-        let both = unless.clone().only_if("test -e /z");
-        let found = |is_created, unless, only_if| Found {
-            is_created,
-            unless,
-            only_if,
-            tried_guards: unless.is_some() || only_if.is_some(),
-        };
-        let cases = [
-            (&plain, found(None, None, None), "runs each time"),
-            (&creates, found(Some(true), None, None), "unchanged"),
-            (&creates, found(Some(false), None, None), "/x is missing"),
-            (&unless, found(None, Some(true), None), "unchanged"),
-            (&unless, found(None, Some(false), None), "`unless` does not hold"),
-            (&both, found(None, Some(false), Some(false)), "unchanged"),
-            (
-                &both,
-                found(None, Some(false), Some(true)),
-                "`unless` does not hold; `only-if` holds",
-            ),
-        ];
-        for (script, found, expected) in cases {
-            assert_eq!(outcome(Ok(script.decide_from(&found))), expected, "{script:?}");
-        }
-        let unasked = outcome(Ok(unless.decide_from(&found(None, None, None))));
-        assert!(unasked.starts_with("may: its conditions run only"), "{unasked}");
-    }
-
-    #[test]
-    fn writes_everything_unless_told() {
-        assert_eq!(ExecScript::new("x").writes(), [Key::Everything]);
-        let narrow = ExecScript::new("x").affects("/a").unwrap().creates("/b").unwrap();
-        assert_eq!(narrow.writes(), [Key::tree("/a"), Key::tree("/b")]);
-        let nothing = ExecScript { affects: Some(Vec::new()), ..ExecScript::new("x") };
-        assert!(nothing.writes().is_empty());
-    }
-
-    #[test]
-    fn variables_are_set_for_the_script_and_not_for_its_shell() {
-        let script = ExecScript::new(
-            "#!/bin/bash\nprintf '%s\\n' \"$ONE\"; env | grep ^TWO=; tr '\\0' '\\n' < /proc/$$/environ \
-             | grep -c 'two w'\ntrue",
-        );
-        let script = script.env("ONE", "it's $HOME\nand more").env("TWO", Secret::new("two words"));
-        assert!(!format!("{script:?}").contains("two words"));
-        let facts = Facts::default();
-        let values = Values::new(serde_json::Map::new(), Nodes::default());
-        let context = Preparation { facts: &facts, values: &values, base: Path::new("") };
-        let prepared = script.prepare(&context).unwrap().unwrap();
-        assert!(!format!("{prepared:?}").contains("two words"));
-        let ran = run(&change(Ok(prepared.decide_from(&Found::default()))).fragment);
-        assert_eq!(ran.output, "it's $HOME\nand more\nTWO=two words\n0\n");
-
-        let wrong = ExecScript::new("true").env("A-B", "x");
-        assert!(wrong.prepare(&context).unwrap_err().message.contains("`A-B`"));
-    }
-
-    #[test]
-    fn runs_hostile_scripts_and_keeps_their_status() {
-        let scratch = Scratch::new();
-        let log = scratch.path("log");
-        let script = format!(
-            "printf '%s\\n' \"it's $((1+1)) `echo ok` \\$HOME\" >'{log}'\ncat <<'EOF' >>'{log}'\n'$x`\nEOF\n\
-             ls -ld \"$(dirname \"$0\")\" >>'{log}'; cat; umask >>'{log}'; exit 7"
-        );
-        let ran = run(&change(Ok(ExecScript::new(script).decide_from(&Found::default()))).fragment);
-        assert_eq!((ran.status, ran.output.as_str()), (7, ""));
-        let written = std::fs::read_to_string(log.as_str()).unwrap();
-        let lines: Vec<&str> = written.lines().collect();
-        assert_eq!(lines[..2], ["it's 2 ok $HOME", "'$x`"]);
-        assert!(lines[2].starts_with("drwx------"), "{}", lines[2]);
-        assert_eq!(lines[3], "0022");
-        let folder = lines[2].rsplit(' ').next().unwrap();
-        assert!(!std::fs::exists(folder).unwrap(), "{folder} is removed");
-    }
-
-    #[test]
-    fn output_comes_back_and_a_failure_in_the_middle_is_the_script_s_own_business() {
-        let fragment = ExecScript::new("echo one; false; echo two >&2").fragment();
-        let ran = run(&fragment);
-        assert_eq!((ran.status, ran.output.as_str()), (0, "one\ntwo\n"));
-    }
-
-    #[test]
-    fn a_script_does_not_see_the_payloads() {
-        let fragment = ExecScript::new("read -r line <&3 || echo closed").fragment();
-        let ran = run(&fragment);
-        assert!(ran.output.starts_with("closed\n"), "{}", ran.output);
-    }
-
-    #[test]
-    fn first_lines_that_would_be_ignored_are_refused() {
-        let good = [
-            "true",
-            "#!/bin/sh\n",
-            "#!/usr/bin/env bash\n",
-            "#! /bin/bash",
-            "# !/x",
-            "#!/usr/bin/env -S bash",
-        ];
-        for script in good {
-            assert!(check_interpreter(script).is_ok(), "{script}");
-        }
-        let error = |script| check_interpreter(script).unwrap_err().to_string();
-        assert_eq!(error("#!/usr/bin/python3\n"), "the script is for `python3`, but bash runs it");
-        assert_eq!(error("#!/bin/bash -eu\n"), "`-eu` in the first line would have no effect");
-    }
-
-    #[test]
-    fn subjects_are_short_and_tell_something() {
-        let subject = |script: &str| ExecScript::new(script).subject();
-        assert_eq!(subject("#!/bin/bash\n\n# why\nset -eu\n  make install\nrm x"), "make install");
-        assert_eq!(subject(&"é".repeat(100)), format!("{}…", "é".repeat(60)));
-        assert_eq!(subject("# nothing"), "(empty)");
-        assert_eq!(ExecScript::new("x").name("index").subject(), "index");
-    }
-}
+mod tests;

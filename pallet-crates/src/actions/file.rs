@@ -6,7 +6,7 @@ use pallet_core::action::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::attributes::{Attributes, Ids};
+use super::attributes::{Ids, attribute_setters};
 use super::whole_file::{NEW_MODE, WholeFile, check_kind, check_parent, remove};
 use crate::probes::{Entry, EntryKind, Stat};
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
@@ -27,6 +27,7 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "File", transform = or_string)]
 pub struct File {
+    /// The file.
     path: RemotePath,
     /// The owner. Default: kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +57,8 @@ impl Shorthand for File {
     }
 }
 
+attribute_setters!(File);
+
 impl File {
     /// A file that shall be there.
     ///
@@ -66,42 +69,11 @@ impl File {
         Ok(Self { path: path.parse()?, owner, group, mode, ensure: Ensure::Present })
     }
 
-    /// Sets the owner.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn owner(mut self, name: &str) -> Result<Self, String> {
-        self.owner = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the group.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn group(mut self, name: &str) -> Result<Self, String> {
-        self.group = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the mode: `"0644"`.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the mode.
-    pub fn mode(mut self, mode: &str) -> Result<Self, String> {
-        self.mode = Some(mode.parse()?);
-        Ok(self)
-    }
-
     /// The file shall not be there.
     #[must_use]
     pub fn absent(mut self) -> Self {
         self.ensure = Ensure::Absent;
         self
-    }
-
-    fn attributes(&self) -> Attributes<'_> {
-        Attributes { owner: self.owner.as_ref(), group: self.group.as_ref(), mode: self.mode }
     }
 
     fn decide_from(&self, found: &Found<'_>) -> Result<Decision, ActionError> {

@@ -1,7 +1,7 @@
 //! The `git` action.
 
 use pallet_core::action::{
-    Action, ActionError, Change, Decision, Fragment, Preparation, ProbeSet, View,
+    Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
 };
 use pallet_core::shell;
 use schemars::JsonSchema;
@@ -183,6 +183,10 @@ impl Action for Git {
             .help("write the whole id of 40 digits: `git rev-parse` prints it"));
         }
         Ok(None)
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![self.path.tree()]
     }
 
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {

@@ -21,6 +21,7 @@ use crate::values::{AccountName, Ensure};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Group", transform = or_string)]
 pub struct Group {
+    /// Its name.
     name: AccountName,
     /// The group id. Default: kept; the next free one for a new group.
     #[serde(default, skip_serializing_if = "Option::is_none")]

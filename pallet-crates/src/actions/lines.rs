@@ -59,6 +59,11 @@ impl Lines {
         self.0.retain(|line| !fits(line));
     }
 
+    /// Puts what `change` makes of each line in its place; `None` removes the line.
+    pub fn edit(&mut self, change: impl FnMut(&Vec<u8>) -> Option<Vec<u8>>) {
+        self.0 = self.0.iter().filter_map(change).collect();
+    }
+
     /// Inserts a line before the one at `position`; at the end if there is no such line.
     pub fn insert(&mut self, position: usize, line: &[u8]) {
         self.0.insert(position.min(self.0.len()), line.to_vec());

@@ -1,16 +1,23 @@
 //! Actions: one file each.
 
-mod apt;
 mod attributes;
 mod authorized_key;
+mod below;
 mod cron;
+mod debconf;
 mod difference;
 mod directory;
+mod download;
 mod drop_in;
+mod exec_checked_script;
 mod exec_script;
+mod fifo;
 mod file;
 mod git;
 mod group;
+mod host_entry;
+mod hostname;
+mod limits;
 mod line_in_file;
 mod lines;
 mod mount;
@@ -29,21 +36,29 @@ mod sysctl;
 mod template;
 #[cfg(test)]
 mod testing;
+mod timezone;
+mod transaction;
 mod user;
 mod wait_for;
 mod whole_file;
 
 /// Redirections for programs that may leave processes behind: those must hold nothing of the
 /// session open beside the standard streams. Closing what is closed is no error in bash.
-const CLOSE_THE_REST: &str = "3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-";
+pub(crate) const CLOSE_THE_REST: &str = "3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-";
 
 pub use authorized_key::AuthorizedKey;
 pub use cron::Cron;
+pub use debconf::Debconf;
 pub use directory::Directory;
+pub use exec_checked_script::ExecCheckedScript;
 pub use exec_script::ExecScript;
+pub use fifo::Fifo;
 pub use file::File;
 pub use git::Git;
 pub use group::Group;
+pub use host_entry::HostEntry;
+pub use hostname::Hostname;
+pub use limits::Limits;
 pub use line_in_file::LineInFile;
 pub use mount::Mount;
 pub use package::Package;
@@ -58,5 +73,6 @@ pub use service::Service;
 pub use sudoers::Sudoers;
 pub use symbolic_link::SymbolicLink;
 pub use sysctl::{Sysctl, SysctlValue};
+pub use timezone::Timezone;
 pub use user::User;
 pub use wait_for::WaitFor;

@@ -1,7 +1,8 @@
 //! The `mount` action.
 
 use pallet_core::action::{
-    Action, ActionError, Change, Decision, Fragment, Mode, Preparation, ProbeKind, ProbeSet, View,
+    Action, ActionError, Change, Decision, Fragment, Key, Mode, Preparation, ProbeKind, ProbeSet,
+    View,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -246,6 +247,10 @@ impl Action for Mount {
             ));
         }
         Ok(None)
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![self.path.tree(), Mounted::key(&self.path)]
     }
 
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {

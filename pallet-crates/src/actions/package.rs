@@ -2,19 +2,23 @@
 
 use std::slice;
 
-use pallet_core::action::{Action, ActionError, Decision, ProbeSet, View};
+use pallet_core::action::{Action, ActionError, Decision, Key, Preparation, ProbeSet, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::apt::Transaction;
 use super::packages::PackageEnsure;
+use super::transaction::Transaction;
+use crate::packagers;
 use crate::values::PackageName;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 
-/// A package of the node's distribution. Debian and its relatives are supported.
+/// A package of the node's distribution, by its package manager: apt, dnf, yum, zypper, pacman,
+/// apk or brew.
 ///
 /// A name that an installed package provides counts as installed. Package lists are fetched only
-/// if the node has none. Configuration files that were changed on the node are kept.
+/// if the node has none. Configuration files that were changed on the node are kept. A package
+/// that somebody holds is not touched unless `hold` is given. Homebrew does not work for root, so
+/// its steps need `as-user`.
 ///
 /// ```
 /// use pallet_crates::Package;
@@ -30,6 +34,9 @@ pub struct Package {
     /// Whether it shall be installed. Default: present.
     #[serde(default)]
     ensure: PackageEnsure,
+    /// Whether upgrades leave it alone. Default: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<bool>,
     /// Whether packages that it recommends are installed too. Default: true.
     #[serde(default = "yes")]
     recommends: bool,
@@ -59,13 +66,21 @@ impl Package {
     /// # Errors
     /// A sentence that says what is wrong with the name.
     pub fn new(name: &str) -> Result<Self, String> {
-        Ok(Self { name: name.parse()?, ensure: PackageEnsure::Present, recommends: true })
+        let ensure = PackageEnsure::Present;
+        Ok(Self { name: name.parse()?, ensure, hold: None, recommends: true })
     }
 
     /// Says whether it shall be installed.
     #[must_use]
     pub fn ensure(mut self, ensure: PackageEnsure) -> Self {
         self.ensure = ensure;
+        self
+    }
+
+    /// Says whether upgrades leave it alone.
+    #[must_use]
+    pub fn hold(mut self, hold: bool) -> Self {
+        self.hold = Some(hold);
         self
     }
 
@@ -81,6 +96,7 @@ impl Package {
             packages: slice::from_ref(&self.name),
             ensure: self.ensure,
             recommends: self.recommends,
+            hold: self.hold,
         }
     }
 }
@@ -92,6 +108,16 @@ impl Action for Package {
 
     fn subject(&self) -> String {
         self.name.to_string()
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
+    }
+
+    fn prepare(&self, context: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+        let manager = context.facts.package_manager.map(packagers::of);
+        self.transaction().check(manager)?;
+        Ok(None)
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {

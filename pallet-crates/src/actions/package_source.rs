@@ -6,23 +6,28 @@ use std::sync::Arc;
 use pallet_core::action::{
     Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
 };
-use pallet_core::shell;
+use pallet_core::facts::Facts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::apt::require_apt;
+use super::download;
 use super::drop_in::DropIn;
+use crate::packagers::{self, Source, Sources};
 use crate::probes::{Digest, Sha256};
 use crate::values::{DropInName, Ensure, RemotePath};
 
-/// A source of packages for apt, with the key that signs it: a file in `/etc/apt/sources.list.d`,
-/// and one in `/etc/apt/keyrings`.
+/// A source of packages, with the key that signs it.
+///
+/// For apt that is a file in `/etc/apt/sources.list.d`, and one in `/etc/apt/keyrings`; for dnf and
+/// yum one in `/etc/yum.repos.d`, for zypper in `/etc/zypp/repos.d`, for pacman in `/etc/pacman.d`,
+/// for apk in `/etc/apk/repositories.d`. Suites, components and architectures are apt's alone.
 ///
 /// The key is given by one of `key` (the armoured text itself), `key-file` (a file on this machine)
 /// and `key-url`, which the node fetches and which needs `key-sha256`. It is trusted for this
-/// source alone. Without any, the source has to be signed by a key that apt trusts already.
+/// source alone where the package manager can do that. Without any, the source has to be signed by a
+/// key that is trusted already.
 ///
-/// apt knows the packages only after an update: `{ package-manager = "update" }`, which sees that
+/// The packages are known only after an update: `{ package-manager = "update" }`, which sees that
 /// a source has changed.
 ///
 /// ```
@@ -69,8 +74,6 @@ pub struct PackageSource {
     #[serde(skip)]
     key_bytes: Option<Arc<[u8]>>,
 }
-
-const KEYRINGS: &str = "/etc/apt/keyrings";
 
 impl PackageSource {
     /// A source that shall be there.
@@ -139,65 +142,73 @@ impl PackageSource {
         Ok(self)
     }
 
-    /// The file of the key on the node, and the other name that it could have had.
-    fn key_names(&self) -> (String, String) {
-        let armoured = match (&self.key_bytes, &self.key_url) {
+    /// Whether the key is armoured.
+    fn is_armoured(&self) -> bool {
+        match (&self.key_bytes, &self.key_url) {
             (Some(bytes), _) => bytes.starts_with(b"-----BEGIN"),
             (None, url) => !url.as_ref().is_some_and(|url| url.ends_with(".gpg")),
+        }
+    }
+
+    /// The file of the key on the node, and the other name that it could have had.
+    fn key_files(&self, sources: &dyn Sources) -> (String, String) {
+        let path = |armoured| {
+            let (folder, name) = sources.key_file(&self.name, armoured);
+            format!("{folder}/{name}")
         };
-        let named = |ending: &str| format!("{}.{ending}", self.name);
-        if armoured { (named("asc"), named("gpg")) } else { (named("gpg"), named("asc")) }
+        (path(self.is_armoured()), path(!self.is_armoured()))
     }
 
     fn has_key(&self) -> bool {
         self.ensure == Ensure::Present && (self.key_bytes.is_some() || self.key_url.is_some())
     }
 
-    fn text(&self, codename: &str) -> String {
-        let or = |list: &[String], default: &str| match list {
-            [] => default.to_owned(),
-            list => list.join(" "),
-        };
-        let suites = or(&self.suites, codename);
-        let mut text = format!("Types: deb\nURIs: {}\nSuites: {suites}\n", self.uris.join(" "));
-        // A suite that ends in a slash is a path, and has no components.
-        if !suites.ends_with('/') {
-            text.push_str(&format!("Components: {}\n", or(&self.components, "main")));
-        }
-        if !self.architectures.is_empty() {
-            text.push_str(&format!("Architectures: {}\n", self.architectures.join(" ")));
-        }
-        if self.has_key() {
-            text.push_str(&format!("Signed-By: {KEYRINGS}/{}\n", self.key_names().0));
-        }
-        text
+    fn text(&self, facts: &Facts, sources: &dyn Sources) -> Result<String, ActionError> {
+        let key = self.key_files(sources).0;
+        sources.text(&Source {
+            name: &self.name,
+            uris: &self.uris,
+            suites: &self.suites,
+            components: &self.components,
+            architectures: &self.architectures,
+            key: Some(key.as_str()).filter(|_| self.has_key()),
+            facts,
+        })
     }
 
     /// All files: those that shall be there, and those that shall not.
-    fn files(&self, codename: &str) -> Vec<(&'static str, DropIn)> {
+    fn files(
+        &self,
+        facts: &Facts,
+        sources: &dyn Sources,
+    ) -> Result<Vec<(&'static str, DropIn)>, ActionError> {
         let is_there = self.ensure == Ensure::Present;
-        let text = is_there.then(|| self.text(codename));
-        let source = format!("{}.sources", self.name);
-        let (key, other) = self.key_names();
-        let mut files = vec![("source", DropIn::new("/etc/apt/sources.list.d", &source, text))];
-        let mut keyring = |name: &str, bytes: Option<Vec<u8>>| {
-            files.push(("key", DropIn::of_bytes(KEYRINGS, name, bytes)));
+        let text = is_there.then(|| self.text(facts, sources)).transpose()?;
+        let (folder, name) = sources.file(&self.name);
+        let mut files = vec![("source", DropIn::new(folder, &name, text))];
+        let (key, other) = self.key_files(sources);
+        let mut keyring = |path: &str, bytes: Option<Vec<u8>>| {
+            if let Some((folder, name)) = path.rsplit_once('/') {
+                files.push(("key", DropIn::of_bytes(folder, name, bytes)));
+            }
         };
         if self.key_url.is_none() || !is_there {
             keyring(&key, self.key_bytes.as_ref().filter(|_| is_there).map(|bytes| bytes.to_vec()));
         }
-        keyring(&other, None);
+        if other != key {
+            keyring(&other, None);
+        }
         // A source is never there without its key.
         if is_there {
             files.rotate_left(1);
         }
-        files
+        Ok(files)
     }
 
     /// The key that the node fetches, with its digest.
-    fn fetched(&self) -> Option<(RemotePath, &str, &Digest)> {
+    fn fetched(&self, sources: &dyn Sources) -> Option<(RemotePath, &str, &Digest)> {
         let url = self.key_url.as_deref().filter(|_| self.ensure == Ensure::Present)?;
-        let path = format!("{KEYRINGS}/{}", self.key_names().0).parse().ok()?;
+        let path = self.key_files(sources).0.parse().ok()?;
         Some((path, url, self.key_sha256.as_ref()?))
     }
 
@@ -228,34 +239,37 @@ impl PackageSource {
             return Err(ActionError::new("a source has one key")
                 .help("give at most one of key, key-file and key-url"));
         }
-        if self.key_url.is_some() != self.key_sha256.is_some() {
-            return Err(ActionError::new("`key-url` and `key-sha256` go together")
-                .help("a key that is fetched is trusted only if its digest is known"));
-        }
-        if self.key_url.as_ref().is_some_and(|url| !is_word(url) || !url.contains(':')) {
-            return Err(ActionError::new("`key-url` is no address"));
-        }
+        let url = ("key-url", self.key_url.as_ref());
+        download::check(url, ("key-sha256", self.key_sha256.as_ref()))?;
         Ok(())
     }
 }
 
-/// apt fetches the key itself: it is there, checks the digest and needs no further program.
+/// Fetches the key, checks it, and puts it in place.
 fn fetch(fragment: &mut Fragment, path: &RemotePath, url: &str, digest: &Digest) {
-    let target = shell::quote(path.as_str());
     fragment.line("folder=$(mktemp -d)");
     fragment.line("trap 'rm -rf -- \"$folder\"' EXIT");
-    fragment.line(&format!(
-        "/usr/lib/apt/apt-helper -q download-file {} \"$folder/key\" SHA256:{digest}",
-        shell::quote(url)
-    ));
-    fragment.run(["mkdir", "-p", "--", KEYRINGS]);
+    download::fetch(fragment, url, digest, "\"$folder/key\"");
+    if let Some(folder) = path.parent() {
+        fragment.run(["mkdir", "-p", "--", folder.as_str()]);
+    }
+    let target = pallet_core::shell::quote(path.as_str());
     fragment.line(&format!("install -T -m 0644 -- \"$folder/key\" {target}"));
     fragment.line("rm -rf -- \"$folder\"; trap - EXIT");
 }
 
+/// How the node's package manager is told of sources.
+fn sources_on(facts: &Facts) -> Result<&'static dyn Sources, ActionError> {
+    let (_, manager) = packagers::on(facts)?;
+    manager.sources().ok_or_else(|| {
+        ActionError::new(format!("{} is not told of sources by files", manager.name()))
+            .help("brew finds them by the names of packages: package = \"user/tap/name\"")
+    })
+}
+
 impl Action for PackageSource {
     const NAME: &'static str = "package-source";
-    const SUMMARY: &'static str = "A source of packages for apt, with the key that signs it.";
+    const SUMMARY: &'static str = "A source of packages, with the key that signs it.";
     const EXAMPLE: &'static str = r#"{ package-source = { name = "docker", uris = ["https://download.docker.com/linux/debian"], components = ["stable"], key-file = "docker.asc" } }"#;
 
     fn subject(&self) -> String {
@@ -277,30 +291,26 @@ impl Action for PackageSource {
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
-        for (_, file) in self.files(&view.facts().os_codename) {
+        let Ok(sources) = sources_on(view.facts()) else { return };
+        for (_, file) in self.files(view.facts(), sources).unwrap_or_default() {
             file.probe(view, wanted);
         }
-        if let Some((path, ..)) = self.fetched() {
+        if let Some((path, ..)) = self.fetched(sources) {
             wanted.ask::<Sha256>(path);
         }
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
-        require_apt(view)?;
-        let codename = &view.facts().os_codename;
-        if self.ensure == Ensure::Present && self.suites.is_empty() && codename.is_empty() {
-            return Err(ActionError::new("the node's release has no code name")
-                .help("name the suites: suites = [\"stable\"]"));
-        }
+        let sources = sources_on(view.facts())?;
         let mut fragment = Fragment::new();
         let mut details = Vec::new();
-        if let Some((path, url, digest)) = self.fetched()
+        if let Some((path, url, digest)) = self.fetched(sources)
             && view.get::<Sha256>(&path)?.as_ref() != Some(digest)
         {
             fetch(&mut fragment, &path, url, digest);
             details.push("key: fetched".to_owned());
         }
-        for (what, file) in self.files(codename) {
+        for (what, file) in self.files(view.facts(), sources)? {
             if let Some(change) = file.decide(view)? {
                 fragment.append(&change.fragment);
                 details.extend(change.details.iter().map(|detail| format!("{what}: {detail}")));
@@ -309,22 +319,38 @@ impl Action for PackageSource {
         if details.is_empty() {
             return Ok(Decision::Unchanged);
         }
-        let change = Change::new(fragment, ["/etc/apt/sources.list.d", KEYRINGS].map(Key::tree));
+        let is_there = self.ensure == Ensure::Present;
+        let (folder, name) = sources.file(&self.name);
+        let (keys, _) = sources.key_file(&self.name, true);
+        let trust = self.has_key().then(|| sources.trust(&self.key_files(sources).0)).flatten();
+        let include = sources.include(&format!("{folder}/{name}"), is_there);
+        for line in trust.iter().chain(&include) {
+            fragment.line(line);
+        }
+        let change = Change::new(fragment, [folder, keys, "/etc/pacman.conf"].map(Key::tree));
         Ok(Decision::Change(details.into_iter().fold(change, Change::detail)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pallet_core::facts::PackageManager;
+
     use super::*;
 
     fn docker() -> PackageSource {
         PackageSource::new("docker", "https://example.com/debian").unwrap()
     }
 
+    fn text(source: &PackageSource, manager: PackageManager) -> String {
+        let facts = Facts { os_codename: "bookworm".to_owned(), ..Facts::default() };
+        let sources = packagers::of(manager).sources().unwrap();
+        source.text(&facts, sources).unwrap_or_else(|error| format!("error: {error}"))
+    }
+
     #[test]
-    fn files() {
-        let plain = docker().text("bookworm");
+    fn files_of_apt() {
+        let plain = text(&docker(), PackageManager::Apt);
         assert_eq!(
             plain,
             "Types: deb\nURIs: https://example.com/debian\nSuites: bookworm\nComponents: main\n"
@@ -334,11 +360,32 @@ mod tests {
         let full = full.suites(["stable"]).components(["a", "b"]);
         let full = full.key_url("https://example.com/key.gpg", &digest).unwrap();
         assert_eq!(
-            full.text("x"),
+            text(&full, PackageManager::Apt),
             "Types: deb\nURIs: https://example.com/debian\nSuites: stable\nComponents: a b\n\
              Architectures: amd64\nSigned-By: /etc/apt/keyrings/docker.gpg\n"
         );
-        assert!(!docker().suites(["./"]).text("x").contains("Components"));
+        assert!(!text(&docker().suites(["./"]), PackageManager::Apt).contains("Components"));
+    }
+
+    #[test]
+    fn files_of_others() {
+        use PackageManager::{Apk, Dnf, Pacman, Zypper};
+        let mut keyed = docker();
+        keyed.uris.push("https://mirror.example.com/".to_owned());
+        keyed.key_bytes = Some(Arc::from(b"-----BEGIN PGP".as_slice()));
+        let repo = "[docker]\nname=docker\nbaseurl=https://example.com/debian\n        \
+            https://mirror.example.com/\nenabled=1\ngpgcheck=1\n\
+            gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-docker\n";
+        assert_eq!((text(&keyed, Dnf).as_str(), text(&keyed, Zypper).as_str()), (repo, repo));
+        assert_eq!(
+            text(&keyed, Pacman),
+            "[docker]\nServer = https://example.com/debian\nServer = https://mirror.example.com/\n"
+        );
+        assert_eq!(text(&docker(), Apk), "https://example.com/debian\n");
+        let error = text(&docker().suites(["stable"]), Dnf);
+        assert!(error.contains("are for apt, and the node has dnf"), "{error}");
+        let facts = Facts { package_manager: Some(PackageManager::Brew), ..Facts::default() };
+        assert!(sources_on(&facts).is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The `packages` action.
 
-use pallet_core::action::{Action, ActionError, Decision, Preparation, ProbeSet, View};
+use pallet_core::action::{Action, ActionError, Decision, Key, Preparation, ProbeSet, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::apt::Transaction;
+use super::transaction::Transaction;
+use crate::packagers;
 use crate::values::PackageName;
 use crate::values::shorthand::{Shorthand, or_list, shorthand_serde};
 
@@ -26,6 +27,9 @@ pub struct Packages {
     /// Whether they shall be installed. Default: present.
     #[serde(default)]
     ensure: PackageEnsure,
+    /// Whether upgrades leave them alone. Default: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<bool>,
     /// Whether packages that they recommend are installed too. Default: true.
     #[serde(default = "yes")]
     recommends: bool,
@@ -38,6 +42,8 @@ pub enum PackageEnsure {
     /// It is installed, in the version that is named if one is.
     #[default]
     Present,
+    /// It is installed, in the newest version that the lists of packages know.
+    Latest,
     /// It is not installed; configuration files may remain.
     Absent,
     /// It is not installed, and its configuration files are gone too.
@@ -73,13 +79,20 @@ impl Packages {
     /// A sentence that says what is wrong with a name.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
         let names = names.into_iter().map(str::parse).collect::<Result<_, String>>()?;
-        Ok(Self { names, ensure: PackageEnsure::Present, recommends: true })
+        Ok(Self { names, ensure: PackageEnsure::Present, hold: None, recommends: true })
     }
 
     /// Says whether they shall be installed.
     #[must_use]
     pub fn ensure(mut self, ensure: PackageEnsure) -> Self {
         self.ensure = ensure;
+        self
+    }
+
+    /// Says whether upgrades leave them alone.
+    #[must_use]
+    pub fn hold(mut self, hold: bool) -> Self {
+        self.hold = Some(hold);
         self
     }
 
@@ -91,7 +104,12 @@ impl Packages {
     }
 
     fn transaction(&self) -> Transaction<'_> {
-        Transaction { packages: &self.names, ensure: self.ensure, recommends: self.recommends }
+        Transaction {
+            packages: &self.names,
+            ensure: self.ensure,
+            recommends: self.recommends,
+            hold: self.hold,
+        }
     }
 }
 
@@ -109,7 +127,7 @@ impl Action for Packages {
         }
     }
 
-    fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
+    fn prepare(&self, context: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
         if self.names.is_empty() {
             return Err(ActionError::new("the list of packages is empty"));
         }
@@ -124,7 +142,12 @@ impl Action for Packages {
                     .help("name each package once"));
             }
         }
+        self.transaction().check(context.facts.package_manager.map(packagers::of))?;
         Ok(None)
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {

@@ -117,6 +117,10 @@ impl Action for Reboot {
         false
     }
 
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
+    }
+
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
         if self.when == RebootWhen::Required
             && let Ok(path) = required()

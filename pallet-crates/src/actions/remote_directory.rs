@@ -1,30 +1,44 @@
 //! The `remote-directory` action.
 
+mod archive;
+
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pallet_core::action::{
-    Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
+    Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, Upload, View,
 };
 use pallet_core::shell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{Attributes, Ids};
+use self::archive::{Archive, Place};
+use super::attributes::{Attributes, Ids, owner_setters};
+use super::below::Below;
+use super::download;
 use super::whole_file::{Found, WholeFile, check_parent};
-use crate::probes::{Entry, EntryKind, Stat};
+use crate::probes::{Digest, Entry, EntryKind, Listing, Stat};
 use crate::values::{AccountName, FileMode, RemotePath};
 
-/// A directory with all that is in a directory on this machine.
+/// A directory with all that is in a directory on this machine, or in an archive.
 ///
-/// Files and directories are created and repaired as `remote-file` and `directory` would; what
-/// else is there on the node stays. The parent directory has to exist. Symbolic links and other
-/// special files on this machine are an error: nobody could say what is meant by them.
+/// With `local-directory`, files and directories are created and repaired as `remote-file` and
+/// `directory` would. Symbolic links and other special files on this machine are an error: nobody
+/// could say what is meant by them.
+///
+/// With `archive`, a file on this machine, or `url`, from where the node fetches it, an archive is
+/// unpacked: whatever tar can read, or a `.zip` where the node has unzip. It is unpacked again when
+/// the archive is another one; a mark in the directory, `.pallet-archive`, tells. Changes that were
+/// made to the files by hand are not seen. Owner, group and modes that are given go for all of it.
+///
+/// The parent directory has to exist. What else is there on the node stays, unless `exact` is set.
 ///
 /// ```
 /// use pallet_crates::RemoteDirectory;
-/// let site = RemoteDirectory::new("/srv/www", "site")?.owner("www-data")?;
+/// let site = RemoteDirectory::new("/srv/www", "site")?.owner("www-data")?.exact();
+/// let tool = RemoteDirectory::archive("/opt/tool", "tool-1.2.tar.gz")?.strip_components(1);
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -33,22 +47,42 @@ pub struct RemoteDirectory {
     /// The directory on the node.
     path: RemotePath,
     /// The directory on this machine, relative to the document.
-    local_directory: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_directory: Option<PathBuf>,
+    /// The archive on this machine, relative to the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    archive: Option<PathBuf>,
+    /// The address from which the node fetches the archive; needs `sha256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// The SHA-256 digest of the archive at `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Digest>,
+    /// How many leading directories of the names in the archive are left out. Default: 0.
+    #[serde(default)]
+    strip_components: u32,
+    /// Whether everything else in the directory is removed. Default: false.
+    #[serde(default)]
+    exact: bool,
     /// The owner of everything. Default: kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<AccountName>,
     /// The group of everything. Default: kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<AccountName>,
-    /// The mode of files. Default: 0644, or 0755 for those that may be run on this machine.
+    /// The mode of files. Default: 0644, or 0755 for those that may be run on this machine; those
+    /// in an archive as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<FileMode>,
-    /// The mode of directories. Default: 0755.
+    /// The mode of directories. Default: 0755; those in an archive as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     directory_mode: Option<FileMode>,
     /// What is in it, parents first, once it is known.
     #[serde(skip)]
     items: Option<Arc<[Item]>>,
+    /// The archive, once it is known.
+    #[serde(skip)]
+    packed: Option<Archive>,
 }
 
 /// Something in the directory.
@@ -62,6 +96,8 @@ struct Item {
 
 const DIRECTORY_MODE: FileMode = FileMode::from_bits(0o755);
 
+owner_setters!(RemoteDirectory);
+
 impl RemoteDirectory {
     /// A directory with all that is in `local_directory`, relative to the source file that makes
     /// the step.
@@ -69,33 +105,56 @@ impl RemoteDirectory {
     /// # Errors
     /// A sentence that says what is wrong with the path.
     pub fn new(path: &str, local_directory: impl Into<PathBuf>) -> Result<Self, String> {
+        Ok(Self { local_directory: Some(local_directory.into()), ..Self::empty(path)? })
+    }
+
+    /// A directory with all that is in an archive, relative to the source file that makes the step.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn archive(path: &str, archive: impl Into<PathBuf>) -> Result<Self, String> {
+        Ok(Self { archive: Some(archive.into()), ..Self::empty(path)? })
+    }
+
+    /// A directory with all that is in an archive that the node fetches.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path or the digest.
+    pub fn url(path: &str, url: impl Into<String>, sha256: &str) -> Result<Self, String> {
+        let sha256 = Some(sha256.parse()?);
+        Ok(Self { url: Some(url.into()), sha256, ..Self::empty(path)? })
+    }
+
+    fn empty(path: &str) -> Result<Self, String> {
         Ok(Self {
             path: path.parse()?,
-            local_directory: local_directory.into(),
+            local_directory: None,
+            archive: None,
+            url: None,
+            sha256: None,
+            strip_components: 0,
+            exact: false,
             owner: None,
             group: None,
             mode: None,
             directory_mode: None,
             items: None,
+            packed: None,
         })
     }
 
-    /// Sets the owner of everything.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn owner(mut self, name: &str) -> Result<Self, String> {
-        self.owner = Some(name.parse()?);
-        Ok(self)
+    /// Leaves out so many leading directories of the names in the archive.
+    #[must_use]
+    pub fn strip_components(mut self, count: u32) -> Self {
+        self.strip_components = count;
+        self
     }
 
-    /// Sets the group of everything.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn group(mut self, name: &str) -> Result<Self, String> {
-        self.group = Some(name.parse()?);
-        Ok(self)
+    /// Removes everything else in the directory.
+    #[must_use]
+    pub fn exact(mut self) -> Self {
+        self.exact = true;
+        self
     }
 
     /// Sets the mode of files: `"0644"`.
@@ -199,6 +258,77 @@ impl RemoteDirectory {
         WholeFile { attributes: self.attributes(item.mode), ..WholeFile::new(&item.path, bytes) }
     }
 
+    /// What is there and shall not be; of a directory, nothing that is in it.
+    fn strangers<'a>(&self, listing: &'a [String]) -> Vec<&'a str> {
+        let known: BTreeSet<&str> = self.items().iter().map(|item| self.called(item)).collect();
+        let mut strangers: Vec<&str> =
+            listing.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
+        strangers.sort_unstable();
+        let mut top: Vec<&str> = Vec::new();
+        for name in strangers {
+            let is_below =
+                |other: &&str| name.strip_prefix(*other).is_some_and(|rest| rest.starts_with('/'));
+            if !top.iter().any(is_below) {
+                top.push(name);
+            }
+        }
+        top
+    }
+
+    fn below(&self) -> Below {
+        let directories = Attributes {
+            owner: self.owner.as_ref(),
+            group: self.group.as_ref(),
+            mode: self.directory_mode,
+        };
+        Below::new(&self.path, directories, self.mode).with_itself()
+    }
+
+    fn check(&self) -> Result<(), ActionError> {
+        if self.path.parent().is_none() {
+            return Err(ActionError::new("/ is not looked after as a whole")
+                .help("name a directory below it"));
+        }
+        let given = [self.local_directory.is_some(), self.archive.is_some(), self.url.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(ActionError::new("the directory has no source, or more than one")
+                .help("give exactly one of local-directory, archive and url"));
+        }
+        download::check(("url", self.url.as_ref()), ("sha256", self.sha256.as_ref()))?;
+        if self.strip_components == 0 {
+            return Ok(());
+        }
+        let name = self.archive.as_ref().map(|path| path.display().to_string());
+        match name.or(self.url.clone()) {
+            None => Err(ActionError::new("`strip-components` is for archives")),
+            Some(name) if Archive::is_zip(&name) => {
+                Err(ActionError::new("`strip-components` is for tar's archives, not for .zip"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The archive, with its digest.
+    fn packed(&self, context: &Preparation<'_>) -> Result<Archive, ActionError> {
+        let archive = |place, digest, name: &str| Archive {
+            place,
+            digest,
+            is_zip: Archive::is_zip(name),
+            strip_components: self.strip_components,
+            is_exact: self.exact,
+        };
+        if let (Some(url), Some(digest)) = (&self.url, &self.sha256) {
+            return Ok(archive(Place::There(url.clone()), digest.clone(), url));
+        }
+        let path = context.local_path(self.archive.as_deref().unwrap_or(Path::new("")));
+        let upload = Upload::file(&path).map_err(|error| {
+            ActionError::new(format!("cannot read {}: {error}", path.display()))
+                .help("local paths are relative to the file that names them")
+        })?;
+        let digest = upload.sha256().parse().map_err(|error: String| ActionError::new(error))?;
+        Ok(archive(Place::Here(upload), digest, &path.display().to_string()))
+    }
+
     /// How an item is called in reports.
     fn called<'a>(&self, item: &'a Item) -> &'a str {
         let below = item.path.as_str().strip_prefix(self.path.as_str()).unwrap_or_default();
@@ -211,7 +341,8 @@ impl RemoteDirectory {
 
 impl Action for RemoteDirectory {
     const NAME: &'static str = "remote-directory";
-    const SUMMARY: &'static str = "A directory with all that is in a directory on this machine.";
+    const SUMMARY: &'static str =
+        "A directory with all that is in a directory on this machine, or in an archive.";
     const EXAMPLE: &'static str =
         r#"{ remote-directory = { path = "/srv/www", local-directory = "site" } }"#;
 
@@ -220,17 +351,21 @@ impl Action for RemoteDirectory {
     }
 
     fn prepare(&self, context: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
-        if self.path.parent().is_none() {
-            return Err(ActionError::new("/ is not looked after as a whole")
-                .help("name a directory below it"));
+        self.check()?;
+        if let Some(local) = &self.local_directory {
+            let mut items = Vec::new();
+            self.collect(&context.local_path(local), self.path.clone(), &mut items)?;
+            return Ok(Some(Self { items: Some(items.into()), ..self.clone() }));
         }
-        let mut items = Vec::new();
-        let local = context.local_path(&self.local_directory);
-        self.collect(&local, self.path.clone(), &mut items)?;
-        Ok(Some(Self { items: Some(items.into()), ..self.clone() }))
+        let packed = Some(self.packed(context)?);
+        Ok(Some(Self { packed, ..self.clone() }))
     }
 
     fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
+        self.attributes(DIRECTORY_MODE).probe(wanted);
+        if let Some(archive) = &self.packed {
+            return archive.probe(&self.path, &self.below(), wanted);
+        }
         self.path.parent().into_iter().for_each(|parent| wanted.ask::<Stat>(parent));
         for item in self.items() {
             match &item.bytes {
@@ -238,20 +373,34 @@ impl Action for RemoteDirectory {
                 None => wanted.ask::<Stat>(item.path.clone()),
             }
         }
-        self.attributes(DIRECTORY_MODE).probe(wanted);
+        if self.exact {
+            wanted.ask::<Listing>(self.path.clone());
+        }
     }
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
+        if let Some(archive) = &self.packed {
+            self.attributes(DIRECTORY_MODE).ids(view)?;
+            return archive.decide(&self.path, &self.below(), view);
+        }
         if let Some(parent) = self.path.parent() {
             check_parent(&self.path, view.get::<Stat>(&parent)?.as_ref())?;
         }
         let ids = self.attributes(DIRECTORY_MODE).ids(view)?;
-        let nobody = Attributes { owner: None, group: None, mode: None };
+        let nobody = Attributes::default();
         let folder = nobody.entry(EntryKind::Directory, DIRECTORY_MODE, ids, None);
         let mut fragment = Fragment::new();
         let mut details = Vec::new();
         let mut diffs = String::new();
         let mut writes: Vec<Key> = Vec::new();
+        if self.exact {
+            for name in self.strangers(view.get::<Listing>(&self.path)?) {
+                let path = format!("{}/{name}", self.path);
+                fragment.run(["rm", "-rf", "--one-file-system", "--", &path]);
+                details.push(format!("{name}: removed"));
+                writes.push(Key::tree(path));
+            }
+        }
         for item in self.items() {
             let change = match &item.bytes {
                 None => self.directory(item, ids, view.get::<Stat>(&item.path)?.as_ref())?,
@@ -279,52 +428,4 @@ impl Action for RemoteDirectory {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::super::testing::{apply, check};
-    use super::*;
-    use crate::probes::testing::Scratch;
-
-    #[test]
-    fn a_tree_arrives_and_is_repaired() {
-        let scratch = Scratch::new();
-        let local = scratch.path("local");
-        fs::create_dir_all(format!("{local}/a b/empty")).unwrap();
-        fs::write(format!("{local}/a b/it's"), "one\n").unwrap();
-        fs::write(format!("{local}/run"), "#!/bin/sh\n").unwrap();
-        fs::set_permissions(format!("{local}/run"), fs::Permissions::from_mode(0o700)).unwrap();
-        fs::write(format!("{local}/void"), "").unwrap();
-        let path = scratch.path("remote");
-        let tree = RemoteDirectory::new(path.as_str(), local.as_str()).unwrap();
-        let expected = "directory: created with mode 0755; a b: created with mode 0755; \
-            a b/empty: created with mode 0755; a b/it's: created with mode 0644; \
-            run: created with mode 0755; void: created with mode 0644";
-        assert_eq!((check(&tree).as_str(), apply(&tree).as_str()), (expected, expected));
-        assert_eq!((check(&tree).as_str(), apply(&tree).as_str()), ("unchanged", "unchanged"));
-        assert_eq!(fs::read_to_string(format!("{path}/a b/it's")).unwrap(), "one\n");
-
-        fs::write(format!("{path}/a b/it's"), "two\n").unwrap();
-        fs::write(format!("{path}/other"), "stays").unwrap();
-        fs::set_permissions(format!("{path}/a b"), fs::Permissions::from_mode(0o700)).unwrap();
-        let repaired = "a b: mode 0700 → 0755; a b/it's: content differs";
-        assert_eq!((check(&tree).as_str(), apply(&tree).as_str()), (repaired, repaired));
-        assert_eq!(apply(&tree), "unchanged");
-        assert!(fs::exists(format!("{path}/other")).unwrap());
-
-        fs::remove_file(format!("{path}/run")).unwrap();
-        fs::create_dir(format!("{path}/run")).unwrap();
-        assert!(apply(&tree).contains("run is a directory, not a file"));
-    }
-
-    #[test]
-    #[should_panic(expected = "is neither a file nor a directory")]
-    fn links_are_refused() {
-        let scratch = Scratch::new();
-        let local = scratch.path("local");
-        fs::create_dir(local.as_str()).unwrap();
-        symlink("/etc/passwd", format!("{local}/link")).unwrap();
-        apply(&RemoteDirectory::new("/tmp/x", local.as_str()).unwrap());
-    }
-}
+mod tests;

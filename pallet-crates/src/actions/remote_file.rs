@@ -12,20 +12,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::attributes::Attributes;
-use super::template;
+use super::attributes::attribute_setters;
 use super::whole_file::{Content, Found, WholeFile, check_verify, remove};
-use crate::probes::Stat;
+use super::{download, template};
+use crate::probes::{Digest, Stat};
 use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 
 /// A file on a node, with its content, owner, group and mode.
 ///
-/// The content is given by exactly one of `content`, `template` and `local-file`, and arrives byte
-/// by byte as it is: nothing is expanded, and no newline is added.
+/// The content is given by exactly one of `content`, `template`, `local-file` and `url`, and arrives
+/// byte by byte as it is: nothing is expanded, and no newline is added.
 ///
 /// - `template` names a handlebars file. It sees `node`, `facts`, `settings`, `environment` and
 ///   `nodes`, and the step's own `values`, which win. Writing a name
 ///   without a value is an error; `if`, `unless`, `each` and `with` may ask for one.
+/// - The node itself fetches what is at `url`, if the file has not the digest `sha256` already.
 /// - Owner, group and mode that are not given are those that the file has. A new file belongs to
 ///   the user who writes it, with mode 0644.
 /// - With a secret anywhere in the content, no difference of contents is shown, and the mode is
@@ -48,6 +49,7 @@ use crate::values::{AccountName, Ensure, FileMode, RemotePath};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RemoteFile {
+    /// The file.
     path: RemotePath,
     /// The content itself, or the source of a secret one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +63,12 @@ pub struct RemoteFile {
     /// A file on this machine, relative to the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     local_file: Option<PathBuf>,
+    /// The address from which the node fetches it; needs `sha256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// The SHA-256 digest of what is at `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Digest>,
     /// The owner. Default: kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<AccountName>,
@@ -96,6 +104,7 @@ const PRIVATE: FileMode = FileMode::from_bits(0o600);
 enum Loaded {
     Bytes(Arc<[u8]>),
     Long(Upload),
+    Fetched(String, Digest),
 }
 
 impl Loaded {
@@ -103,6 +112,7 @@ impl Loaded {
         match self {
             Self::Bytes(bytes) => Content::Bytes(bytes),
             Self::Long(upload) => Content::Long(upload),
+            Self::Fetched(url, digest) => Content::Fetched(url, digest),
         }
     }
 }
@@ -113,6 +123,8 @@ const LONG: u64 = 1024 * 1024;
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
+
+attribute_setters!(RemoteFile);
 
 impl RemoteFile {
     /// A file that shall be there; its content is still to be given.
@@ -126,6 +138,8 @@ impl RemoteFile {
             template: None,
             values: Map::new(),
             local_file: None,
+            url: None,
+            sha256: None,
             owner: None,
             group: None,
             mode: None,
@@ -167,30 +181,13 @@ impl RemoteFile {
         self
     }
 
-    /// Sets the owner.
+    /// Says from where the node fetches the content, and what its SHA-256 digest is.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn owner(mut self, name: &str) -> Result<Self, String> {
-        self.owner = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the group.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn group(mut self, name: &str) -> Result<Self, String> {
-        self.group = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the mode: `"0644"`.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the mode.
-    pub fn mode(mut self, mode: &str) -> Result<Self, String> {
-        self.mode = Some(mode.parse()?);
+    /// A sentence that says what is wrong with the digest.
+    pub fn url(mut self, url: impl Into<String>, sha256: &str) -> Result<Self, String> {
+        self.url = Some(url.into());
+        self.sha256 = Some(sha256.parse()?);
         Ok(self)
     }
 
@@ -216,15 +213,12 @@ impl RemoteFile {
         self
     }
 
-    fn attributes(&self) -> Attributes<'_> {
-        Attributes { owner: self.owner.as_ref(), group: self.group.as_ref(), mode: self.mode }
-    }
-
     fn check(&self) -> Result<(), ActionError> {
         let sources = [
             ("content", self.content.is_some()),
             ("template", self.template.is_some()),
             ("local-file", self.local_file.is_some()),
+            ("url", self.url.is_some()),
         ];
         let given: Vec<&str> =
             sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
@@ -241,15 +235,16 @@ impl RemoteFile {
             }
         } else if given.is_empty() {
             return Err(ActionError::new("the file has no content")
-                .help("give exactly one of content, template and local-file"));
+                .help("give exactly one of content, template, local-file and url"));
         }
         if given.len() > 1 {
             return Err(ActionError::new(format!(
                 "a file has one source, not {}",
                 given.join(" and ")
             ))
-            .help("give exactly one of content, template and local-file"));
+            .help("give exactly one of content, template, local-file and url"));
         }
+        download::check(("url", self.url.as_ref()), ("sha256", self.sha256.as_ref()))?;
         if !self.values.is_empty() && self.template.is_none() {
             return Err(ActionError::new("`values` are for templates")
                 .help("name the template with `template`, or remove `values`"));
@@ -279,6 +274,9 @@ impl RemoteFile {
                 return Upload::file(&file).map(Loaded::Long).map_err(unreadable);
             }
             return Ok(Loaded::Bytes(context.read(path)?.into()));
+        }
+        if let (Some(url), Some(sha256)) = (&self.url, &self.sha256) {
+            return Ok(Loaded::Fetched(url.clone(), sha256.clone()));
         }
         let content = self.content.as_ref().map_or(Ok(""), MaybeSecret::reveal);
         let content = content.map_err(|error| {

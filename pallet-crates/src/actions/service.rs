@@ -29,6 +29,7 @@ use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Service", transform = or_string)]
 pub struct Service {
+    /// Its name.
     name: ServiceName,
     /// Whether it shall run, or what is done to it. Default: started; left alone if only
     /// `enabled` is given.
@@ -178,11 +179,23 @@ impl Service {
         match init {
             Init::Systemd => fragment.run(["systemctl", "--quiet", verb, "--", self.name.as_str()]),
             Init::Other => {
-                if enabled {
-                    // A script that was never enabled has no links that could be turned.
-                    fragment.run(["update-rc.d", self.script(), "defaults"]);
-                }
-                fragment.run(["update-rc.d", self.script(), verb])
+                let run = |words: &[&str]| pallet_core::shell::command(words);
+                let (name, verbs) = match enabled {
+                    true => (self.script(), ("on", "add")),
+                    false => (self.script(), ("off", "del")),
+                };
+                // A script that was never enabled has no links that could be turned.
+                let defaults = format!("{}\n", run(&["update-rc.d", name, "defaults"]));
+                fragment.line(&format!(
+                    "if type -P update-rc.d >/dev/null; then {}{}\n\
+                     elif type -P chkconfig >/dev/null; then {}\n\
+                     elif type -P rc-update >/dev/null; then {}\n\
+                     else echo 'the node has none of update-rc.d, chkconfig and rc-update' >&2; exit 1; fi",
+                    if enabled { defaults.as_str() } else { "" },
+                    run(&["update-rc.d", name, verb]),
+                    run(&["chkconfig", name, verbs.0]),
+                    run(&["rc-update", verbs.1, name, "default"]),
+                ))
             }
         };
     }
@@ -226,6 +239,10 @@ impl Action for Service {
 
     fn prepare(&self, _: &Preparation<'_>) -> Result<Option<Self>, ActionError> {
         Ok(None)
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        ["/etc/systemd/system", "/run", "/var"].map(Key::tree).into()
     }
 
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
@@ -301,10 +318,13 @@ mod tests {
         let script = code(Init::Other);
         assert!(
             script.starts_with(
-                "update-rc.d x defaults\nupdate-rc.d x enable\n/etc/init.d/x reload 3<&-"
+                "if type -P update-rc.d >/dev/null; then update-rc.d x defaults\nupdate-rc.d x enable\n\
+                 elif type -P chkconfig >/dev/null; then chkconfig x on\n\
+                 elif type -P rc-update >/dev/null; then rc-update add x default\n"
             ),
             "{script}"
         );
+        assert!(script.contains("\n/etc/init.d/x reload 3<&-"), "{script}");
         assert!(script.contains("|| /etc/init.d/x restart"), "{script}");
     }
 }

@@ -55,7 +55,7 @@ impl Sudoers {
         let text = self.rules.iter().map(|rule| format!("{rule}\n")).collect();
         let text = Some(text).filter(|_| self.ensure == Ensure::Present);
         let drop_in = DropIn::new("/etc/sudoers.d", self.name.as_str(), text);
-        drop_in.mode(0o440).verify("visudo -c -f %s >/dev/null")
+        drop_in.mode(0o440).verify("visudo -c -f %s >/dev/null").of_package("sudo")
     }
 }
 

@@ -1,7 +1,7 @@
 //! The `symbolic-link` action.
 
 use pallet_core::action::{
-    Action, ActionError, Change, Decision, Fragment, Preparation, ProbeSet, View,
+    Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
 };
 use pallet_core::shell;
 use schemars::JsonSchema;
@@ -167,6 +167,10 @@ impl Action for SymbolicLink {
             }
             _ => Ok(None),
         }
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![self.path.tree()]
     }
 
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {

@@ -1,15 +1,23 @@
 //! The `user` action.
 
+mod builder;
 mod home;
+mod password;
+mod words;
 
 use pallet_core::action::{
     Action, ActionError, Change, Decision, Fragment, Key, Preparation, ProbeSet, View,
 };
+use pallet_core::secret::MaybeSecret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::home::HomePlace;
-use crate::probes::{Account, Entry, EntryKind, GroupEntry, GroupLookup, Passwd, Stat};
+use self::password::Password;
+use self::words::{Words, arrow, join};
+use crate::probes::{
+    Account, Entry, EntryKind, GroupEntry, GroupLookup, Passwd, Shadow, ShadowEntry, Stat,
+};
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
 use crate::values::{AccountName, Ensure, RemotePath};
 
@@ -20,7 +28,7 @@ use crate::values::{AccountName, Ensure, RemotePath};
 /// other than that one have to exist; those in `groups` are added to the ones that the user is in.
 /// A changed home directory is noted in the account, and nothing is moved there.
 ///
-/// Removing a user keeps the home directory.
+/// Removing a user keeps the home directory, unless `remove-home` is set.
 ///
 /// ```
 /// use pallet_crates::User;
@@ -31,6 +39,7 @@ use crate::values::{AccountName, Ensure, RemotePath};
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "User", transform = or_string)]
 pub struct User {
+    /// Its name.
     name: AccountName,
     /// The user id. Default: kept; the next free one for a new user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,9 +65,19 @@ pub struct User {
     /// Whether a new user gets an id from the range for system users. Default: false.
     #[serde(default)]
     system: bool,
+    /// The password as the system keeps it, encrypted (`openssl passwd -6` does that), or its
+    /// source; `*` for none. Default: kept; none for a new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<MaybeSecret>,
+    /// Whether nobody can log in with the password. Default: kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    locked: Option<bool>,
     /// Whether the user shall be there. Default: present.
     #[serde(default)]
     ensure: Ensure,
+    /// Whether `absent` removes the home directory, too. Default: false.
+    #[serde(default)]
+    remove_home: bool,
 }
 
 shorthand_serde!(User);
@@ -95,81 +114,11 @@ impl User {
             comment: None,
             create_home: true,
             system: false,
+            password: None,
+            locked: None,
             ensure: Ensure::Present,
+            remove_home: false,
         })
-    }
-
-    /// Sets the user id.
-    #[must_use]
-    pub fn uid(mut self, uid: u32) -> Self {
-        self.uid = Some(uid);
-        self
-    }
-
-    /// Sets the primary group.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the name.
-    pub fn group(mut self, name: &str) -> Result<Self, String> {
-        self.group = Some(name.parse()?);
-        Ok(self)
-    }
-
-    /// Adds groups that the user is in beside the primary one.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with a name.
-    pub fn groups<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
-        for name in names {
-            self.groups.push(name.parse()?);
-        }
-        Ok(self)
-    }
-
-    /// Sets the home directory.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the path.
-    pub fn home(mut self, path: &str) -> Result<Self, String> {
-        self.home = Some(path.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the login shell.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong with the path.
-    pub fn shell(mut self, path: &str) -> Result<Self, String> {
-        self.shell = Some(path.parse()?);
-        Ok(self)
-    }
-
-    /// Sets the comment.
-    #[must_use]
-    pub fn comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// Whether a new user's home directory is created; it is unless told otherwise.
-    #[must_use]
-    pub fn create_home(mut self, create: bool) -> Self {
-        self.create_home = create;
-        self
-    }
-
-    /// Gives a new user an id from the range for system users.
-    #[must_use]
-    pub fn system(mut self) -> Self {
-        self.system = true;
-        self
-    }
-
-    /// The user shall not be there.
-    #[must_use]
-    pub fn absent(mut self) -> Self {
-        self.ensure = Ensure::Absent;
-        self
     }
 
     /// The primary group that is asked about: a new user's is known even where none is given.
@@ -183,12 +132,34 @@ impl User {
             (Ensure::Absent, Some(_)) => Ok(self.remove()),
             (Ensure::Present, account) => {
                 self.check_groups(found)?;
-                Ok(match account {
+                let decision = match account {
                     None => self.create(found),
                     Some(account) => self.repair(account, found),
-                })
+                };
+                self.with_password(decision, found)
             }
         }
+    }
+
+    fn secret(&self) -> Password<'_> {
+        Password { user: &self.name, hash: self.password.as_ref(), locked: self.locked }
+    }
+
+    /// The decision, with what is to be done about the password.
+    fn with_password(&self, decision: Decision, found: &Found) -> Result<Decision, ActionError> {
+        let mut fragment = Fragment::new();
+        let known = found.shadow.as_ref().filter(|_| found.account.is_some());
+        let (details, after) = self.secret().repair(&mut fragment, known)?;
+        if details.is_empty() {
+            return Ok(decision);
+        }
+        let mut change = match decision {
+            Decision::Change(change) => change,
+            Decision::Unchanged => Change::new(Fragment::new(), [Key::user(self.name.as_str())]),
+        };
+        change.fragment.append(&fragment);
+        let change = details.into_iter().fold(change, Change::detail);
+        Ok(Decision::Change(change.predict::<Shadow>(self.name.clone(), Some(after))))
     }
 
     fn check_groups(&self, found: &Found) -> Result<(), ActionError> {
@@ -345,9 +316,13 @@ impl User {
 
     fn remove(&self) -> Decision {
         // The user leaves all groups, and the files that stay belong to nobody.
-        let fragment = Words::new("userdel").fragment(&self.name);
-        let change =
-            Change::new(fragment, [Key::Everything]).detail("removed, home directory kept");
+        let mut words = Words::new("userdel");
+        words.flag(self.remove_home, "--remove");
+        let detail = match self.remove_home {
+            true => "removed with the home directory",
+            false => "removed, home directory kept",
+        };
+        let change = Change::new(words.fragment(&self.name), [Key::Everything]).detail(detail);
         Decision::Change(change.predict::<Passwd>(self.name.clone(), None))
     }
 }
@@ -360,45 +335,7 @@ struct Found {
     groups: Vec<(AccountName, Option<GroupEntry>)>,
     /// Where a new user's home directory would be created.
     home: Option<HomePlace>,
-}
-
-/// A command line in the making.
-struct Words(Vec<String>);
-
-impl Words {
-    fn new(command: &str) -> Self {
-        Self(vec![command.to_owned()])
-    }
-
-    fn flag(&mut self, given: bool, flag: &str) {
-        self.0.extend(given.then(|| flag.to_owned()));
-    }
-
-    fn option(&mut self, option: &str, value: Option<impl ToString>) {
-        if let Some(value) = value {
-            self.0.extend([option.to_owned(), value.to_string()]);
-        }
-    }
-
-    fn fragment(mut self, name: &AccountName) -> Fragment {
-        self.0.extend(["--".to_owned(), name.to_string()]);
-        let mut fragment = Fragment::new();
-        fragment.run(self.0);
-        fragment
-    }
-}
-
-fn join(names: &[AccountName]) -> Option<String> {
-    let names: Vec<&str> = names.iter().map(AccountName::as_str).collect();
-    (!names.is_empty()).then(|| names.join(","))
-}
-
-fn arrow(what: &str, before: Option<impl ToString>, after: impl ToString) -> String {
-    let after = after.to_string();
-    match before {
-        Some(before) => format!("{what} {} → {after}", before.to_string()),
-        None => format!("{what} → {after}"),
-    }
+    shadow: Option<ShadowEntry>,
 }
 
 impl Action for User {
@@ -427,12 +364,23 @@ impl Action for User {
             || self.uid.is_some()
             || self.group.is_some()
             || !self.groups.is_empty()
+            || self.password.is_some()
+            || self.locked.is_some()
             || self.system;
         if self.ensure == Ensure::Absent && describes {
             return Err(ActionError::new("a user who shall be absent is not described")
                 .help("give the name alone, or remove ensure = \"absent\""));
         }
+        if self.ensure == Ensure::Present && self.remove_home {
+            return Err(ActionError::new("`remove-home` says how to remove a user")
+                .help("remove it, or add ensure = \"absent\""));
+        }
+        self.secret().check()?;
         Ok(None)
+    }
+
+    fn may_write(&self) -> Vec<Key> {
+        vec![Key::Everything]
     }
 
     fn probe(&self, _: &View<'_>, wanted: &mut ProbeSet) {
@@ -441,6 +389,7 @@ impl Action for User {
             for group in self.groups.iter().chain([self.primary()]) {
                 wanted.ask::<GroupLookup>(group.clone());
             }
+            self.secret().probe(wanted);
             if let Some(home) = self.created_home() {
                 HomePlace::probe(&home, wanted);
             }
@@ -449,8 +398,10 @@ impl Action for User {
 
     fn decide(&self, view: &View<'_>) -> Result<Decision, ActionError> {
         let account = view.get::<Passwd>(&self.name)?.clone();
-        let mut found = Found { account, primary: None, groups: Vec::new(), home: None };
+        let mut found =
+            Found { account, primary: None, groups: Vec::new(), home: None, shadow: None };
         if self.ensure == Ensure::Present {
+            found.shadow = self.secret().look(view)?;
             found.primary = view.get::<GroupLookup>(self.primary())?.clone();
             for group in &self.groups {
                 found.groups.push((group.clone(), view.get::<GroupLookup>(group)?.clone()));

@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::probes::{Guard, Question};
-use crate::values::{RemotePath, Seconds};
+use crate::values::{Ensure, RemotePath, Seconds};
 
 /// Waits, on the node, until something is there: a TCP port that answers, a file, or a web page.
 ///
 /// What is there already costs nothing and is no change. If it does not come in time, the step
-/// fails. A web page is there when its status is below 400.
+/// fails. A web page is there when its status is below 400. With `ensure = "absent"` it waits until
+/// the port answers no more, or the file or page is gone.
 ///
 /// ```
 /// use pallet_crates::WaitFor;
@@ -39,13 +40,17 @@ pub struct WaitFor {
     /// How long is waited. Default: 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout: Option<Seconds>,
+    /// Whether it is waited for until it is there, or until it is gone. Default: present.
+    #[serde(default)]
+    ensure: Ensure,
 }
 
 const TIMEOUT: Seconds = Seconds::new(60);
 
 impl WaitFor {
     const fn nothing() -> Self {
-        Self { port: None, host: None, file: None, http: None, timeout: None }
+        let ensure = Ensure::Present;
+        Self { port: None, host: None, file: None, http: None, timeout: None, ensure }
     }
 
     /// Waits for a TCP port of the node itself.
@@ -82,6 +87,13 @@ impl WaitFor {
         Ok(self)
     }
 
+    /// Waits until it is gone.
+    #[must_use]
+    pub fn absent(mut self) -> Self {
+        self.ensure = Ensure::Absent;
+        self
+    }
+
     /// Host and port that are connected to.
     fn address(&self) -> Option<(String, u16)> {
         if let Some(url) = &self.http {
@@ -113,23 +125,27 @@ impl WaitFor {
     }
 
     fn decide_from(&self, is_there: bool, mode: Mode) -> Decision {
-        if is_there {
+        let is_wanted = self.ensure == Ensure::Present;
+        if is_there == is_wanted {
             return Decision::Unchanged;
         }
+        let (not, verb, yet) = match is_wanted {
+            true => ("", "come", "it is not there yet, and would be waited for"),
+            false => ("! ", "go", "it is still there, and would be waited for until it is gone"),
+        };
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let what = self.subject();
         let mut fragment = Fragment::new();
         fragment.line(&format!("attempt() {{ {}; }}", self.attempt()));
         fragment.line(&format!(
-            "SECONDS=0; until attempt >/dev/null 2>&1; do\n\
+            "SECONDS=0; until {not}attempt >/dev/null 2>&1; do\n\
              if [ $SECONDS -ge {} ]; then echo {} >&2; exit 1; fi\nsleep 0.5\ndone",
             timeout.count(),
-            shell::quote(&format!("{what} did not come within {timeout}")),
+            shell::quote(&format!("{what} did not {verb} within {timeout}")),
         ));
         let mut change = Change::new(fragment, self.file.iter().map(RemotePath::key));
         if mode == Mode::Check {
-            change.certainty =
-                Certainty::May("it is not there yet, and would be waited for".to_owned());
+            change.certainty = Certainty::May(yet.to_owned());
         }
         Decision::Change(change.detail("waited for"))
     }

@@ -5,6 +5,7 @@ use pallet_core::shell;
 
 use super::attributes::{Attributes, Ids};
 use super::difference::{Difference, difference};
+use super::download;
 use crate::probes::{Digest, Entry, EntryKind, FileContent, Seen, Sha256, Stat};
 use crate::values::{FileMode, RemotePath};
 
@@ -21,6 +22,8 @@ pub(super) enum Content<'a> {
     Bytes(&'a [u8]),
     /// A long file of this machine, which is never in memory as a whole.
     Long(&'a Upload),
+    /// What the node fetches itself, from an address.
+    Fetched(&'a str, &'a Digest),
 }
 
 impl Content<'_> {
@@ -30,13 +33,16 @@ impl Content<'_> {
             Self::Long(upload) => {
                 upload.sha256().parse().map_err(|error: String| ActionError::new(error))
             }
+            Self::Fetched(_, digest) => Ok(digest.clone()),
         }
     }
 
-    fn seen(self) -> Seen {
+    /// What will be seen of it; `None`: who knows.
+    fn seen(self) -> Option<Seen> {
         match self {
-            Self::Bytes(bytes) => Seen::of(bytes),
-            Self::Long(_) => Seen::Large,
+            Self::Bytes(bytes) => Some(Seen::of(bytes)),
+            Self::Long(_) => Some(Seen::Large),
+            Self::Fetched(..) => None,
         }
     }
 }
@@ -163,8 +169,9 @@ impl<'a> WholeFile<'a> {
     ) -> Change {
         let writes = self.also.iter().cloned().chain([self.path.key()]);
         let mut change = details.into_iter().fold(Change::new(fragment, writes), Change::detail);
-        if let Some(seen) = seen {
-            match difference(self.path.as_str(), seen, &self.content.seen()) {
+        let after = self.content.seen();
+        if let (Some(seen), Some(after)) = (seen, &after) {
+            match difference(self.path.as_str(), seen, after) {
                 Difference::Unified(diff) => change.diff = Some(diff),
                 Difference::Hidden(reason) => {
                     change = change.detail(format!("no difference shown: {reason}"));
@@ -172,10 +179,13 @@ impl<'a> WholeFile<'a> {
             }
         }
         let entry = self.attributes.entry(EntryKind::File, NEW_MODE, ids, before);
-        change
+        let change = change
             .predict::<Stat>(self.path.clone(), Some(entry))
-            .predict::<Sha256>(self.path.clone(), self.content.digest().ok())
-            .predict::<FileContent>(self.path.clone(), self.content.seen())
+            .predict::<Sha256>(self.path.clone(), self.content.digest().ok());
+        match after {
+            Some(after) => change.predict::<FileContent>(self.path.clone(), after),
+            None => change,
+        }
     }
 
     /// Writes a file beside the target and renames it. The new file is private until it has its
@@ -195,6 +205,10 @@ impl<'a> WholeFile<'a> {
             Content::Bytes([]) => None,
             Content::Bytes(bytes) => Some(fragment.payload(bytes)),
             Content::Long(upload) => Some(fragment.upload(upload.clone())),
+            Content::Fetched(url, digest) => {
+                download::fetch(fragment, url, digest, "\"$temporary\"");
+                None
+            }
         };
         if let Some(source) = source {
             fragment.line(&format!("{source} > \"$temporary\""));

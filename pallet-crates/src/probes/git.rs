@@ -35,8 +35,10 @@ pub struct CheckoutState {
     pub is_modified: bool,
 }
 
-/// `git` as it is run without anybody watching, on whoever's working copy it is.
-pub(crate) const COMMAND: &str = "GIT_TERMINAL_PROMPT=0 git -c 'safe.directory=*'";
+/// `git` as it is run without anybody watching, on whoever's working copy it is. Looking refreshes
+/// nothing.
+pub(crate) const COMMAND: &str =
+    "GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 git -c 'safe.directory=*'";
 
 /// Whether a reference is a whole commit id.
 pub(crate) fn is_commit(reference: &str) -> bool {

@@ -1,6 +1,10 @@
 //! Guards: small scripts that say whether something is needed.
 
+use std::cmp::Ordering;
+use std::fmt;
+
 use pallet_core::action::{Key, ProbeKind};
+use pallet_core::secret::Secret;
 use pallet_core::shell;
 
 use crate::values::RemotePath;
@@ -16,12 +20,50 @@ pub struct Question {
     pub script: String,
     /// The directory or file that it looks at, if it looks at nothing else.
     pub below: Option<RemotePath>,
+    /// Code that sets variables for the script.
+    pub before: Option<Hidden>,
+}
+
+/// Code with secrets in it.
+#[derive(Clone)]
+pub struct Hidden(pub Secret);
+
+impl Hidden {
+    fn code(&self) -> &str {
+        self.0.reveal().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for Hidden {
+    fn eq(&self, other: &Self) -> bool {
+        self.code() == other.code()
+    }
+}
+
+impl Eq for Hidden {}
+
+impl PartialOrd for Hidden {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Hidden {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.code().cmp(other.code())
+    }
 }
 
 impl Question {
     /// A script that may look at anything.
     pub fn of(script: impl Into<String>) -> Self {
-        Self { script: script.into(), below: None }
+        Self { script: script.into(), below: None, before: None }
     }
 }
 
@@ -38,9 +80,11 @@ impl ProbeKind for Guard {
         // `eval` keeps the text off every command line, where other users could read it, and a
         // mistake in it from spoiling the rest of the program. What a guard prints is not wanted.
         let run = |guard: &Question| {
+            let before = guard.before.as_ref().map_or("", Hidden::code);
+            let script = format!("{before}{}", guard.script);
             format!(
                 "( set +e +u; eval {} ) </dev/null >/dev/null 2>&1\nprintf '%s\\n' $?\n",
-                shell::quote(&guard.script)
+                shell::quote(&script)
             )
         };
         // The guards' failures are answers: they must not end the program, nor need bash tell
@@ -91,6 +135,17 @@ mod tests {
         let guards: Vec<Question> = cases.iter().map(|(guard, _)| Question::of(*guard)).collect();
         let expected: Vec<bool> = cases.iter().map(|(_, expected)| *expected).collect();
         assert_eq!(ask::<Guard>(&guards), expected);
+    }
+
+    #[test]
+    fn variables_are_set_and_not_shown() {
+        let before = Some(Hidden(Secret::new("export WORD='hunter2-guard'; ")));
+        let question = Question { before, ..Question::of("[ \"$WORD\" = hunter2-guard ]") };
+        assert_eq!(
+            ask::<Guard>(&[question.clone(), Question::of("[ -n \"$WORD\" ]")]),
+            [true, false]
+        );
+        assert!(!format!("{question:?}").contains("export"));
     }
 
     #[test]

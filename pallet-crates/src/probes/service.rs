@@ -53,7 +53,8 @@ impl ProbeKind for Service {
              if [ -x /etc/init.d/\"$name\" ]; then\n\
              echo LoadState=loaded\n\
              if /etc/init.d/\"$name\" status >/dev/null 2>&1; then echo ActiveState=active; fi\n\
-             if compgen -G '/etc/rc[2-5].d/S[0-9][0-9]'\"$name\" >/dev/null; then echo UnitFileState=enabled\n\
+             if compgen -G '/etc/rc[2-5].d/S[0-9][0-9]'\"$name\" >/dev/null || [ -e /etc/runlevels/default/\"$name\" ]\n\
+             then echo UnitFileState=enabled\n\
              else echo UnitFileState=disabled; fi\n\
              else echo LoadState=not-found; fi\n\
              echo\n\

@@ -37,7 +37,9 @@ pub enum EntryKind {
     Directory,
     /// A symbolic link, wherever it leads.
     Link,
-    /// A device, socket or pipe.
+    /// A named pipe.
+    Pipe,
+    /// A device or socket.
     Other,
 }
 
@@ -48,7 +50,8 @@ impl EntryKind {
             Self::File => "a file",
             Self::Directory => "a directory",
             Self::Link => "a symbolic link",
-            Self::Other => "a device, socket or pipe",
+            Self::Pipe => "a named pipe",
+            Self::Other => "a device or socket",
         }
     }
 }
@@ -99,6 +102,7 @@ fn kind(bits: u32) -> EntryKind {
         0o100_000 => EntryKind::File,
         0o040_000 => EntryKind::Directory,
         0o120_000 => EntryKind::Link,
+        0o010_000 => EntryKind::Pipe,
         _ => EntryKind::Other,
     }
 }

@@ -6,7 +6,7 @@ use pallet_core::shell;
 const LIMIT: usize = 96 * 1024;
 
 /// Command lines that give all `words`, quoted, to `command`: one, unless it would be too long.
-pub(super) fn command_lines<I>(command: &str, words: I) -> Vec<String>
+pub(crate) fn command_lines<I>(command: &str, words: I) -> Vec<String>
 where
     I: IntoIterator,
     I::Item: AsRef<str>,

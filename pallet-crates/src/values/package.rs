@@ -6,10 +6,12 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A package as apt names it: `g++`, `libc6:amd64`, `curl=7.88.1-10`, or both.
+/// A package by its name, perhaps with architecture and version: `g++`, `libc6:amd64`,
+/// `curl=7.88.1-10`, `NetworkManager`, `node@20`. It is written alike for all package managers.
 ///
-/// apt itself takes much more on its command line: a trailing `-` removes, a trailing `+` may be
-/// dropped, and an unknown name is tried as a regular expression. None of that can be said here.
+/// Package managers take much more on their command lines. With apt, a trailing `-` removes, a
+/// trailing `+` may be dropped, and an unknown name is tried as a regular expression. None of that
+/// can be said here.
 ///
 /// ```
 /// use pallet_crates::values::PackageName;
@@ -46,6 +48,11 @@ impl PackageName {
         self.version.as_deref()
     }
 
+    /// The same without the version.
+    pub(crate) fn without_version(&self) -> Self {
+        Self { version: None, ..self.clone() }
+    }
+
     /// Name and architecture, without the version.
     pub(crate) fn qualified(&self) -> String {
         match &self.arch {
@@ -62,19 +69,20 @@ impl FromStr for PackageName {
         let (rest, version) = split(text, '=');
         let (name, arch) = split(rest, ':');
         let wrong = |what: &str| Err(format!("`{}` is not a package: {what}", text.escape_debug()));
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric();
         if name.ends_with('-') {
             return wrong("to remove one, name it without `-` and say ensure = \"absent\"");
         }
         let starts_well = name.bytes().next().is_some_and(is_name);
-        if !starts_well || !name.bytes().all(|byte| is_name(byte) || b"+.-".contains(&byte)) {
-            return wrong("names are made of lower-case letters, digits, `+`, `-` and `.`");
+        if !starts_well || !name.bytes().all(|byte| is_name(byte) || b"+.-_@/".contains(&byte)) {
+            return wrong("names are made of letters, digits, `+`, `-`, `.`, `_`, `@` and `/`");
         }
-        let is_arch = |byte: u8| is_name(byte) || byte == b'-';
+        let is_arch =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
         if arch.is_some_and(|arch| arch.is_empty() || !arch.bytes().all(is_arch)) {
             return wrong("after `:` stands an architecture, such as amd64");
         }
-        let is_version = |byte: u8| byte.is_ascii_alphanumeric() || b".+-:~".contains(&byte);
+        let is_version = |byte: u8| byte.is_ascii_alphanumeric() || b".+-:~^_".contains(&byte);
         if version.is_some_and(|version| version.is_empty() || !version.bytes().all(is_version)) {
             return wrong("after `=` stands one exact version, without wildcards");
         }
@@ -134,6 +142,11 @@ mod tests {
             "libc6:amd64=2:1.0",
             "python3.11",
             "default-jdk",
+            "NetworkManager",
+            "python3_dnf",
+            "node@20",
+            "user/tap/tool",
+            "glibc:x86_64=2.34-100.el9_4.2",
         ];
         for text in good {
             assert_eq!(text.parse::<PackageName>().unwrap().to_string(), text);
@@ -144,11 +157,12 @@ mod tests {
             "nano-=1",
             "-y",
             "--purge",
-            "Nano",
             "a b",
             "a*",
             "^a$",
-            "a/stable",
+            "/a",
+            "@a",
+            "_a",
             "a:",
             "a=",
             "a=1*",

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use pallet_core::action::{ActionBox, Mode};
 use pallet_core::engine::{Connection, Connector, Control, PhaseRun, run_phase};
 use pallet_core::event::Events;
+use pallet_core::facts::PackageManager;
 use pallet_core::login::Login;
-use pallet_core::plan::{Nodes, Scene, Target, compile};
+use pallet_core::plan::{Nodes, PlanError, Scene, Target, compile};
 use pallet_core::report::{ActionReport, PhaseReport, Status};
 use pallet_core::spec::{Origin, Phase, Step, StepKind};
 use pallet_core::transport::ssh::{SshOptions, SshTransport};
@@ -22,12 +23,12 @@ use xtask::lab::{ClaimedNode, NodeKind, State};
 pub struct LabNode {
     connection: Connection,
     exchanges: Arc<AtomicUsize>,
-    _claim: ClaimedNode,
+    claim: ClaimedNode,
 }
 
 impl LabNode {
     /// Claims a pristine node and connects to it.
-    pub async fn claim(kind: NodeKind) -> Self {
+    pub async fn new(kind: NodeKind) -> Self {
         let node = State::load().unwrap().claim(kind, 1).unwrap().remove(0);
         let login = Login { private_key_path: Some(node.key.clone()), ..Login::new(&node.user) };
         let endpoint = Endpoint { host: node.address.to_string(), port: node.port };
@@ -38,23 +39,32 @@ impl LabNode {
         let exchanges = Arc::new(AtomicUsize::new(0));
         let counting = Counting { transport, exchanges: exchanges.clone() };
         let connection = Connector::default().work_over(Arc::new(counting), login).await.unwrap();
-        Self { connection, exchanges, _claim: node }
+        Self { connection, exchanges, claim: node }
     }
 
     /// Carries out steps, or says what that would do.
     pub async fn run(&mut self, mode: Mode, steps: Vec<Step>) -> PhaseReport {
+        self.try_run(mode, steps).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, for steps that may be wrong in themselves.
+    pub async fn try_run(
+        &mut self,
+        mode: Mode,
+        steps: Vec<Step>,
+    ) -> Result<PhaseReport, PlanError> {
         let phase = steps.into_iter().fold(Phase::new(), Phase::step);
         let target = Target::new("node", "test").facts(self.connection.facts().clone());
         let environment = serde_json::Map::new();
         let nodes = Nodes::default();
         let scene = Scene::new(&nodes, &environment);
-        let actions = compile("test", &phase, &target, scene).unwrap().actions;
+        let actions = compile("test", &phase, &target, scene)?.actions;
         let events = Events::none();
         let (node, phase) = ("node", "test");
         let control = Control::new();
         let run =
             PhaseRun { node, phase, actions: &actions, mode, events: &events, control: &control };
-        run_phase(&mut self.connection, run).await
+        Ok(run_phase(&mut self.connection, run).await)
     }
 
     /// Carries out steps that have to succeed, and tells what became of each.
@@ -70,6 +80,21 @@ impl LabNode {
         let report = self.run(Mode::Apply, vec![step]).await;
         assert!(report.failure.is_none(), "{script}: {:#?}", report.failure);
         report.actions[0].output.clone()
+    }
+
+    /// Has actions use this package manager in place of the one that was found.
+    pub fn use_package_manager(&mut self, manager: PackageManager) {
+        self.connection.use_package_manager(manager);
+    }
+
+    /// Runs a script on the node as root, past sshd and the engine.
+    pub fn shell(&self, script: &str) -> Result<String, String> {
+        self.claim.run(&["bash", "-c", script]).map_err(|error| format!("{error:#}"))
+    }
+
+    /// The node as the lab knows it.
+    pub fn claim(&self) -> &ClaimedNode {
+        &self.claim
     }
 
     /// How many programs the node has run since the last time.

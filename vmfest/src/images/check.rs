@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use vbox_soap::api::{IMedium, MediumState, MediumType};
 
 use super::events::Watch;
-use super::import::digest_of;
+use super::place::digest_of;
 use crate::error::{Doing, Error};
 use crate::manager::{Manager, shared_type};
 use crate::models::ImageModel;

@@ -9,7 +9,8 @@ use super::description::Description;
 use super::error::ImageError;
 use super::events::{Event, Listener, Watch};
 use super::folder::{self, ModelFiles, Workshop};
-use super::import::{Imported, Made};
+use super::import::Imported;
+use super::place::Made;
 use super::space;
 use super::task;
 use crate::error::{Doing, Error};
@@ -206,6 +207,9 @@ impl Manager {
                     StorageBus::SCSI => Some(Bus::Scsi),
                     StorageBus::SAS => Some(Bus::Sas),
                     StorageBus::SATA => Some(Bus::Sata),
+                    StorageBus::USB => Some(Bus::Usb),
+                    StorageBus::PCIe => Some(Bus::Pcie),
+                    StorageBus::VirtioSCSI => Some(Bus::VirtioScsi),
                     _ => None,
                 };
                 return Ok((disk, bus));

@@ -146,6 +146,9 @@ impl Description {
             Some(Bus::Ide) => ("IDE", ":ide"),
             Some(Bus::Scsi) => ("SCSI", ":scsi"),
             Some(Bus::Sas) => ("SAS", ":sas"),
+            Some(Bus::Usb) => ("USB", ":usb"),
+            Some(Bus::Pcie) => ("NVMe", ":pcie"),
+            Some(Bus::VirtioScsi) => ("VirtIO", ":virtio-scsi"),
             _ => return self,
         };
         self.edn("storage", format!("[{{:name {} :bus {bus} :devices [nil]}}]", quote(name)))

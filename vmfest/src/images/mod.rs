@@ -57,6 +57,7 @@ mod import;
 mod list;
 #[cfg_attr(not(feature = "unpack"), allow(dead_code, reason = "only archives hold them"))]
 mod ovf;
+mod place;
 mod remove;
 mod self_contained;
 mod source;

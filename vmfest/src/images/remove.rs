@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::events::Watch;
 use super::folder::{self, ModelFiles, Workshop};
-use super::import::digest_of;
+use super::place::digest_of;
 use super::{ImageError, description};
 use crate::error::Error;
 use crate::manager::{ImageFile, Manager};

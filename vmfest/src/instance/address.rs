@@ -14,8 +14,6 @@ use crate::wait::poll;
 
 /// Where the Guest Additions tell about the guest's interfaces.
 const REPORTS: &str = "/VirtualBox/GuestInfo/Net/";
-/// How many adapters a VM may have; with the usual chipset it is eight.
-const SLOTS: u32 = 8;
 
 /// A network adapter of a VM, with what its guest says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +78,8 @@ impl Instance {
         if !self.machine.accessible {
             return Ok(Vec::new());
         }
-        let mut interfaces = adapters(&self.machine.handle).await.doing(doing)?;
+        let slots = self.manager.adapter_slots(&self.machine.handle).await?;
+        let mut interfaces = adapters(&self.machine.handle, slots).await.doing(doing)?;
         let reported = self.guest_properties(&format!("{REPORTS}*")).await?;
         let pairs = reported.iter().map(|p| (p.name.as_str(), p.value.as_str()));
         let reported = by_mac(pairs);
@@ -124,10 +123,10 @@ impl Instance {
     }
 }
 
-/// The enabled adapters.
-async fn adapters(machine: &IMachine) -> Result<Vec<Interface>, vbox_soap::Error> {
+/// The enabled adapters among so many.
+async fn adapters(machine: &IMachine, slots: u32) -> Result<Vec<Interface>, vbox_soap::Error> {
     let mut found = Vec::new();
-    for slot in 0..SLOTS {
+    for slot in 0..slots {
         let adapter = machine.get_network_adapter(slot).await?;
         if !adapter.get_enabled().await? {
             continue;

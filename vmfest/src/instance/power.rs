@@ -9,6 +9,7 @@ use super::{Instance, State};
 use crate::console;
 use crate::error::{Doing, Error};
 use crate::fault;
+use crate::host;
 use crate::lock::MachineLock;
 use crate::models::SessionType;
 use crate::networks;
@@ -26,7 +27,7 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::WrongState`] if it is stuck or inaccessible; [`Error::PortTaken`];
-    /// [`Error::Network`] with what the host lacks; what VirtualBox refuses.
+    /// [`Error::Network`] and [`Error::Host`] with what the host lacks; what VirtualBox refuses.
     pub async fn start(&self) -> Result<(), Error> {
         let kept = self.extra_data(tag::SESSION_TYPE).await?;
         let kind = kept.as_deref().and_then(SessionType::from_front_end);
@@ -67,7 +68,8 @@ impl Instance {
         // The session has served its purpose whether or not the VM came up.
         let released = session.give_back().await;
         if let Err(error) = launched {
-            let missing = networks::missing(self.name(), &error);
+            let missing = networks::missing(self.name(), &error)
+                .or_else(|| host::missing(self.name(), &error));
             return Err(
                 missing.unwrap_or_else(|| Error::VirtualBox { doing: doing(), source: error })
             );

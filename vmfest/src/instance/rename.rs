@@ -11,6 +11,7 @@ use crate::error::{Doing, Error};
 use crate::location::check_name;
 use crate::manager::Machine;
 use crate::tag;
+use crate::versions;
 
 /// Moving the disks may mean copying them.
 const PATIENCE: Duration = Duration::from_secs(1800);
@@ -23,11 +24,18 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::NameTaken`] or [`Error::FolderExists`]: nothing is ever overwritten;
-    /// [`Error::InvalidName`]; [`Error::WrongState`] if the VM is not off.
+    /// [`Error::InvalidName`]; [`Error::WrongState`] if the VM is not off; [`Error::TooOld`] with a
+    /// VirtualBox before 6.0, which cannot move a VM's folder.
     pub async fn rename(&self, name: &str) -> Result<Self, Error> {
         check_name(name)?;
         if name == self.name() {
             return Ok(self.clone());
+        }
+        if !versions::has_moves(&self.machine.handle) {
+            return Err(Error::TooOld {
+                doing: operation::RENAME.doing(self.name()),
+                since: "6.0",
+            });
         }
         let claims = self.manager.claim_names([self.name(), name]).await?;
         let renamed = self.rename_claimed(name).await;

@@ -3,13 +3,16 @@
 use std::sync::PoisonError;
 
 use vbox_soap::Error as SoapError;
-use vbox_soap::api::ChipsetType;
+use vbox_soap::api::{ChipsetType, IMachine};
 
 use super::{Manager, words};
 use crate::error::{Doing, Error};
 use crate::fault;
-use crate::models::{AttachmentType, HardwareModel, ImageModel, Invalid, Limits};
+use crate::models::{AttachmentType, Bus, HardwareModel, ImageModel, Invalid, Limits};
 use crate::versions;
+
+/// Disks are given in this unit.
+const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Keys for settings that newer versions of VirtualBox have no more, whether they are asked for,
 /// and the last version that had them.
@@ -59,10 +62,24 @@ impl Manager {
     }
 
     async fn check_limits(&self, what: &str, hardware: &HardwareModel) -> Result<(), Error> {
-        let limits = self.inner.limits.get_or_try_init(|| self.read_limits());
-        let limits = limits.await.doing(|| "ask VirtualBox for its limits".to_owned())?;
-        let checked = hardware.check_limits(limits);
+        let checked = hardware.check_limits(self.limits().await?);
         checked.map_err(|invalid| Error::InvalidModel { what: what.to_owned(), invalid })
+    }
+
+    async fn limits(&self) -> Result<&Limits, Error> {
+        let limits = self.inner.limits.get_or_try_init(|| self.read_limits());
+        limits.await.doing(|| "ask VirtualBox for its limits".to_owned())
+    }
+
+    /// How many network adapters the machine can have.
+    pub(crate) async fn adapter_slots(&self, machine: &IMachine) -> Result<u32, Error> {
+        let doing = || "look at the chipset of a VM".to_owned();
+        let platform = versions::platform(machine).await.doing(doing)?;
+        let limits = self.limits().await?;
+        Ok(match platform.get_chipset_type().await.doing(doing)? {
+            ChipsetType::PIIX3 => limits.adapters_piix3,
+            _ => limits.adapters_ich9,
+        })
     }
 
     /// The models of an instance, checked, and laid together.
@@ -102,6 +119,13 @@ impl Manager {
         let properties = self.vbox().get_system_properties().await?;
         let platform = versions::platform_properties(&properties).await?;
         let attachments = versions::attachment_types(&properties).await?;
+        let mut buses = Vec::new();
+        for bus in Bus::ALL {
+            if let Some(capacity) = platform.get_capacity(words::bus(bus)).await? {
+                buses.push((bus, capacity));
+            }
+        }
+        let disk_size = u64::try_from(properties.get_info_vd_size().await?).unwrap_or(0);
         Ok(Limits {
             memory: (properties.get_min_guest_ram().await?, properties.get_max_guest_ram().await?),
             video_memory: (
@@ -120,6 +144,9 @@ impl Manager {
                 .into_iter()
                 .filter(|kind| attachments.contains(&words::attachment_type(*kind)))
                 .collect(),
+            boot_positions: platform.get_max_boot_position().await?,
+            disk_size: disk_size / MEBIBYTE,
+            buses,
         })
     }
 

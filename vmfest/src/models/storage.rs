@@ -60,6 +60,18 @@ pub enum Bus {
 }
 
 impl Bus {
+    /// All there are.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Ide,
+        Self::Sata,
+        Self::Scsi,
+        Self::Sas,
+        Self::Floppy,
+        Self::Usb,
+        Self::Pcie,
+        Self::VirtioScsi,
+    ];
+
     /// How many devices it carries.
     #[must_use]
     pub fn capacity(self) -> usize {

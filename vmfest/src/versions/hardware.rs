@@ -96,6 +96,14 @@ pub(crate) async fn platform(machine: &IMachine) -> Result<Platform, Error> {
 
 impl Platform {
     /// The emulated chipset.
+    pub(crate) async fn get_chipset_type(&self) -> Result<ChipsetType, Error> {
+        match self {
+            Self::Platform(platform) => platform.get_chipset_type().await,
+            Self::Machine(machine) => machine.get_chipset_type().await,
+        }
+    }
+
+    /// The emulated chipset.
     pub(crate) async fn set_chipset_type(&self, kind: ChipsetType) -> Result<(), Error> {
         match self {
             Self::Platform(platform) => platform.set_chipset_type(kind).await,

@@ -33,6 +33,11 @@ pub(crate) async fn create(vbox: &IVirtualBox, new: &NewMachine<'_>) -> Result<I
     }
 }
 
+/// Whether a machine's folder can be moved.
+pub(crate) fn has_moves(machine: &IMachine) -> bool {
+    since(machine, 6, 0)
+}
+
 /// The groups that a machine is in; nothing where there are no groups.
 pub(crate) async fn groups(machine: &IMachine) -> Result<Option<Vec<String>>, Error> {
     if since(machine, 4, 2) { machine.get_groups().await.map(Some) } else { Ok(None) }

@@ -19,7 +19,7 @@ use vbox_soap::ManagedObject;
 pub(crate) use hardware::{
     audio, firmware, graphics, nat_engine, platform, set_io_address, share_folder, shared_folders,
 };
-pub(crate) use machine::{NewMachine, create, delete, groups, launch, locked_by};
+pub(crate) use machine::{NewMachine, create, delete, groups, has_moves, launch, locked_by};
 pub(crate) use media::{copy_to_base, make_storage, new_disk, set_location};
 pub(crate) use properties::{attachment_types, platform_properties};
 pub(crate) use screen::{saved_picture, screen_size, take_picture};

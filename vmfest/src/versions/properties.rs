@@ -1,7 +1,9 @@
 //! What a VirtualBox bears.
 
 use vbox_soap::Error;
-use vbox_soap::api::{ChipsetType, IPlatformProperties, ISystemProperties, NetworkAttachmentType};
+use vbox_soap::api::{
+    ChipsetType, IPlatformProperties, ISystemProperties, NetworkAttachmentType, StorageBus,
+};
 
 use super::since;
 
@@ -39,6 +41,47 @@ impl PlatformProperties {
         match self {
             Self::Platform(properties) => properties.get_max_network_adapters(chipset).await,
             Self::System(properties) => properties.get_max_network_adapters(chipset).await,
+        }
+    }
+}
+
+impl PlatformProperties {
+    /// How many places a boot order has.
+    pub(crate) async fn get_max_boot_position(&self) -> Result<u32, Error> {
+        match self {
+            Self::Platform(properties) => properties.get_max_boot_position().await,
+            Self::System(properties) => properties.get_max_boot_position().await,
+        }
+    }
+
+    /// How many devices a controller on this bus carries; nothing if there is no such bus.
+    pub(crate) async fn get_capacity(&self, bus: StorageBus) -> Result<Option<u32>, Error> {
+        let exists = match bus {
+            StorageBus::USB => self.since(5, 0),
+            StorageBus::PCIe => self.since(5, 1),
+            StorageBus::VirtioSCSI => self.since(6, 1),
+            _ => true,
+        };
+        if !exists {
+            return Ok(None);
+        }
+        let (ports, devices) = match self {
+            Self::Platform(properties) => (
+                properties.get_max_port_count_for_storage_bus(bus.clone()).await?,
+                properties.get_max_devices_per_port_for_storage_bus(bus).await?,
+            ),
+            Self::System(properties) => (
+                properties.get_max_port_count_for_storage_bus(bus.clone()).await?,
+                properties.get_max_devices_per_port_for_storage_bus(bus).await?,
+            ),
+        };
+        Ok(Some(ports.saturating_mul(devices)))
+    }
+
+    fn since(&self, major: u16, minor: u16) -> bool {
+        match self {
+            Self::Platform(properties) => since(properties, major, minor),
+            Self::System(properties) => since(properties, major, minor),
         }
     }
 }

@@ -89,21 +89,18 @@ async fn an_abandoned_creation_leaves_nothing() {
     let image = stage.image("model.vdi").await;
     stage.instance("0", &image).await.destroy().await.expect("destroyed");
     let before = stage.contents().await;
+    let other = stage.another_manager().await;
     for milliseconds in [0, 2, 5, 10, 20, 40] {
         let name = stage.name(&milliseconds.to_string());
         let hardware = tiny();
-        let creation = stage.manager.instance(&name, &image, &hardware);
+        let creation = other.instance(&name, &image, &hardware);
         let limit = Duration::from_millis(milliseconds);
         if tokio::time::timeout(limit, creation).await.is_ok() {
             stage.manager.destroy(&name).await.expect("destroyed");
         }
     }
-    for _ in 0..100 {
-        if stage.contents().await == before && stage.files().is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    // It waits until all of them are undone.
+    other.close().await.expect("logs off");
     assert_eq!(stage.contents().await, before);
     stage.end(&[&image]).await;
 }

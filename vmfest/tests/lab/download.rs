@@ -21,8 +21,8 @@ struct Site {
     /// So many bytes are sent, then the connection breaks; once for each entry.
     breaks: Vec<usize>,
     has_ranges: bool,
-    /// Only so many bytes at a time, with a pause after each: for who comes to interrupt.
-    is_slow: bool,
+    /// After so many bytes nothing more is sent until this is taken away: for who comes to interrupt.
+    holds_at: Option<usize>,
 }
 
 /// A request: its path, and the range if one was asked for.
@@ -111,13 +111,12 @@ impl Web {
         .ok()?;
         write!(stream, "{tag}content-length: {}\r\n\r\n", body.len()).ok()?;
         let body = body.get(..limit.unwrap_or(body.len()).min(body.len()))?;
-        for piece in body.chunks(16 * 1024) {
-            stream.write_all(piece).ok()?;
-            if site.is_slow {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        let (before, after) = body.split_at(site.holds_at.unwrap_or(0).min(body.len()));
+        stream.write_all(before).ok()?;
+        while self.site.lock().expect("no panic").holds_at.is_some() {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        Some(())
+        stream.write_all(after).ok()
     }
 }
 
@@ -193,23 +192,30 @@ async fn a_download_goes_on_where_it_broke_off() {
 async fn an_abandoned_download_is_resumed_if_the_file_is_still_the_same() {
     let stage = Stage::new("resume").await;
     let (site, packed) = site(&stage);
-    let web = Web::new(Site { is_slow: true, ..site });
+    let web = Web::new(site);
     let models = stage.manager.location().model_path.clone();
     let import = || Import::new(web.url("/x/d.img.xz")).describe(debian());
     let half = models.join(".d.import").join("download");
     for (tag, is_resumed) in [("\"one\"", true), ("\"two\"", false)] {
-        let cut =
-            tokio::time::timeout(Duration::from_millis(60), stage.manager.import_model(import()));
-        assert!(cut.await.is_err(), "it was too fast to be interrupted");
-        for _ in 0..100 {
-            // The abandoned task clears up, and lets go.
+        web.change(|site| site.holds_at = Some(100_000));
+        let other = stage.another_manager().await;
+        let cut = tokio::spawn({
+            let (other, import) = (other.clone(), import());
+            async move { other.import_model(import).await }
+        });
+        let has_begun = || {
             let list = stage.manager.list_models().expect("lists");
-            if list.unfinished.first().is_some_and(|rest| rest.bytes > 0) {
-                break;
-            }
+            list.unfinished.first().is_some_and(|rest| rest.bytes > 0)
+        };
+        while !has_begun() {
+            assert!(!cut.is_finished(), "it ended before it was interrupted");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        cut.abort();
+        assert!(cut.await.is_err(), "it is given up");
+        web.change(|site| site.holds_at = None);
+        // The abandoned task clears up, and lets go.
+        other.close().await.expect("logs off");
         assert_eq!(files(&models), [".d.import"], "no part of a model");
         let there = std::fs::metadata(&half).expect("a part").len();
         assert!(there > 0 && there < packed.len() as u64, "{there}");

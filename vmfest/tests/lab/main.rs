@@ -20,6 +20,7 @@ mod kill;
 mod many;
 mod networks;
 mod operations;
+mod prepare;
 mod private;
 mod processes;
 mod registry;
@@ -27,4 +28,5 @@ mod restart;
 #[cfg(feature = "pallet")]
 mod service;
 mod states;
+mod storage;
 mod support;

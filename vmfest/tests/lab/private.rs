@@ -16,6 +16,8 @@ pub struct Private<'a> {
 }
 
 const PROGRAMS: &str = "/usr/lib/virtualbox";
+/// What lets VirtualBox run VMs on a host without its kernel module.
+pub const WITHOUT_DRIVER: &str = "VBoxInternal/HM/FallbackToIEM";
 
 impl<'a> Private<'a> {
     pub fn new(stage: &'a Stage) -> Self {
@@ -37,8 +39,7 @@ impl<'a> Private<'a> {
         let script = format!(
             "export VBOX_USER_HOME={home} VBOX_IPC_SOCKETID={mark}\n\
              {PROGRAMS}/VBoxManage setproperty websrvauthlibrary null >/dev/null 2>&1 </dev/null\n\
-             {PROGRAMS}/VBoxManage setextradata global VBoxInternal/HM/FallbackToIEM 1 \
-               >/dev/null 2>&1 </dev/null\n\
+             {PROGRAMS}/VBoxManage setextradata global {WITHOUT_DRIVER} 1 >/dev/null 2>&1 </dev/null\n\
              setsid {PROGRAMS}/vboxwebsrv -H 127.0.0.1 -p {port} -t 0 >{log} 2>&1 </dev/null &"
         );
         self.vbox.run(&["sh", "-c", &script]).expect("starts");

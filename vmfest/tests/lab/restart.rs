@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use vmfest::{Error, ImageFile, State};
+use vmfest::{Error, ImageFile, Instance, State};
 
-use crate::private::Private;
+use crate::private::{Private, WITHOUT_DRIVER};
 use crate::support::{Stage, digest, tiny};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +43,7 @@ async fn virtualbox_starts_again() {
     // The image is still held, and can be used at once.
     let d = stage.name("d");
     let fourth = manager.instance(&d, &image, &tiny()).await.expect("created");
+    start_without_driver(&private, &fourth).await;
     fourth.destroy().await.expect("destroyed");
 
     manager.destroy(&a).await.expect("destroyed");
@@ -57,6 +58,18 @@ async fn virtualbox_starts_again() {
     manager.close().await.expect("logs off");
     drop(private);
     stage.end(&[]).await;
+}
+
+/// On a host whose kernel has no module for VirtualBox, a start says so, and what to do.
+async fn start_without_driver(private: &Private<'_>, instance: &Instance) {
+    let client = vbox_soap::Client::new(&private.url()).expect("an address");
+    let soap = client.logon("", "").await.expect("logs on");
+    soap.virtual_box().set_extra_data(WITHOUT_DRIVER, "").await.expect("set");
+    let error = instance.start().await.expect_err("cannot start");
+    assert!(matches!(error, Error::Host { .. }), "{error:?}");
+    assert!(error.to_string().contains("modprobe vboxdrv"), "{error}");
+    soap.virtual_box().set_extra_data(WITHOUT_DRIVER, "1").await.expect("set");
+    soap.logoff().await.expect("logs off");
 }
 
 fn folders(parent: &Path) -> Vec<String> {

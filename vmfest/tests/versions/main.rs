@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use api::Api;
 use peer::Peer;
-use vmfest::models::{HardwareModel, ImageModel};
-use vmfest::{CloneKind, ImageFile, Location, Manager, Server, State};
+use vmfest::models::{AttachMode, HardwareModel, ImageModel};
+use vmfest::{CloneKind, Error, ImageFile, Key, Location, Manager, Server, State};
 
 /// A folder with an image in it, and a manager of a server of some version.
 struct Stage {
@@ -45,7 +45,8 @@ impl Stage {
         assert_eq!(self.peer.mistakes(), Vec::<String>::new(), "{version}");
         assert!(self.peer.world().machines.iter().all(|machine| !machine.registered), "{version}");
         let nodes: Vec<PathBuf> = std::fs::read_dir(self.folder.path().join("nodes"))
-            .expect("reads")
+            .into_iter()
+            .flatten()
             .map(|entry| entry.expect("an entry").path())
             .filter(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
             .collect();
@@ -122,6 +123,67 @@ async fn operate(stage: &Stage) -> Result<(), vmfest::Error> {
         instance.clone_as("web-2", kind).await?.destroy().await?;
     }
     instance.destroy().await
+}
+
+/// The ways of an image into a VM, disks of its own, other names, and the keyboard.
+#[tokio::test(flavor = "multi_thread")]
+async fn disks_names_and_keys() {
+    for version in Api::versions() {
+        let mut stage = Stage::new(&version).await;
+        for mode in [AttachMode::MultiAttach, AttachMode::Immutable, AttachMode::Clone] {
+            stage.image.attach = Some(mode);
+            let hardware = hardware(
+                r#"{:storage [{:name "S" :bus :sata :devices
+                                [nil {:device-type :hard-disk :create? true :size 8}]}]
+                    :boot-mount-point ["S" 0]}"#,
+            );
+            let made = stage.manager.instance("web-1", &stage.image, &hardware).await;
+            let instance = made.unwrap_or_else(|error| panic!("{version} {mode:?}: {error}"));
+            instance.destroy().await.unwrap_or_else(|error| panic!("{version} {mode:?}: {error}"));
+            stage.manager.remove_model(&stage.image, ImageFile::Keep).await.expect("removed");
+        }
+        stage.image.attach = None;
+        type_and_rename(&stage, &version).await.unwrap_or_else(|e| panic!("{version}: {e}"));
+        stage.end(&version).await;
+    }
+}
+
+async fn type_and_rename(stage: &Stage, version: &str) -> Result<(), vmfest::Error> {
+    let instance = stage.manager.instance("web-1", &stage.image, &hardware("{}")).await?;
+    instance.interfaces().await?;
+    instance.start().await?;
+    instance.send_keyboard(&[Key::F12.into(), "root\n".into()]).await?;
+    instance.reset().await?;
+    instance.reboot(Duration::from_secs(5)).await?;
+    instance.power_down().await?;
+    match instance.rename("web-2").await {
+        Ok(renamed) => renamed.destroy().await,
+        Err(Error::TooOld { .. }) if version < "6.0" => instance.destroy().await,
+        Err(error) => Err(error),
+    }
+}
+
+/// What a version does not have is told before anything is created.
+#[tokio::test(flavor = "multi_thread")]
+async fn buses_that_came_later() {
+    for version in Api::versions() {
+        let stage = Stage::new(&version).await;
+        for (bus, since) in [("usb", "5.0"), ("pcie", "5.1"), ("virtio-scsi", "6.1")] {
+            let text = format!(
+                r#"{{:storage [{{:name "S" :bus :sata}} {{:name "B" :bus :{bus}}}]
+                     :boot-mount-point ["S" 0]}}"#
+            );
+            let checked = stage.manager.check(&stage.image, &hardware(&text)).await;
+            if version.as_str() >= since {
+                checked.unwrap_or_else(|error| panic!("{version} {bus}: {error}"));
+            } else {
+                let error = checked.expect_err("too old").to_string();
+                let expected = format!("{bus} does not exist in this VirtualBox");
+                assert!(error.contains(&expected), "{version}: {error}");
+            }
+        }
+        stage.end(&version).await;
+    }
 }
 
 /// A logon of an old version can lock one machine at a time; many at once wait for each other.

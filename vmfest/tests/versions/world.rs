@@ -76,6 +76,10 @@ fn answer_of_properties(request: &Request<'_>, operation: &str) -> Answer {
         "getSerialPortCount" => one("4"),
         "getMaxNetworkAdapters" if request.argument("chipset") == "ICH9" => one("36"),
         "getMaxNetworkAdapters" => one("8"),
+        "getMaxPortCountForStorageBus" => one("30"),
+        "getMaxDevicesPerPortForStorageBus" => one("2"),
+        "getMaxBootPosition" => one("4"),
+        "getInfoVDSize" => one("2199023255552"),
         "getSupportedNetworkAttachmentTypes" => {
             Answer::Values(["Null", "NAT", "Bridged", "HostOnly"].map(str::to_owned).to_vec())
         }
@@ -282,6 +286,10 @@ impl World {
         match operation {
             "getId" => one(machine.id.clone()),
             "getName" => one(machine.name.clone()),
+            "setName" => {
+                machine.name = request.argument("name");
+                Answer::Anything
+            }
             "getSettingsFilePath" => one(machine.file.clone()),
             "getGroups" => Answer::Values(machine.groups.clone()),
             "getOSTypeId" => one(machine.os_type.clone()),
@@ -343,6 +351,10 @@ impl World {
                 Answer::Anything
             }
             "getParent" => one(""),
+            "close" => {
+                medium.kind = "Normal".to_owned();
+                Answer::Anything
+            }
             _ => Answer::Anything,
         }
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures, each as a ratio to something measured in the same run.
 
 mod cli;
+mod cluster;
 mod compile;
 mod role;
 mod soap;
@@ -27,6 +28,9 @@ enum What {
     Compile,
     /// `pallet`: a role of 52 steps on many hosts. Needs as many of the lab's nodes.
     Role(role::Args),
+    /// pallet-incus: ten containers created and configured, against bare calls and a bare script. Needs
+    /// the lab's cluster.
+    Cluster(cluster::Args),
     /// vmfest: creating 50 and 400 VMs, against a VBoxManage script and bare calls. Needs the lab's
     /// VirtualBox; on 2 cores it takes some minutes.
     Vmfest(vmfest::Args),
@@ -39,6 +43,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         What::Soap => soap::run(),
         What::Compile => compile::run(),
         What::Role(args) => role::run(&args),
+        What::Cluster(args) => cluster::run(&args),
         What::Vmfest(args) => vmfest::run(&args),
     }
 }

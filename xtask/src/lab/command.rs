@@ -2,9 +2,10 @@
 
 use clap::{Subcommand, ValueEnum};
 
+use super::cluster;
 use super::guest::Guest;
 use super::layout::Lab;
-use super::nodes::{MOST_PLAIN, MOST_SYSTEMD};
+use super::nodes::{MOST_PLAIN, MOST_SYSTEMD, MOST_TRIXIE};
 use super::state::State;
 use super::system::prerequisites;
 use super::system::say::{print, say, step};
@@ -26,7 +27,7 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Task {
     /// Start the lab; what runs already stays. Without options: VirtualBox, 12 plain nodes, 1
-    /// systemd node.
+    /// systemd node, 1 node with Debian 13.
     Up(UpArgs),
     /// End every process of the lab and remove its network; caches stay.
     Down,
@@ -35,6 +36,12 @@ enum Task {
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
+    },
+    /// Start or end the cluster alone: two members with LXD, and an image.
+    Cluster {
+        /// What to do with it.
+        #[arg(value_enum)]
+        action: ClusterAction,
     },
     /// Make the bootable guest disk: unpack the one that PALLET_LAB_GUEST names, or build one.
     Guest,
@@ -65,9 +72,24 @@ struct UpArgs {
     /// At least this many nodes with systemd.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(MOST_SYSTEMD)))]
     systemd: Option<u8>,
+    /// At least this many nodes with Debian 13.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(MOST_TRIXIE)))]
+    trixie: Option<u8>,
     /// The guest disk too, which takes minutes if it has to be built.
     #[arg(long)]
     guest: bool,
+    /// The cluster too.
+    #[arg(long)]
+    cluster: bool,
+}
+
+/// What to do with the cluster.
+#[derive(Clone, Copy, ValueEnum)]
+enum ClusterAction {
+    /// Start what does not run of it.
+    Up,
+    /// End it with all its instances; caches stay.
+    Down,
 }
 
 /// How to print the status.
@@ -94,8 +116,9 @@ enum NodeAction {
 
 impl UpArgs {
     fn wanted(&self) -> up::Wanted {
-        let everything =
-            !self.vbox && !self.guest && self.nodes.is_none() && self.systemd.is_none();
+        let nodes = [self.nodes, self.systemd, self.trixie];
+        let others = [self.vbox, self.guest, self.cluster];
+        let everything = !others.contains(&true) && nodes.iter().all(Option::is_none);
         if everything {
             return up::Wanted::default();
         }
@@ -103,7 +126,9 @@ impl UpArgs {
             vbox: self.vbox,
             nodes: self.nodes.unwrap_or(0),
             systemd: self.systemd.unwrap_or(0),
+            trixie: self.trixie.unwrap_or(0),
             guest: self.guest,
+            cluster: self.cluster,
         }
     }
 }
@@ -124,6 +149,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Task::Down => {
             let _lock = lab.lock()?;
             down::down(&lab)
+        }
+        Task::Cluster { action: ClusterAction::Up } => {
+            let _lock = lab.lock()?;
+            up::up(&lab, up::Wanted { cluster: true, ..up::Wanted::NOTHING })
+        }
+        Task::Cluster { action: ClusterAction::Down } => {
+            let _lock = lab.lock()?;
+            if let Some(mut state) = State::find(&lab)? {
+                state.cluster = None;
+                state.save(&lab)?;
+            }
+            cluster::down(&lab)
         }
         Task::Guest => {
             prerequisites::install()?;
@@ -186,16 +223,14 @@ mod tests {
 
     #[test]
     fn up_with_options_is_just_that() {
-        assert_eq!(
-            wanted(&["--nodes", "3"]),
-            up::Wanted { vbox: false, nodes: 3, systemd: 0, guest: false }
-        );
+        assert_eq!(wanted(&["--nodes", "3"]), up::Wanted { nodes: 3, ..up::Wanted::NOTHING });
     }
 
     #[test]
     fn too_many_nodes_are_refused() {
         assert!(parse(&["up", "--nodes", "181"]).is_err());
         assert!(parse(&["up", "--systemd", "41"]).is_err());
+        assert!(parse(&["up", "--trixie", "11"]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
+use super::cluster;
 use super::layout::Lab;
 use super::nodes;
 use super::state::{NodeKind, State};
@@ -42,6 +43,7 @@ pub(crate) fn clear(lab: &Lab) -> anyhow::Result<()> {
             step(format_args!("ending VirtualBox ({})", instance.name()), || holder.end())?;
         }
     }
+    cluster::down(lab)?;
     nodes::down(lab)?;
     end_strays(lab)?;
     if let Some(point) = mounts::unmount_below(lab.dir()).first() {
@@ -89,8 +91,10 @@ fn end_strays(lab: &Lab) -> anyhow::Result<()> {
 fn roots(lab: &Lab) -> Vec<PathBuf> {
     let mut roots = vec![
         lab.vbox_root(),
+        cluster::root::folder(lab),
         nodes::root::folder(lab, NodeKind::Plain),
         nodes::root::folder(lab, NodeKind::Systemd),
+        nodes::root::folder(lab, NodeKind::Trixie),
         lab.dir().join("guest-build/builder"),
         lab.dir().join("guest/debian12.partial/root"),
     ];

@@ -117,6 +117,31 @@ impl Lab {
         Ipv4Addr::new(10, 201, self.number, host)
     }
 
+    /// The subnet of the cluster's instances, on the same wire.
+    pub(crate) fn instance_subnet(&self) -> String {
+        format!("10.202.{}.0/24", self.number)
+    }
+
+    pub(crate) fn instance_address(&self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 202, self.number, host)
+    }
+
+    /// The gateway of a network inside the cluster's members. No way leads there, so that every
+    /// lab can have the same.
+    pub(crate) fn hidden_gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 203, 0, 1)
+    }
+
+    /// What the cluster is made of: its members' root and its instances' image.
+    pub(crate) fn cluster_cache(&self) -> PathBuf {
+        self.dir.join("cluster")
+    }
+
+    /// What the cluster's members have, instances included.
+    pub(crate) fn cluster_run(&self) -> PathBuf {
+        self.run_dir().join("cluster")
+    }
+
     /// Locks the lab against other commands that change it, until the returned file is dropped.
     pub(crate) fn lock(&self) -> anyhow::Result<File> {
         self.lock_named("lab")

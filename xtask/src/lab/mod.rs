@@ -3,6 +3,7 @@
 //! `cargo xtask lab up` starts it, `cargo xtask lab down` ends it and leaves only its caches.
 //! Tests read [`State`].
 
+mod cluster;
 mod command;
 mod down;
 mod guest;
@@ -14,9 +15,11 @@ mod system;
 mod up;
 mod vbox;
 
+pub use cluster::{Cluster, Member};
 pub use command::{Args, run};
 pub use guest::Guest;
 pub use layout::Lab;
 pub use nodes::ClaimedNode;
 pub use state::{Node, NodeKind, PWSUDO_PASSWORD, State};
+pub use system::prerequisites::is_root;
 pub use vbox::Vbox;

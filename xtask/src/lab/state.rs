@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
 use super::guest::Guest;
 use super::layout::Lab;
 use super::vbox::Vbox;
@@ -34,6 +35,9 @@ pub struct State {
     pub known_hosts: PathBuf,
     /// The bootable guest disk, if there is one.
     pub guest: Option<Guest>,
+    /// The cluster, if it was asked for.
+    #[serde(default)]
+    pub cluster: Option<Cluster>,
     /// The start of the machine that the lab was started in: after another one nothing runs.
     pub(crate) boot_id: String,
 }
@@ -41,7 +45,7 @@ pub struct State {
 /// One Linux node: a root of its own, network of its own, a real sshd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
-    /// Its name, `node-1`, `node-2`, … or `systemd-1`, …; also its host name.
+    /// Its name, `node-1`, `node-2`, … or `systemd-1`, …, or `trixie-1`, …; also its host name.
     pub name: String,
     /// Its address, reachable from this machine.
     pub address: Ipv4Addr,
@@ -70,6 +74,8 @@ pub enum NodeKind {
     Plain,
     /// systemd.
     Systemd,
+    /// As plain ones, with Debian 13 in place of Debian 12.
+    Trixie,
 }
 
 impl State {
@@ -116,6 +122,7 @@ impl State {
             nodes: Vec::new(),
             known_hosts: lab.known_hosts(),
             guest: None,
+            cluster: None,
             boot_id: boot_id()?,
         })
     }
@@ -144,6 +151,13 @@ impl State {
         self.guest.as_ref().context(
             "the lab has no guest disk: run `cargo xtask lab guest` (some 5 minutes, once), or with PALLET_LAB_GUEST naming a ready one",
         )
+    }
+
+    /// The cluster; an error if it does not run.
+    pub fn cluster(&self) -> anyhow::Result<&Cluster> {
+        self.cluster
+            .as_ref()
+            .context("the lab runs without a cluster: run `cargo xtask lab cluster up`")
     }
 
     /// The node of this name; an error if there is none.
@@ -200,6 +214,7 @@ mod tests {
             nodes: vec![node("node-1", NodeKind::Plain), node("systemd-1", NodeKind::Systemd)],
             known_hosts: PathBuf::from("/lab/run/known_hosts"),
             guest: None,
+            cluster: None,
             boot_id: "a".to_owned(),
         }
     }
@@ -215,6 +230,7 @@ mod tests {
     fn what_is_missing_is_said_with_what_to_do() {
         let state = state();
         assert!(state.vbox().unwrap_err().to_string().contains("lab up --vbox"));
+        assert!(state.cluster().unwrap_err().to_string().contains("lab cluster up"));
         assert!(state.guest().unwrap_err().to_string().contains("lab guest"));
         let error = state.node("node-9").unwrap_err().to_string();
         assert!(error.contains("node-1, systemd-1"), "{error}");

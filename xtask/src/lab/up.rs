@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::cluster::Cluster;
 use super::down;
 use super::guest::Guest;
 use super::layout::Lab;
@@ -21,12 +22,19 @@ pub(crate) struct Wanted {
     pub vbox: bool,
     pub nodes: u8,
     pub systemd: u8,
+    pub trixie: u8,
     pub guest: bool,
+    pub cluster: bool,
+}
+
+impl Wanted {
+    pub(crate) const NOTHING: Self =
+        Self { vbox: false, nodes: 0, systemd: 0, trixie: 0, guest: false, cluster: false };
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { vbox: true, nodes: 12, systemd: 1, guest: false }
+        Self { vbox: true, nodes: 12, systemd: 1, trixie: 1, guest: false, cluster: false }
     }
 }
 
@@ -51,7 +59,12 @@ pub(crate) fn up(lab: &Lab, wanted: Wanted) -> anyhow::Result<()> {
         state.vbox = Some(Vbox::up(lab)?);
         state.save(lab)?;
     }
-    for (kind, count) in [(NodeKind::Plain, wanted.nodes), (NodeKind::Systemd, wanted.systemd)] {
+    let kinds = [
+        (NodeKind::Plain, wanted.nodes),
+        (NodeKind::Systemd, wanted.systemd),
+        (NodeKind::Trixie, wanted.trixie),
+    ];
+    for (kind, count) in kinds {
         if count > 0 {
             let known: Vec<Node> = state.nodes_of(kind).cloned().collect();
             let nodes = nodes::up(lab, kind, count, &known)?;
@@ -61,6 +74,10 @@ pub(crate) fn up(lab: &Lab, wanted: Wanted) -> anyhow::Result<()> {
             state.nodes.sort_by_key(|node| node.kind);
             state.save(lab)?;
         }
+    }
+    if wanted.cluster {
+        state.cluster = Some(Cluster::up(lab)?);
+        state.save(lab)?;
     }
     if wanted.guest {
         state.guest = Some(Guest::make(lab)?);

@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: the full counts of what has to stay flat.
 
+mod cluster;
 mod durable;
 mod fleet;
 mod soap;
@@ -17,6 +18,9 @@ pub struct Args {
 enum What {
     /// 100 of the lab's nodes, five of them broken, each in its own way: the others finish.
     Fleet,
+    /// pallet: 20 nodes on the lab's cluster, created, configured, repaired and destroyed, and one
+    /// converge over the cluster, VirtualBox and an existing host. Needs root.
+    Cluster,
     /// vbox-soap: 100,000 calls, and 1,000 sessions that are dropped. Needs the lab's VirtualBox.
     Soap,
     /// vmfest: its client is killed at 50 random moments of making, starting and destroying a VM,
@@ -31,6 +35,7 @@ enum What {
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
         What::Fleet => fleet::run(),
+        What::Cluster => cluster::run(),
         What::Soap => soap::run(),
         What::Vmfest => vmfest::run(),
         What::Durable => durable::run(),

@@ -60,7 +60,16 @@ pub(super) struct Record {
 
 /// A lock that ends with the value.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// A program that is being started in this moment has the file as well, until it is there.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "a lock goes only with this program");
+        }
+    }
+}
 
 impl Scope {
     /// The scope of a service in the project whose description is in `project`.

@@ -22,7 +22,7 @@ fn app() -> Option<Account> {
 }
 
 fn found(account: Option<Account>, primary: Option<GroupEntry>, adm: Option<GroupEntry>) -> Found {
-    Found { account, primary, groups: vec![(name("adm"), adm)], home: None }
+    Found { account, primary, groups: vec![(name("adm"), adm)], home: None, shadow: None }
 }
 
 #[test]
@@ -100,7 +100,8 @@ fn decision_table() {
 #[test]
 fn a_system_user_without_a_home() {
     let user = User::new("app").unwrap().system().create_home(false);
-    let found = Found { account: None, primary: None, groups: Vec::new(), home: None };
+    let found =
+        Found { account: None, primary: None, groups: Vec::new(), home: None, shadow: None };
     assert_eq!(
         change(user.decide_from(&found)).fragment.code(),
         "useradd --system --user-group --home-dir /home/app --no-create-home -- app\n"
@@ -118,7 +119,13 @@ fn what_a_new_home_holds_is_foreseen() {
             mode: FileMode::from_bits(0o750),
             skeleton: vec![".bashrc".to_owned()],
         };
-        let found = Found { account: None, primary: None, groups: Vec::new(), home: Some(place) };
+        let found = Found {
+            account: None,
+            primary: None,
+            groups: Vec::new(),
+            home: Some(place),
+            shadow: None,
+        };
         change(user.decide_from(&found))
     };
     let folder = || Some(entry(EntryKind::Directory, 0o755));

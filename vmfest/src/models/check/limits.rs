@@ -3,7 +3,8 @@
 use super::{Invalid, in_range};
 use crate::models::hardware::HardwareModel;
 use crate::models::network::AttachmentType;
-use crate::models::settings::Chipset;
+use crate::models::settings::{BootDevice, Chipset};
+use crate::models::storage::Bus;
 
 /// The ranges of `ISystemProperties`. Those of memory and disks are in MiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub(crate) struct Limits {
     pub(crate) adapters_piix3: u32,
     pub(crate) adapters_ich9: u32,
     pub(crate) attachments: Vec<AttachmentType>,
+    pub(crate) boot_positions: u32,
+    pub(crate) disk_size: u64,
+    /// The buses that there are, and how many devices a controller carries.
+    pub(crate) buses: Vec<(Bus, u32)>,
 }
 
 impl HardwareModel {
@@ -54,6 +59,54 @@ impl HardwareModel {
                 return Err(invalid.inside(slot).inside("network"));
             }
         }
+        self.check_boot_order(limits.boot_positions)?;
+        self.check_storage_limits(limits)
+    }
+
+    fn check_boot_order(&self, positions: u32) -> Result<(), Invalid> {
+        let Some(order) = &self.boot_order else { return Ok(()) };
+        let beyond = order.devices().iter().skip(positions as usize);
+        if beyond.clone().any(|device| *device != BootDevice::Null) {
+            let problem = format!("is too long; this VirtualBox has {positions} positions");
+            return Err(Invalid::new("boot-order", problem));
+        }
+        Ok(())
+    }
+
+    fn check_storage_limits(&self, limits: &Limits) -> Result<(), Invalid> {
+        for (index, controller) in self.storage.iter().flatten().enumerate() {
+            let wrong = |key: &str, problem: String| {
+                Err(Invalid::new(key, problem).inside(index).inside("storage"))
+            };
+            let bus = controller.bus;
+            let Some((_, most)) = limits.buses.iter().find(|(known, _)| *known == bus) else {
+                return wrong("bus", format!("{bus} does not exist in this VirtualBox"));
+            };
+            if controller.devices.len() > *most as usize {
+                let problem = format!("are too many: {bus} carries {most} in this VirtualBox");
+                return wrong("devices", problem);
+            }
+            let mount = self.boot_mount_point.as_ref();
+            if mount.is_some_and(|m| m.controller == controller.name && m.position >= *most) {
+                let problem =
+                    format!("position is too high: {bus} carries {most} in this VirtualBox");
+                return Err(Invalid::new("boot-mount-point", problem));
+            }
+            for (position, device) in controller.devices.iter().enumerate() {
+                let size = device.as_ref().and_then(|device| device.size);
+                if let Some(size) = size.filter(|size| *size > limits.disk_size) {
+                    let most = limits.disk_size;
+                    let problem =
+                        format!("{size} is out of range: 1 to {most} MiB in this VirtualBox");
+                    let invalid = Invalid::new("size", problem);
+                    return Err(invalid
+                        .inside(position)
+                        .inside("devices")
+                        .inside(index)
+                        .inside("storage"));
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -73,6 +126,9 @@ mod tests {
             adapters_piix3: 8,
             adapters_ich9: 36,
             attachments: vec![AttachmentType::Nat],
+            boot_positions: 2,
+            disk_size: 1000,
+            buses: vec![(Bus::Sata, 3), (Bus::Ide, 4)],
         };
         for (text, expected) in [
             ("{}", None),
@@ -90,6 +146,31 @@ mod tests {
                 Some(":serial-ports is too long; this VirtualBox has 4 of them"),
             ),
             ("{:network [{:attachment-type :nat} nil {}]}", None),
+            ("{:boot-order [:hard-disk :dvd]}", None),
+            (
+                "{:boot-order [[3 :dvd]]}",
+                Some(":boot-order is too long; this VirtualBox has 2 positions"),
+            ),
+            (
+                "{:storage [{:name \"n\" :bus :ide} {:name \"v\" :bus :pcie}]}",
+                Some(":storage [1] :bus pcie does not exist in this VirtualBox"),
+            ),
+            (
+                "{:storage [{:name \"s\" :bus :sata :devices [nil nil nil nil]}]}",
+                Some(":storage [0] :devices are too many: sata carries 3 in this VirtualBox"),
+            ),
+            (
+                "{:storage [{:name \"s\" :bus :sata}] :boot-mount-point [\"s\" 3]}",
+                Some(":boot-mount-point position is too high: sata carries 3 in this VirtualBox"),
+            ),
+            (
+                "{:storage [{:name \"s\" :bus :sata
+                   :devices [nil {:device-type :hard-disk :create? true :size 1001}]}]}",
+                Some(
+                    ":storage [0] :devices [1] :size 1001 is out of range: 1 to 1000 MiB in this \
+                     VirtualBox",
+                ),
+            ),
             (
                 "{:network [nil {:attachment-type :internal :internal-network \"x\"}]}",
                 Some(

@@ -1,10 +1,10 @@
 //! Which hardware, and which network.
 
-use std::cmp::Reverse;
 use std::path::Path;
 
+use pallet_core::compute::sizes::{self, Size};
 use pallet_core::compute::{ComputeError, Provider};
-use pallet_core::spec::{HardwareSpec, NodeSpec, Preference};
+use pallet_core::spec::{HardwareSpec, NodeSpec};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -52,32 +52,12 @@ pub(super) fn choose<'a>(
     models: &'a Models,
     spec: &'a HardwareSpec,
 ) -> Result<&'a str, ComputeError> {
-    if let Some(id) = &spec.hardware_id {
-        return Ok(id);
-    }
-    let Some(preference) = spec.prefer else { return Ok(DEFAULT) };
-    let size = |model: &HardwareModel| {
+    let sizes = models.hardware().iter().map(|(name, model)| {
         let all = HardwareModel::base().overlaid_with(model);
-        (all.memory_size.unwrap_or(0), all.cpu_count.unwrap_or(0))
-    };
-    let (memory, processors) = (spec.min_ram.unwrap_or(0), spec.min_cores.unwrap_or(0));
-    let fitting = models.hardware().iter().map(|(name, model)| (size(model), name.as_str()));
-    let fitting = fitting.filter(|((has_memory, has_processors), _)| {
-        u64::from(*has_memory) >= memory && *has_processors >= processors
+        let (memory, processors) = (all.memory_size.unwrap_or(0), all.cpu_count.unwrap_or(0));
+        Size { name, memory, processors }
     });
-    let best = match preference {
-        Preference::Smallest => fitting.min(),
-        Preference::Biggest => fitting.max_by_key(|(size, name)| (*size, Reverse(*name))),
-        Preference::Fastest => {
-            fitting.max_by_key(|((memory, cpus), name)| (*cpus, *memory, Reverse(*name)))
-        }
-    };
-    best.map(|(_, name)| name).ok_or_else(|| {
-        ComputeError::input(format!(
-            "no hardware model has {memory} MiB and {processors} processors at least"
-        ))
-        .help("leave `prefer` out, and the model `micro` is raised to that")
-    })
+    Ok(sizes::choose(spec, sizes)?.unwrap_or(DEFAULT))
 }
 
 /// All hardware keys that the node-spec itself gives, the stronger ones over the weaker ones.

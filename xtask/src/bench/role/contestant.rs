@@ -22,7 +22,7 @@ pub(super) enum What {
 
 /// A way to apply the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Contestant {
+pub(in crate::bench) enum Contestant {
     /// One connection and one hand-written script per host, in one process.
     Floor(PathBuf),
     /// `pallet lift`.
@@ -35,7 +35,7 @@ pub(super) enum Contestant {
 
 impl Contestant {
     /// Builds what is ours, optimised. The floor comes first, then we.
-    pub(super) fn ours() -> anyhow::Result<Vec<Self>> {
+    pub(in crate::bench) fn ours() -> anyhow::Result<Vec<Self>> {
         check(&mut cargo(&["build", "--quiet", "--release", "--package", "pallet-cli"]))?;
         let arguments = [
             "bench",

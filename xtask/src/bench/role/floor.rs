@@ -23,7 +23,7 @@ struct File {
 /// The script that makes the host called `name` be what `examples/role` describes.
 ///
 /// `sum` gives the SHA-256 of contents, in hexadecimal digits and in order.
-pub(super) fn script(
+pub(in crate::bench) fn script(
     role: &Path,
     name: &str,
     sum: impl Fn(&[String]) -> anyhow::Result<Vec<String>>,

@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 
 /// What one run of a command took on this machine.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cost {
+pub(in crate::bench) struct Cost {
     /// From start to end.
-    pub(super) wall: Duration,
+    pub(in crate::bench) wall: Duration,
     /// Processor time of the command and of the processes it waited for.
     pub(super) cpu: Duration,
     /// Most memory that the command's own process had at a time, in kB.
@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// Runs a command whose output goes to the file `log`, and fails if it fails.
-pub(super) fn measure(command: &mut Command, log: &Path) -> anyhow::Result<Cost> {
+pub(in crate::bench) fn measure(command: &mut Command, log: &Path) -> anyhow::Result<Cost> {
     let output = File::create(log).with_context(|| format!("could not write {}", log.display()))?;
     let start = Instant::now();
     let mut child = command

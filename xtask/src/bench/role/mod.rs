@@ -14,9 +14,14 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use self::contestant::{Contestant, What};
-use self::measure::{Cost, measure};
+pub(super) use self::contestant::Contestant;
+use self::contestant::What;
+pub(super) use self::floor::script;
+use self::measure::Cost;
+pub(super) use self::measure::measure;
 use self::project::Project;
+pub(super) use self::project::sha256;
+pub(super) use self::targets::STATE;
 use self::targets::Targets;
 use crate::lab::State;
 
@@ -105,7 +110,7 @@ fn compare(
     Ok(costs)
 }
 
-fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
+pub(super) fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
     let mut values: Vec<T> = values.collect();
     values.sort_unstable();
     values.get(values.len() / 2).copied()

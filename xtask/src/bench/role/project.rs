@@ -149,7 +149,7 @@ fn hosts(targets: &Targets) -> anyhow::Result<String> {
 }
 
 /// Digests by the system's own tool, which is a check of ours.
-fn sha256(contents: &[String]) -> anyhow::Result<Vec<String>> {
+pub(in crate::bench) fn sha256(contents: &[String]) -> anyhow::Result<Vec<String>> {
     contents
         .iter()
         .map(|content| {

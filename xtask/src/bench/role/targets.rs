@@ -13,7 +13,7 @@ use crate::lab::{ClaimedNode, NodeKind, State};
 const SEED: &str = "printf '# kernel settings\\nnet.core.somaxconn = 128\\nvm.swappiness = 60\\nfs.file-max = 1000\\n# end\\n' >/etc/sysctl.d/99-bench.conf";
 
 /// Prints everything that the role manages: contents, owners, modes, links and accounts.
-const STATE: &str = "set -e; cd /etc/bench
+pub(in crate::bench) const STATE: &str = "set -e; cd /etc/bench
 for path in /etc/bench/* /etc/cron.d/bench-* /etc/sysctl.d/99-bench.conf /home/benchdep/.ssh/authorized_keys; do
   stat -c '%n %a %U:%G' \"$path\"; sha256sum <\"$path\"; done
 stat -c '%n %a %U:%G' /opt/bench /opt/bench/data /var/lib/bench /etc/bench /home/benchdep/.ssh

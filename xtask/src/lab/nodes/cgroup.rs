@@ -1,11 +1,16 @@
-//! Control groups for nodes with systemd: each gets one of its own.
+//! Control groups for nodes with systemd, and for members of the cluster: each gets some of its own.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 use crate::lab::layout::Lab;
+
+/// How long a control group may be busy after its last process has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the node's control group and returns its folder.
 pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<PathBuf> {
@@ -19,10 +24,79 @@ pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<PathBuf> {
 /// process is left inside.
 pub(super) fn remove(lab: &Lab, node: &str) -> anyhow::Result<()> {
     match hierarchy() {
-        Ok(hierarchy) => remove_tree(&hierarchy.join(name(lab, node))),
+        Ok(hierarchy) => {
+            let folder = hierarchy.join(name(lab, node));
+            let deadline = Instant::now() + Duration::from_secs(5);
+            // The kernel takes a moment to see that the last process is gone.
+            loop {
+                match remove_tree(&folder) {
+                    Err(_) if Instant::now() < deadline => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    ended => return ended,
+                }
+            }
+        }
         // Where there is no hierarchy there is no group either.
         Err(_) => Ok(()),
     }
+}
+
+/// Makes a control group in every hierarchy that there is, for somebody who limits others.
+pub(crate) fn make_all(lab: &Lab, member: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let folders = all_hierarchies().into_iter().map(|hierarchy| hierarchy.join(name(lab, member)));
+    let folders: Vec<PathBuf> = folders.collect();
+    for folder in &folders {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("could not make the control group {}", folder.display()))?;
+        give_processors(folder)?;
+    }
+    Ok(folders)
+}
+
+/// Removes the control groups of [`make_all`] with those in them. Call it when no process is left
+/// inside.
+pub(crate) fn remove_all(lab: &Lab, member: &str) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    for folder in all_hierarchies().into_iter().map(|all| all.join(name(lab, member))) {
+        // The kernel lets go of what was in a group a moment after its end.
+        while let Err(error) = remove_tree(&folder) {
+            if Instant::now() > deadline {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
+/// Every hierarchy of control groups: of the first version there are several.
+fn all_hierarchies() -> Vec<PathBuf> {
+    let top = PathBuf::from("/sys/fs/cgroup");
+    let below = fs::read_dir(&top).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_hierarchy = |folder: &PathBuf| folder.join("cgroup.procs").exists();
+    if is_hierarchy(&top) {
+        return vec![top];
+    }
+    // `cpu` and `cpuacct` may be links to one hierarchy.
+    let folders = below.filter(|folder| !folder.is_symlink());
+    folders.filter(is_hierarchy).collect()
+}
+
+/// In a new group of the first version's `cpuset` nothing can run before it has processors.
+fn give_processors(folder: &Path) -> anyhow::Result<()> {
+    let Some(parent) = folder.parent().filter(|_| folder.join("cgroup.clone_children").exists())
+    else {
+        return Ok(());
+    };
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        if let Ok(all) = fs::read(parent.join(file)) {
+            fs::write(folder.join(file), all)
+                .with_context(|| format!("could not write {}", folder.join(file).display()))?;
+        }
+    }
+    fs::write(folder.join("cgroup.clone_children"), "1")
+        .with_context(|| format!("could not set up {}", folder.display()))
 }
 
 fn name(lab: &Lab, node: &str) -> String {
@@ -55,6 +129,14 @@ fn remove_tree(folder: &Path) -> anyhow::Result<()> {
             remove_tree(&entry.path())?;
         }
     }
-    fs::remove_dir(folder)
-        .with_context(|| format!("could not remove the control group {}", folder.display()))
+    // Processes that have ended are members until the kernel has cleared them away.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut removed = fs::remove_dir(folder);
+    while removed.as_ref().is_err_and(|error| error.kind() == ErrorKind::ResourceBusy)
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(20));
+        removed = fs::remove_dir(folder);
+    }
+    removed.with_context(|| format!("could not remove the control group {}", folder.display()))
 }

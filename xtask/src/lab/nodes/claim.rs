@@ -41,6 +41,7 @@ impl State {
             let (what, option) = match kind {
                 NodeKind::Plain => ("plain", "--nodes"),
                 NodeKind::Systemd => ("systemd", "--systemd"),
+                NodeKind::Trixie => ("Debian 13", "--trixie"),
             };
             bail!(
                 "the lab has {} {what} nodes and the test wants {count}: run `cargo xtask lab up {option} {count}`",

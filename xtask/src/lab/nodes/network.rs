@@ -12,7 +12,7 @@ use crate::lab::system::tool::Tool;
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
 
 /// Makes the bridge and the way out unless they are there.
-pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
+pub(crate) fn up(lab: &Lab) -> anyhow::Result<()> {
     let bridge = lab.bridge();
     if exists(&bridge) {
         if let Some(owner) = foreign_owner(lab) {
@@ -22,13 +22,14 @@ pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
             );
         }
     } else {
-        refuse_foreign_subnet(lab)?;
+        refuse_foreign_subnets(lab)?;
         say(format_args!("making the bridge {bridge} for {}", lab.subnet()));
         ip(&["link", "add", &bridge, "type", "bridge"])?;
     }
     // Every time: an earlier start may have been interrupted.
-    let gateway = format!("{}/24", lab.address(1));
-    ip(&["address", "replace", &gateway, "dev", &bridge])?;
+    for gateway in [lab.address(1), lab.instance_address(1)] {
+        ip(&["address", "replace", &format!("{gateway}/24"), "dev", &bridge])?;
+    }
     let owner = owner_mark(lab);
     ip(&["link", "set", "dev", &bridge, "alias", &owner, "up"])?;
     for cable in cables(lab) {
@@ -45,13 +46,14 @@ pub(super) fn up(lab: &Lab) -> anyhow::Result<()> {
             .with_context(|| format!("could not write {}", remembered.display()))?;
         fs::write(FORWARDING, "1").with_context(|| format!("could not write {FORWARDING}"))?;
     }
-    let (table, subnet) = (lab.nft_table(), lab.subnet());
+    let table = lab.nft_table();
+    let subnets = format!("{{ {}, {} }}", lab.subnet(), lab.instance_subnet());
     // The first two statements make the third start from nothing, whether there was one or not.
     Tool::new("nft")
         .arg(format!(
             "table ip {table}; delete table ip {table}; \
              table ip {table} {{ chain out {{ type nat hook postrouting priority 100; \
-             ip saddr {subnet} ip daddr != {subnet} masquerade; }}; }}"
+             ip saddr {subnets} ip daddr != {subnets} masquerade; }}; }}"
         ))
         .run()
         .context("could not give the nodes a way to package mirrors")?;
@@ -109,7 +111,7 @@ fn restore_forwarding(lab: &Lab) -> anyhow::Result<()> {
 }
 
 /// Connects the network namespace of the process `pid` as `eth0`; `host` ends the node's address.
-pub(super) fn plug(lab: &Lab, host: u8, pid: u32) -> anyhow::Result<()> {
+pub(crate) fn plug(lab: &Lab, host: u8, pid: u32) -> anyhow::Result<()> {
     let pid = pid.to_string();
     let cable = cable(lab, host);
     unplug(&cable)?;
@@ -140,7 +142,7 @@ pub(super) fn is_connected(lab: &Lab, host: u8) -> bool {
 }
 
 /// Removes a cable that is still there.
-pub(super) fn unplug(cable: &str) -> anyhow::Result<()> {
+pub(crate) fn unplug(cable: &str) -> anyhow::Result<()> {
     // It may vanish by itself meanwhile.
     if exists(cable) && !Tool::new("ip").args(["link", "delete", cable]).succeeds() && exists(cable)
     {
@@ -150,7 +152,7 @@ pub(super) fn unplug(cable: &str) -> anyhow::Result<()> {
 }
 
 /// The cable's name on this machine's side.
-pub(super) fn cable(lab: &Lab, host: u8) -> String {
+pub(crate) fn cable(lab: &Lab, host: u8) -> String {
     format!("{}{host}", cable_prefix(lab))
 }
 
@@ -173,7 +175,7 @@ fn devices() -> impl Iterator<Item = String> {
 
 /// The packet size that fits the machine's way out. Bigger ones would have to be split on the way,
 /// and not every network tells the sender so.
-pub(super) fn mtu() -> u32 {
+pub(crate) fn mtu() -> u32 {
     let route =
         Tool::new("ip").args(["-o", "-4", "route", "show", "default"]).run().unwrap_or_default();
     device_of(&route)
@@ -188,14 +190,15 @@ fn device_of(route: &str) -> Option<&str> {
     words.nth(1)
 }
 
-fn refuse_foreign_subnet(lab: &Lab) -> anyhow::Result<()> {
-    let found = Tool::new("ip").args(["-o", "-4", "address", "show", "to", &lab.subnet()]).run()?;
-    if let Some(line) = found.lines().next() {
-        bail!(
-            "the subnet {} is in use on this machine ({}). Choose another with PALLET_LAB_NUMBER=1",
-            lab.subnet(),
-            line.trim()
-        );
+fn refuse_foreign_subnets(lab: &Lab) -> anyhow::Result<()> {
+    for subnet in [lab.subnet(), lab.instance_subnet()] {
+        let found = Tool::new("ip").args(["-o", "-4", "address", "show", "to", &subnet]).run()?;
+        if let Some(line) = found.lines().next() {
+            bail!(
+                "the subnet {subnet} is in use on this machine ({}). Choose another with PALLET_LAB_NUMBER=1",
+                line.trim()
+            );
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The roots that nodes share: Debian 12, one with systemd and one without, made once.
+//! The roots that nodes share, made once: Debian 12 with systemd and without, and Debian 13.
 
 use std::path::PathBuf;
 
@@ -18,18 +18,24 @@ pub(crate) fn folder(lab: &Lab, kind: NodeKind) -> PathBuf {
     lab.dir().join("nodes").join(match kind {
         NodeKind::Plain => "plain",
         NodeKind::Systemd => "systemd",
+        NodeKind::Trixie => "trixie",
     })
 }
 
 /// Makes the root of a kind unless it is there.
-pub(super) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
+pub(crate) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
     let root = folder(lab, kind);
     if root.exists() {
         return Ok(());
     }
     let mut packages = vec!["openssh-server", "sudo", "procps", "iproute2", "ca-certificates"];
+    let mut suite = "bookworm";
     let what = match kind {
         NodeKind::Plain => "plain nodes",
+        NodeKind::Trixie => {
+            suite = "trixie";
+            "nodes with Debian 13"
+        }
         NodeKind::Systemd => {
             packages.extend(["systemd", "systemd-sysv", "dbus", "libpam-systemd"]);
             "systemd nodes"
@@ -39,8 +45,7 @@ pub(super) fn make(lab: &Lab, kind: NodeKind) -> anyhow::Result<()> {
     let log = lab.log("node-root");
     step(format_args!("making the root of the {what} (some 30 s, once)"), || {
         debian::make_once(&root, |partial| {
-            Recipe { suite: "bookworm", components: "main", packages: &packages }
-                .bootstrap(partial, &log)?;
+            Recipe { suite, components: "main", packages: &packages }.bootstrap(partial, &log)?;
             let key = std::fs::read_to_string(lab.node_key().with_extension("pub"))
                 .context("the nodes' public key is gone")?;
             Root {

@@ -63,7 +63,7 @@ impl Root<'_> {
 
     /// Starts a shell script as the first process of namespaces of its own and lets it run.
     pub(crate) fn start(&self, script: &str, log: &Path) -> anyhow::Result<Holder> {
-        start_namespaces(&["--mount", "--pid", "--ipc"], None, &self.arguments(script), log)
+        start_namespaces(&["--mount", "--pid", "--ipc"], &[], &self.arguments(script), log)
     }
 }
 
@@ -80,19 +80,22 @@ pub(crate) fn in_private_namespaces() -> Tool {
 }
 
 /// Starts `arguments` as the first process of the new namespaces `kinds` (which include
-/// `--pid`), apart from this terminal, in the given control group, with its output in `log`.
+/// `--pid`), apart from this terminal, in the given control groups, with its output in `log`.
 pub(crate) fn start_namespaces(
     kinds: &[&str],
-    control_group: Option<&Path>,
+    control_groups: &[PathBuf],
     arguments: &[String],
     log: &Path,
 ) -> anyhow::Result<Holder> {
     let output = open_log(log)?;
-    // A process enters a control group before a namespace is made that shows only that group.
-    let enter = r#"[ -z "$0" ] || echo 0 >"$0/cgroup.procs"; exec setsid unshare "$@""#;
+    // A process enters control groups before a namespace is made that shows only those.
+    let enter = r#"while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs"; shift; done
+        shift; exec setsid unshare "$@""#;
     let mut unshare = std::process::Command::new("sh")
         .args(["-euc", enter])
-        .arg(control_group.unwrap_or(Path::new("")))
+        .arg("enter")
+        .args(control_groups)
+        .arg("--")
         .args(kinds)
         .args(["--fork", "--kill-child"])
         .args(arguments)

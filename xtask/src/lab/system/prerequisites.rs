@@ -12,7 +12,7 @@ use super::tool::Tool;
 use crate::lab::layout::Lab;
 
 /// Programs the lab calls, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("debootstrap", "debootstrap"),
     ("ssh-keygen", "openssh-client"),
     ("ip", "iproute2"),
@@ -24,6 +24,8 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("gcc", "gcc"),
     ("kill", "procps"),
     ("age", "age"),
+    ("strace", "strace"),
+    ("sudo", "sudo"),
 ];
 
 /// Files the lab reads, with the Debian package that brings each.
@@ -35,9 +37,14 @@ const FILES: [(&str, &str); 2] = [
 /// How often a download is tried.
 pub(crate) const DOWNLOAD_ATTEMPTS: u32 = 4;
 
+/// Whether this is root.
+pub fn is_root() -> anyhow::Result<bool> {
+    Ok(Tool::new("id").arg("-u").run()?.trim() == "0")
+}
+
 /// Goes on as root: when this is not root, starts the same command line again through sudo.
 pub(crate) fn become_root(lab: &Lab) -> anyhow::Result<()> {
-    if Tool::new("id").arg("-u").run()?.trim() == "0" {
+    if is_root()? {
         return Ok(());
     }
     if !is_installed("sudo") {

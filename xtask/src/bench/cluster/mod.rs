@@ -1,0 +1,173 @@
+//! `cargo xtask bench cluster`: from nothing to configured, beside bare calls of the API and a
+//! hand-written script.
+
+mod api;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use self::api::{Api, Made};
+use super::role::{Contestant, measure, median, script, sha256};
+use crate::lab::{Cluster, State};
+use crate::process::workspace;
+
+/// Arguments of `cargo xtask bench cluster`.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// How many containers.
+    #[arg(long, default_value_t = 10)]
+    nodes: usize,
+    /// How often each way is gone, in turn; the medians count.
+    #[arg(long, default_value_t = 3)]
+    repeat: usize,
+}
+
+/// Ours against bare calls and the bare role.
+const BAR: f64 = 1.1;
+
+/// Measures, prints, and fails where the bar is missed.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let lab = State::load()?;
+    let cluster = lab.cluster()?;
+    let _sharing = cluster.sharing()?;
+    let contestants = Contestant::ours()?;
+    let bench = Bench {
+        folder: lab.dir.join(format!("run/bench-cluster-{}", std::process::id())),
+        key: lab.dir.join("keys/id_ed25519"),
+        api: Api::new(&cluster.first()?.socket),
+        cluster: cluster.clone(),
+        names: (1..=args.nodes).map(|number| format!("role-{number}")).collect(),
+    };
+    bench.write()?;
+    let measured = bench.compare(args.repeat, &contestants);
+    fs::remove_dir_all(&bench.folder).ok();
+    let (bare, ours) = measured?;
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64();
+    println!(
+        "{} containers, created and configured: {ours:.2?}; bare calls and the bare role: \
+         {bare:.2?}; {ratio:.2} x, bar {BAR}",
+        args.nodes
+    );
+    if ratio > BAR {
+        bail!("bar missed: {ratio:.2} x the bare way, bar {BAR}");
+    }
+    Ok(())
+}
+
+struct Bench {
+    folder: PathBuf,
+    key: PathBuf,
+    api: Api,
+    cluster: Cluster,
+    names: Vec<String>,
+}
+
+impl Bench {
+    /// The role for our own way, with the cluster in the place of its hosts.
+    fn write(&self) -> anyhow::Result<()> {
+        let role = workspace().join("examples/role");
+        for name in ["files", "templates", "scripts"] {
+            fs::create_dir_all(self.folder.join(name))?;
+        }
+        for name in ["files", "templates"] {
+            for entry in fs::read_dir(role.join(name))? {
+                let entry = entry?;
+                fs::copy(entry.path(), self.folder.join(name).join(entry.file_name()))?;
+            }
+        }
+        let example = fs::read_to_string(role.join("pallet.toml"))?;
+        let (_, described) = example
+            .split_once("[environment]")
+            .context("examples/role/pallet.toml has no [environment]")?;
+        let text = format!(
+            "[service.cluster]\nprovider = 'incus'\nurl = 'unix:{}'\n\
+             [admin-user]\nusername = 'pallet-admin'\nprivate-key-path = '{}'\n\
+             [environment]{described}\ncount = {}\n",
+            self.cluster.first()?.socket.display(),
+            self.key.display(),
+            self.names.len()
+        );
+        fs::write(self.folder.join("pallet.toml"), text)?;
+        Ok(())
+    }
+
+    /// The median of the bare way, and of ours.
+    fn compare(
+        &self,
+        repeat: usize,
+        contestants: &[Contestant],
+    ) -> anyhow::Result<(Duration, Duration)> {
+        let program = |wanted: &str| {
+            contestants.iter().find_map(|contestant| match contestant {
+                Contestant::Floor(path) if wanted == "floor" => Some(path.clone()),
+                Contestant::Pallet(path) if wanted == "pallet" => Some(path.clone()),
+                _ => None,
+            })
+        };
+        let floor = program("floor").context("there is no floor")?;
+        let pallet = program("pallet").context("there is no pallet")?;
+        let (mut bare, mut ours) = (Vec::new(), Vec::new());
+        for round in 1..=repeat {
+            let begun = Instant::now();
+            let made = self.api.create(&self.names, &self.cluster.image)?;
+            let created = begun.elapsed();
+            self.inventory(&made)?;
+            let mut command = Command::new(&floor);
+            command.arg(self.folder.join("inventory")).arg("64");
+            let role = measure(&mut command, &self.folder.join("log"))?.wall;
+            let expected = self.state()?;
+            self.api.destroy(&self.names)?;
+            bare.push(created + role);
+
+            let mut command = Command::new(&pallet);
+            command.args(["converge", "--yes"]).current_dir(&self.folder);
+            let whole = measure(&mut command, &self.folder.join("log"))?.wall;
+            let state = self.state()?;
+            self.api.destroy(&self.names)?;
+            ours.push(whole);
+            if state != expected {
+                bail!("end states differ:\n--- bare\n{expected}\n--- ours\n{state}");
+            }
+            println!(
+                "{round}: bare {:.2?} (of it the role {role:.2?}), ours {whole:.2?}",
+                created + role
+            );
+        }
+        let of = |times: Vec<Duration>| median(times.into_iter()).context("nothing was measured");
+        Ok((of(bare)?, of(ours)?))
+    }
+
+    /// The hand-written scripts, and the list for the program that runs them.
+    fn inventory(&self, made: &[Made]) -> anyhow::Result<()> {
+        let role = workspace().join("examples/role");
+        let mut inventory = String::new();
+        for Made { name, address, host_key } in made {
+            let path: &Path = &self.folder.join("scripts").join(name);
+            fs::write(path, script(&role, name, sha256)?)?;
+            writeln!(
+                inventory,
+                "{address}\t22\tpallet-admin\t{}\t{host_key}\t{}",
+                self.key.display(),
+                path.display()
+            )?;
+        }
+        fs::write(self.folder.join("inventory"), inventory)?;
+        Ok(())
+    }
+
+    /// What the role manages, as it is on each container.
+    fn state(&self) -> anyhow::Result<String> {
+        let first = self.cluster.first()?;
+        let states = self
+            .names
+            .iter()
+            .map(|name| first.run(&["lxc", "exec", name, "--", "bash", "-c", super::role::STATE]));
+        let states: anyhow::Result<Vec<String>> = states.collect();
+        Ok(states?.join("\n"))
+    }
+}
