@@ -1,4 +1,4 @@
-//! Actions and [crates](crates) for pallet-core.
+//! Actions and [crates] for pallet-core.
 //!
 //! [`all`] gives them as a registry. Each action is a plain value that Rust programs build as
 //! well as documents do:

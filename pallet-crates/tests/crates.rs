@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 /// What resolving a document says, or nothing.
 fn mistakes(text: &str) -> Option<String> {
-    let document = Document::parse("pallet.toml", text).unwrap_or_else(|it| panic!("{text}\n{it}"));
-    document.resolve(&pallet_crates::all()).err().map(|it| it.to_string())
+    let document = Document::parse("pallet.toml", text);
+    let resolved = document.and_then(|document| document.resolve(&pallet_crates::all()));
+    resolved.err().map(|it| it.to_string())
 }
 
 #[test]

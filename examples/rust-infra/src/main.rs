@@ -8,8 +8,8 @@
 //! $ sudo target/debug/rust-infra destroy --all
 //! ```
 
+mod local_time;
 mod site;
-mod timezone;
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         .name("rust-infra")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A small site: two web nodes behind a proxy")
-        .registry(Registry::new().action::<timezone::Timezone>())
+        .registry(Registry::new().action::<local_time::LocalTime>())
         .settings(SETTINGS)
         .specs(site::specs)
         .main()

@@ -7,7 +7,7 @@ use pallet_crates::{Directory, ExecScript, RemoteFile, User};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::timezone::Timezone;
+use crate::local_time::LocalTime;
 
 /// All groups.
 pub fn specs() -> Result<Specs, String> {
@@ -20,7 +20,7 @@ pub fn specs() -> Result<Specs, String> {
 /// What every node has.
 fn base() -> Result<ServerSpec, String> {
     let configure = Phase::new()
-        .action(Timezone::new("Etc/UTC"))
+        .action(LocalTime::new("Etc/UTC"))
         .action(RemoteFile::new("/etc/motd")?.content("Described in Rust.\n"));
     Ok(ServerSpec::new().phase("configure", configure))
 }

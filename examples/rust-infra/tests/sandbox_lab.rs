@@ -51,7 +51,7 @@ fn a_program_describes_machines_and_has_all_commands() {
 
     let plan = project.text(&["plan"]);
     assert!(plan.contains("+ create proxy-1, web-1, web-2"), "{plan}");
-    assert!(plan.contains("timezone Etc/UTC"), "{plan}");
+    assert!(plan.contains("local-time Etc/UTC"), "{plan}");
 
     let first = project.json(&["converge"]);
     assert_eq!(first["summary"]["failed"], 0, "{first:#}");
@@ -67,10 +67,10 @@ fn a_program_describes_machines_and_has_all_commands() {
     assert_eq!(second["summary"]["changed"], 0, "{second:#}");
 
     // A file beside it adds to what the program describes, with the program's own actions.
-    let toml = "[group-spec.db.phases]\nconfigure = [{ timezone = { zone = 'Europe/Oslo' } }]\n";
+    let toml = "[group-spec.db.phases]\nconfigure = [{ local-time = { zone = 'Europe/Oslo' } }]\n";
     std::fs::write(project.0.path().join("pallet.toml"), toml).unwrap();
     let plan = project.text(&["plan", "db=1"]);
-    assert!(plan.contains("timezone Europe/Oslo"), "{plan}");
+    assert!(plan.contains("local-time Europe/Oslo"), "{plan}");
     std::fs::write(project.0.path().join("pallet.toml"), "[group-spec.web]\n").unwrap();
     let twice = project.run(&["plan"]);
     let told = String::from_utf8_lossy(&twice.stderr).into_owned();

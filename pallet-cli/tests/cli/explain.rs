@@ -33,6 +33,14 @@ fn an_action_with_its_parameters() {
 }
 
 #[test]
+fn a_crate_with_its_settings() {
+    let ran = Folder::new().pallet(&["explain", "crate", "nginx"]).code(0);
+    ran.prints(&["crate nginx\n", "extends = [", "phases\n", "settings\n", "Default: "]);
+    let json = Folder::new().pallet(&["explain", "nginx", "--output", "json"]).code(0).json();
+    assert_eq!(json["explained"][0]["kind"], "crate");
+}
+
+#[test]
 fn who_set_a_path_and_what_became_of_it() {
     let folder = folder();
     let path = folder.path("made");
@@ -55,14 +63,17 @@ fn names_that_nothing_has() {
     let folder = folder();
     let unknown = |arguments: &[&str]| folder.pallet(arguments).code(2);
     unknown(&["explain", "remotefile"]).says(&[
-        "there is no action, phase, group or node `remotefile`",
+        "there is no action, crate, phase, group or node `remotefile`",
         "did you mean the action `remote-file`?",
     ]);
     unknown(&["explain", "node", "wbe-1"]).says(&["there is no node `wbe-1`"]);
     unknown(&["explain", "phase", "confgure"]).says(&["did you mean the phase `configure`?"]);
     unknown(&["explain", "acton", "user"]).says(&["`acton` is no kind", "did you mean `action`?"]);
     unknown(&["explain", "/nowhere"]).says(&["there is no managed path `/nowhere`"]);
-    Folder::new().pallet(&["explain", "web-1"]).code(2).says(&["only actions can be explained"]);
+    Folder::new()
+        .pallet(&["explain", "web-1"])
+        .code(2)
+        .says(&["only actions and crates can be explained"]);
     // A file with mistakes hides no action, and nothing else is guessed from it.
     let mistaken = Folder::with("[group-spec.web]\ncunt = 2\n");
     mistaken.pallet(&["explain", "user"]).code(0).prints(&["action user"]);

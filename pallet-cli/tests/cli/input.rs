@@ -31,7 +31,7 @@ fn all_mistakes_of_a_file_with_line_and_column() {
     );
     let ran = folder.pallet(&["converge"]).code(2).says(&[
         "pallet.toml:2:12",
-        "there is no server-spec `bse`",
+        "there is no server-spec or crate `bse`",
         "2 | extends = [\"bse\"]",
         "did you mean `base`?",
         "pallet.toml:3:1",

@@ -108,7 +108,7 @@ fn what_is_no_plan_is_told() {
     folder.pallet(&["converge", "missing.plan"]).code(2).says(&["cannot read missing.plan"]);
     folder.write("no.plan", "{}");
     let ran = folder.pallet(&["converge", "no.plan"]).code(2);
-    ran.says(&["no.plan is no plan: missing field `format`", "pallet plan --out FILE"]);
+    ran.says(&["no.plan:1:2: this is no plan: missing field `format`", "pallet plan --out FILE"]);
     folder.write("old.plan", "{ \"format\": 0 }");
     folder.pallet(&["converge", "old.plan"]).code(2).says(&["another version of pallet"]);
     folder.pallet(&["converge", "no.plan", "web"]).code(2).says(&["stands for itself"]);

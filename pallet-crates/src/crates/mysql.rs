@@ -81,8 +81,8 @@ pub struct DatabaseUser {
     pub host: String,
     /// The password. Default: none, so that nobody can log in with one.
     pub password: Option<MaybeSecret>,
-    /// What the user may do, by database; `*` is all of them. `ALL` stands alone. Default: nothing
-    /// is added.
+    /// What the user may do, by database; `*` is all of them, for which nothing is ever taken away.
+    /// `ALL` stands alone. Default: nothing is added.
     pub grants: BTreeMap<String, Vec<String>>,
 }
 
@@ -190,7 +190,7 @@ fn configure<C: Crate<Settings = Settings>>(
     let file = plan.action(file);
     let check = match flavour {
         Flavour::Mariadb => "mariadbd --help --verbose >/dev/null",
-        Flavour::Mysql => "mysqld --validate-config",
+        Flavour::Mysql => "mysqld --validate-config --user=mysql",
     };
     let daemon = Daemon {
         krate: C::NAME,

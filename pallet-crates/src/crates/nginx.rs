@@ -46,7 +46,8 @@ pub struct Settings {
     pub packages: Vec<String>,
     /// Whether the distribution's welcome page stays. Default: false.
     pub default_site: bool,
-    /// Directives for all sites, under nginx's own names. Default: `server_tokens = "off"`.
+    /// Directives for all sites, under nginx's own names; those of the distribution's `nginx.conf`
+    /// must not be among them, nginx refuses them twice. Default: none.
     pub http_options: BTreeMap<String, String>,
     /// Groups of servers that locations can pass requests to, by name. Default: none.
     pub upstreams: BTreeMap<String, Upstream>,
@@ -130,7 +131,7 @@ impl Default for Settings {
         Self {
             packages: vec!["nginx".to_owned()],
             default_site: false,
-            http_options: BTreeMap::from([("server_tokens".to_owned(), "off".to_owned())]),
+            http_options: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             sites: BTreeMap::new(),
         }

@@ -142,20 +142,22 @@ impl Transport for Counting {
         let (sender, output) = mpsc::unbounded_channel();
         let exchanges = self.exchanges.clone();
         tokio::spawn(async move {
-            let mut line = Vec::new();
+            let mut mark = Vec::new();
             // Reading the facts, which is no program, ends like one.
             let mut ended = 0_usize;
             while let Some(heard) = process.output.recv().await {
                 if let Output::Stdout(bytes) = &heard {
                     for byte in bytes {
-                        line.push(*byte);
-                        if *byte == b'\n' {
-                            if line.ends_with(b" done 0\n") {
-                                ended += 1;
-                                exchanges.fetch_add(usize::from(ended > 1), Ordering::SeqCst);
-                            }
-                            line.clear();
+                        // Marks stand between record separators.
+                        if *byte != b'\x1e' {
+                            mark.push(*byte);
+                            continue;
                         }
+                        if mark.ends_with(b" done 0") {
+                            ended += 1;
+                            exchanges.fetch_add(usize::from(ended > 1), Ordering::SeqCst);
+                        }
+                        mark.clear();
                     }
                 }
                 if sender.send(heard).is_err() {

@@ -204,18 +204,27 @@ impl Inner {
     async fn send(&self, mut call: Call<'_>) -> Result<Response<Bytes>, Error> {
         let (begun, can_repeat) = (Instant::now(), call.body.is_whole());
         loop {
-            match self.send_once(&mut call).await {
-                Err(Error::Refused { reason, .. })
-                    if self.dialect.will_pass(&reason)
-                        && can_repeat
-                        && begun.elapsed() < GATHERING =>
-                {
-                    tracing::debug!(reason, doing = call.doing, "once more in a moment");
-                    sleep(PAUSE).await;
-                }
-                answer => return answer,
+            let answer = self.send_once(&mut call).await;
+            let will_pass = match &answer {
+                Err(Error::Refused { reason, .. }) => self.dialect.will_pass(reason),
+                _ => false,
+            };
+            let again = will_pass && can_repeat && begun.elapsed() < GATHERING;
+            if !again || !self.all_are_online().await {
+                return answer;
             }
+            tracing::debug!(doing = call.doing, "once more in a moment");
+            sleep(PAUSE).await;
         }
+    }
+
+    /// Whether no member is known to be away: then those that have not found each other will.
+    async fn all_are_online(&self) -> bool {
+        let path = "/1.0/cluster/members?recursion=1";
+        let mut call = Call::new(Method::GET, path, "listing the cluster's members");
+        let Ok(answer) = self.send_once(&mut call).await else { return false };
+        let members = self.read::<Vec<Member>>(answer.body(), call.doing);
+        members.is_ok_and(|members| members.iter().all(Member::is_online))
     }
 
     async fn send_once(&self, call: &mut Call<'_>) -> Result<Response<Bytes>, Error> {

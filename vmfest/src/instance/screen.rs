@@ -12,6 +12,8 @@ use crate::versions;
 /// Right after the start there is no picture yet.
 const FIRST_PICTURE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a guest may leave its keyboard full.
+const FULL_KEYBOARD: Duration = Duration::from_secs(10);
 /// Between two strokes: about as fast as a keyboard repeats. A guest that is slower loses some.
 const BETWEEN_STROKES: Duration = Duration::from_millis(15);
 
@@ -67,7 +69,8 @@ impl Instance {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoSuchKey`], before anything is typed; [`Error::WrongState`] if it does not run.
+    /// [`Error::NoSuchKey`], before anything is typed; [`Error::WrongState`] if it does not run;
+    /// [`Error::TimedOut`] if its keyboard takes nothing more.
     pub async fn send_keyboard(&self, typed: &[Typed]) -> Result<(), Error> {
         let strokes = keyboard::strokes(typed)?;
         let operation = operation::SEND_KEYBOARD;
@@ -75,20 +78,33 @@ impl Instance {
         if let operation::Verdict::Refuse(error) = operation.verdict(self.name(), &state) {
             return Err(error);
         }
-        self.with_console(operation, async |console| {
+        let typed = self.with_console(operation, async |console| {
             let keyboard = console.get_keyboard().await?;
             for stroke in &strokes {
                 let mut codes = stroke.codes.as_slice();
+                let mut last_taken = Instant::now();
                 while !codes.is_empty() {
                     // A keyboard's buffer is small; it takes as much as it can.
                     let taken = keyboard.put_scancodes(codes).await?;
                     codes = codes.get(taken as usize..).unwrap_or_default();
+                    if taken > 0 {
+                        last_taken = Instant::now();
+                    } else if last_taken.elapsed() > FULL_KEYBOARD {
+                        return Ok(false);
+                    }
                     tokio::time::sleep(BETWEEN_STROKES).await;
                 }
                 tokio::time::sleep(stroke.pause).await;
             }
-            Ok(())
+            Ok(true)
+        });
+        if typed.await? {
+            return Ok(());
+        }
+        Err(Error::TimedOut {
+            doing: operation.doing(self.name()),
+            waited: FULL_KEYBOARD,
+            last_seen: "its keyboard is full, and the guest reads nothing from it".to_owned(),
         })
-        .await
     }
 }

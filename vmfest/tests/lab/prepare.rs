@@ -102,7 +102,7 @@ fn a_guest_is_prepared_and_what_is_its_own_is_gone() {
             "systemctl is-enabled ssh vmfest-host-keys; systemd-analyze verify \
              /etc/systemd/system/vmfest-host-keys.service; echo @@@\n",
             // The next boots.
-            "for boot in 1 2; do /usr/local/sbin/vmfest-host-keys >/dev/null; done; cat /dev/ttyS0; echo @@@\n",
+            "for boot in 1 2; do /usr/local/sbin/vmfest-host-keys >/dev/null; cat /dev/ttyS0; done; echo @@@\n",
             &format!("KEY='{private}'\n{LOG_IN} echo @@@\n"),
             &own(&check),
             &own(&apply),

@@ -382,6 +382,10 @@ impl World {
         match request.name.as_str() {
             "IProgress_getCompleted" => return one("true"),
             "IProgress_getResultCode" => return one("0"),
+            "IKeyboard_putScancodes" => {
+                let codes = request.arguments.get("scancodes").map_or(0, Vec::len);
+                return one(codes.to_string());
+            }
             _ => {}
         }
         let argument = |name: &str| request.argument(name);

@@ -23,7 +23,7 @@ pub struct Args {
     /// What it is, where several things have the name; or the name itself
     #[arg(value_name = "KIND|NAME")]
     first: String,
-    /// An action, a phase, a group, a node, or a path on nodes
+    /// An action, a crate, a phase, a group, a node, or a path on nodes
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -34,6 +34,8 @@ pub struct Args {
 enum Kind {
     /// Something that a step does
     Action,
+    /// A unit of configuration that specs extend
+    Crate,
     /// A list of steps
     Phase,
     /// Equal nodes
@@ -48,6 +50,7 @@ impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Action => "action",
+            Self::Crate => "crate",
             Self::Phase => "phase",
             Self::Group => "group",
             Self::Node => "node",
@@ -67,6 +70,7 @@ struct Explained {
 #[serde(rename_all = "kebab-case", tag = "kind")]
 enum Explanation {
     Action(action::Explanation),
+    Crate(action::Explanation),
     Phase(place::PhaseExplanation),
     Group(place::GroupExplanation),
     Node(place::NodeExplanation),
@@ -76,7 +80,8 @@ enum Explanation {
 impl Explanation {
     fn text(&self, paint: Paint) -> String {
         match self {
-            Self::Action(it) => it.text(paint),
+            Self::Action(it) => it.text("action", paint),
+            Self::Crate(it) => it.text("crate", paint),
             Self::Phase(it) => it.text(paint),
             Self::Group(it) => it.text(paint),
             Self::Node(it) => it.text(paint),
@@ -100,6 +105,11 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliEr
     {
         explained.push(Explanation::Action(action::explain(&entry.info())));
     }
+    if is_asked(Kind::Crate)
+        && let Some(entry) = global.app.all().find_crate(name)
+    {
+        explained.push(Explanation::Crate(action::explain_crate(&entry.info())));
+    }
     if let Ok(project) = &loaded {
         let infrastructure = &project.infrastructure;
         let place = place::Places { infrastructure, history: &history };
@@ -119,7 +129,11 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliEr
     if explained.is_empty() {
         return Err(match loaded {
             // Only with the file it can be told whether there is such a thing.
-            Err(error) if kind != Some(Kind::Action) && !is_missing(&error) => error,
+            Err(error)
+                if !matches!(kind, Some(Kind::Action | Kind::Crate)) && !is_missing(&error) =>
+            {
+                error
+            }
             loaded => unknown(global, loaded.ok().as_ref(), &history, kind, name),
         });
     }
@@ -163,6 +177,7 @@ fn unknown(
 ) -> CliError {
     let mut known: Vec<(Kind, String)> =
         global.app.all().actions().map(|(name, _)| (Kind::Action, name.to_owned())).collect();
+    known.extend(global.app.all().crates().map(|(name, _)| (Kind::Crate, name.to_owned())));
     if let Some(project) = project {
         let place = place::Places { infrastructure: &project.infrastructure, history };
         known.extend(place.names());
@@ -171,7 +186,7 @@ fn unknown(
     let noun = match kind {
         Some(kind) => kind.word(),
         None if name.starts_with('/') => "managed path",
-        None => "action, phase, group or node",
+        None => "action, crate, phase, group or node",
     };
     let error = CliError::input(format!("there is no {noun} `{name}`"));
     let near = closest(name, known.iter().map(|(_, name)| name.as_str()));
@@ -184,6 +199,6 @@ fn unknown(
     few.dedup();
     match project {
         Some(_) => error.hint(format!("known: {}", crate::text::names(&few))),
-        None => error.hint("without a pallet.toml only actions can be explained"),
+        None => error.hint("without a pallet.toml only actions and crates can be explained"),
     }
 }

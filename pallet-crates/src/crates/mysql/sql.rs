@@ -81,7 +81,7 @@ pub(super) fn user(
     for (database, privileges) in &user.grants {
         let grant = Grant::new(plan, database, privileges)?;
         sql.push_str(&grant.sql(&account));
-        is_right.push_str(&grant.check(&account));
+        is_right.push_str(&grant.check(&account, flavour));
     }
     let mut action = ExecScript::new(format!("set -e -o pipefail\n{SAY}say \"$SQL\"\n"))
         .name(format!("{} user {account}", flavour.name()))
@@ -163,23 +163,43 @@ impl Grant {
     }
 
     /// What is not listed is taken away: it may have been listed before. Taking away is an error
-    /// where nothing was given.
+    /// where nothing was given. What holds for all databases only grows: MySQL would take away what
+    /// holds for single ones with it.
     fn sql(&self, account: &str) -> String {
         let Self { on, privileges } = self;
         let grant = format!("GRANT {} ON {on} TO {account};\n", privileges.join(", "));
-        format!("{grant}REVOKE ALL PRIVILEGES ON {on} FROM {account};\n{grant}")
+        match self.is_global() {
+            true => grant,
+            false => format!("{grant}REVOKE ALL PRIVILEGES ON {on} FROM {account};\n{grant}"),
+        }
+    }
+
+    fn is_global(&self) -> bool {
+        self.on == "*.*"
     }
 
     /// Code that succeeds if the server says the same; it tells them in an order of its own.
-    fn check(&self, account: &str) -> String {
+    fn check(&self, account: &str, flavour: Flavour) -> String {
         let on = self.on.replace('*', "\\*").replace('.', "\\.");
-        let sorted: String = self.privileges.iter().map(|it| format!("{it}\n")).collect();
-        format!(
-            " && [ \"$(say {} | sed -n {} | sed 's/, /\\n/g' | LC_ALL=C sort)\" = {} ]",
+        let told = format!(
+            "say {} | sed -n {} | sed 's/, /\\n/g' | LC_ALL=C sort",
             shell::quote(&format!("SHOW GRANTS FOR {account};")),
             shell::quote(&format!("s/^GRANT \\(.*\\) ON {on} TO .*/\\1/p")),
-            shell::quote(sorted.trim_end())
-        )
+        );
+        // MySQL lists all that there are.
+        let all = |word: &String| match (flavour, word.as_str()) {
+            (Flavour::Mysql, "ALL PRIVILEGES") if self.is_global() => "SUPER".to_owned(),
+            (_, word) => word.to_owned(),
+        };
+        let lines: Vec<String> = self.privileges.iter().map(all).collect();
+        let wanted = lines.join("\n");
+        let wanted = shell::quote(&wanted);
+        match self.is_global() {
+            true => {
+                format!(" && [ -z \"$(LC_ALL=C comm -13 <({told}) <(printf '%s\\n' {wanted}))\" ]")
+            }
+            false => format!(" && [ \"$({told})\" = {wanted} ]"),
+        }
     }
 }
 

@@ -57,8 +57,11 @@ impl Member {
         self.run(&["lxc", "query", "/1.0"]).is_ok()
     }
 
-    /// Ends it, and every instance on it, as if its power were cut. Its disk stays.
+    /// Kills every instance on it, then itself. Its disk stays. The instances' connections are closed
+    /// by their kernel, so that nobody has to wait for an answer that does not come.
     pub fn kill(&self) -> anyhow::Result<()> {
+        // All but the first process, which is the server, and the one that does it.
+        self.run(&["sh", "-c", "kill -KILL -1; sleep 0.2"])?;
         self.end(&Lab::from_env()?)
     }
 

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 /// Which time zone the node's clocks show.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Timezone {
+pub struct LocalTime {
     /// The zone, as the time zone database calls it: `Europe/Berlin`.
     zone: String,
 }
 
-impl Timezone {
+impl LocalTime {
     /// The zone of this name.
     pub fn new(zone: impl Into<String>) -> Self {
         Self { zone: zone.into() }
@@ -32,10 +32,10 @@ fn link() -> Result<RemotePath, ActionError> {
     "/etc/localtime".parse().map_err(ActionError::new)
 }
 
-impl Action for Timezone {
-    const NAME: &'static str = "timezone";
+impl Action for LocalTime {
+    const NAME: &'static str = "local-time";
     const SUMMARY: &'static str = "The time zone of the node.";
-    const EXAMPLE: &'static str = r#"{ timezone = { zone = "Europe/Berlin" } }"#;
+    const EXAMPLE: &'static str = r#"{ local-time = { zone = "Europe/Berlin" } }"#;
 
     fn subject(&self) -> String {
         self.zone.clone()
