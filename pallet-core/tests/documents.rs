@@ -144,7 +144,6 @@ fn is_free(opening: &str) -> bool {
         "nginx",
         "properties",
         "qos",
-        "settings",
         "sky",
     ];
     if opening.contains("network = [") {
