@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use pallet_core::document::{Diagnostic, Diagnostics};
 use pallet_core::run::RunError;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// A command's error: what happened, and what to do about it.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ pub struct CliError {
 }
 
 /// Kinds of errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The file or the arguments are wrong.
     Input,
@@ -56,37 +58,50 @@ impl CliError {
     }
 
     /// The error for programs.
-    pub fn json(&self) -> Value {
+    pub fn json(&self) -> Written {
         let diagnostics = self.diagnostics.iter().map(|diagnostic| {
             let (line, column) = diagnostic.line_column();
-            json!({
-                "file": diagnostic.file,
-                "line": line,
-                "column": column,
-                "message": diagnostic.message,
-                "help": diagnostic.help,
-            })
-        });
-        json!({
-            "error": {
-                "kind": self.kind.name(),
-                "message": self.message,
-                "hints": self.hints,
-                "diagnostics": diagnostics.collect::<Vec<_>>(),
+            Place {
+                file: diagnostic.file.to_string_lossy().into_owned(),
+                line,
+                column,
+                message: diagnostic.message.clone(),
+                help: diagnostic.help.clone(),
             }
-        })
+        });
+        Written {
+            error: WrittenError {
+                kind: self.kind,
+                message: self.message.clone(),
+                hints: self.hints.clone(),
+                diagnostics: diagnostics.collect(),
+            },
+        }
     }
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Input => "input",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-            Self::Interrupted => "interrupted",
-        }
-    }
+/// What programs read where a command could not do what it was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Written {
+    error: WrittenError,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct WrittenError {
+    kind: Kind,
+    message: String,
+    hints: Vec<String>,
+    diagnostics: Vec<Place>,
+}
+
+/// A mistake in a file.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Place {
+    file: String,
+    line: u32,
+    column: u32,
+    message: String,
+    help: Option<String>,
 }
 
 impl From<Diagnostics> for CliError {

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use pallet_core::secret::redact;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Color, Format};
@@ -49,8 +50,9 @@ impl Output {
         self.format == Format::Json
     }
 
-    /// Writes a command's result, in the format that was asked for.
-    pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+    /// Writes a command's result, in the format that was asked for. Of what programs read there is
+    /// a schema: see [`outputs`](crate::commands).
+    pub fn result(&self, value: &(impl Serialize + JsonSchema), text: impl FnOnce() -> String) {
         match self.format {
             Format::Text => write(std::io::stdout(), &redact(&text())),
             // Reports hold no secrets; looked for in JSON, a simple one could be part of a key.

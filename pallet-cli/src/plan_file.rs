@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pallet_core::run::{PLAN_FORMAT, RunPlan};
 use pallet_core::spec::GroupSpec;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Global;
@@ -12,7 +13,7 @@ use crate::error::{CliError, Kind};
 use crate::project::Project;
 
 /// A plan, and the file that it was made from.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PlanFile {
     /// The document's path, from the root on; none where a program describes everything itself.
     document: Option<PathBuf>,

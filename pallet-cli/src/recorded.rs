@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pallet_core::engine::Control;
 use pallet_core::journal::{JournalError, Journals};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Limits;
@@ -12,7 +13,7 @@ use crate::project::Project;
 use crate::selection::Wanted;
 
 /// What a run was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Recorded {
     /// What is done.
@@ -27,7 +28,7 @@ pub struct Recorded {
 }
 
 /// The commands whose runs are written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
     /// `pallet converge`

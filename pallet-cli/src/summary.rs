@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pallet_core::action::Mode;
 use pallet_core::report::{Failure, PhaseReport, Report, Status};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::text::{Paint, Table, count, duration, names, visible};
@@ -14,7 +15,7 @@ use crate::text::{Paint, Table, count, duration, names, visible};
 const MANY: usize = 20;
 
 /// A report with its sums: what is written for programs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Outcome {
     /// What happened.
     #[serde(flatten)]
@@ -23,7 +24,7 @@ pub struct Outcome {
 }
 
 /// A run in numbers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Summary {
     /// Nodes that something was done to, or tried.

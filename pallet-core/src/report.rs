@@ -10,7 +10,7 @@ use crate::secret::redact;
 use crate::spec::Origin;
 
 /// What a run did, or in check mode would do.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
     /// Nodes that were created.
@@ -68,7 +68,9 @@ impl Report {
 }
 
 /// How many actions ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub struct Totals {
     /// Changed, or would or may change in check mode.
@@ -84,7 +86,7 @@ pub struct Totals {
 }
 
 /// What happened on one node.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeReport {
     /// The node's name.
@@ -103,7 +105,7 @@ impl NodeReport {
 }
 
 /// What happened in one phase on one node.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PhaseReport {
     /// The phase. Reaching the node and reading its facts is called `connect`.
@@ -115,6 +117,7 @@ pub struct PhaseReport {
     pub begun: Option<u64>,
     /// How long it took.
     #[serde(rename = "millis", with = "millis")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// What stopped it.
     pub failure: Option<Failure>,
@@ -124,7 +127,7 @@ pub struct PhaseReport {
 }
 
 /// What became of one action.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ActionReport {
     /// The action's name: `remote-file`.
@@ -147,6 +150,7 @@ pub struct ActionReport {
     pub begun: Option<u64>,
     /// How long it ran on the node.
     #[serde(rename = "millis", with = "millis")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// Check mode: what the prediction is grounded on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,7 +162,7 @@ pub struct ActionReport {
 
 /// What a prediction is grounded on, as digests: if all of them are the same later on, the
 /// prediction still holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Ground {
     /// What the action describes.
@@ -170,7 +174,7 @@ pub struct Ground {
 }
 
 /// How an action ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "status")]
 pub enum Status {
     /// The node was as described.
@@ -194,7 +198,7 @@ pub enum Status {
 }
 
 /// Something that failed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Failure {
     /// The node, where there is one.

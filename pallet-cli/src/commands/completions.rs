@@ -2,6 +2,7 @@
 //! nodes.
 
 use clap_complete::env::Shells;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -20,7 +21,7 @@ pub struct Args {
     shell: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Script {
     shell: String,
     script: String,
@@ -41,4 +42,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliEr
     let script = Script { shell: args.shell.clone(), script };
     output.result(&script, || script.script.clone());
     Ok(Ended::Done)
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Script>()
 }

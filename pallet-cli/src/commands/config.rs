@@ -1,6 +1,7 @@
 //! `pallet config`: which settings count, and where each comes from.
 
 use pallet_core::config::Setting;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -14,7 +15,7 @@ use crate::text::{Table, visible};
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Listing {
     settings: Vec<Setting>,
 }
@@ -37,4 +38,9 @@ fn table(settings: &[Setting]) -> String {
         table.row(cells.map(|cell| visible(cell).into_owned()));
     }
     table.to_string()
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Listing>()
 }

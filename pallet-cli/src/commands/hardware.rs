@@ -1,5 +1,6 @@
 //! `pallet hardware`: which hardware models there are, and which one a node-spec chooses.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -20,14 +21,14 @@ pub struct Args {
     name: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Listing {
     hardware: Vec<Row>,
     errors: Vec<ServiceFailure>,
 }
 
 /// A hardware model.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
     service: String,
@@ -91,4 +92,9 @@ fn table(rows: &[Row]) -> String {
     let is_asked = rows.iter().any(|row| row.is_chosen.is_some());
     let legend = if is_asked { "\n* nodes have it\n" } else { "" };
     format!("{table}{legend}")
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Listing>()
 }

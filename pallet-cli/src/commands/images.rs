@@ -1,6 +1,7 @@
 //! `pallet images`: which images there are, and which one a node-spec chooses.
 
 use pallet_core::compute::matching::{ImageTraits, Wishes};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -21,14 +22,14 @@ pub struct Args {
     name: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Listing {
     images: Vec<Row>,
     errors: Vec<ServiceFailure>,
 }
 
 /// An image.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
     service: String,
@@ -130,4 +131,9 @@ fn table(rows: &[Row]) -> String {
     }
     let legend = if has_reasons { "\n* nodes are made of it\n" } else { "" };
     format!("{table}{legend}")
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Listing>()
 }

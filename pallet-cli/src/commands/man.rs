@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Command;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -18,7 +19,7 @@ pub struct Args {
     folder: PathBuf,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Written {
     pages: Vec<PathBuf>,
 }
@@ -53,4 +54,9 @@ fn write(command: &Command, folder: &Path, pages: &mut Vec<PathBuf>) -> Result<(
 
 fn failed(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(Kind::Failed, format!("cannot write {}: {error}", path.display()))
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Written>()
 }

@@ -1,6 +1,7 @@
 //! `pallet nodes`: list the nodes of all services.
 
 use pallet_core::compute::{Node, NodeState};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -17,7 +18,7 @@ use crate::text::{Table, visible};
 pub struct Args {}
 
 /// One line of the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     service: String,
     group: String,
@@ -27,13 +28,13 @@ struct Row {
 }
 
 /// The list, with what could not be asked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Listing {
     nodes: Vec<Row>,
     errors: Vec<ServiceFailure>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ServiceFailure {
     service: String,
     message: String,
@@ -105,4 +106,9 @@ fn table(rows: &[Row]) -> String {
         table.row(cells.map(|cell| visible(cell).into_owned()));
     }
     table.to_string()
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Listing>()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pallet_core::compute::{Chosen, ComputeError, ComputeService, Offer};
 use pallet_core::document::Infrastructure;
 use pallet_core::spec::NodeSpec;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -22,7 +23,7 @@ pub(super) struct ServiceOffer {
 }
 
 /// A service that could not be asked, or that has nothing for the node-spec.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ServiceFailure {
     service: String,
     message: String,

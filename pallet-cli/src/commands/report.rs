@@ -6,6 +6,7 @@ use std::time::Duration;
 use pallet_core::action::Mode;
 use pallet_core::engine::RunId;
 use pallet_core::journal::{Ending, Journals, Story};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -34,7 +35,7 @@ pub struct Args {
 }
 
 /// A run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Run {
     run: RunId,
@@ -55,7 +56,7 @@ struct Run {
 }
 
 /// How a run ended, if it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum State {
     Done,
@@ -65,13 +66,13 @@ enum State {
     CutOff,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Listing {
     runs: Vec<Run>,
 }
 
 /// A run with all that happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Whole {
     #[serde(flatten)]
     run: Run,
@@ -248,4 +249,9 @@ fn text(whole: &Whole, html: Option<&std::path::Path>, output: &Output) -> Strin
         text += &format!("\nwritten to {}\n", html.display());
     }
     text
+}
+
+/// The schema of what programs read: a list of runs, or one run.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::either::<Listing, Whole>()
 }

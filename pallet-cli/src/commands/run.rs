@@ -9,6 +9,7 @@ use pallet_core::engine::Connector;
 use pallet_core::login::Login;
 use pallet_core::shell;
 use pallet_core::transport::{Output as Said, Process, Transport};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
@@ -45,13 +46,13 @@ pub struct Args {
 }
 
 /// What all nodes did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Outcome {
     nodes: Vec<NodeOutcome>,
 }
 
 /// What one node did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct NodeOutcome {
     node: String,
@@ -319,6 +320,11 @@ fn summary(nodes: &[NodeOutcome]) -> String {
             format!("\nfailed on {} of {}: {failed_on}\n", failed.len(), count(nodes.len(), "node"))
         }
     }
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Outcome>()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use pallet_core::compute::{ComputeError, ProviderContext};
 use pallet_core::document::Service;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -24,13 +25,13 @@ pub struct Args {
     timeout: Duration,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Listing {
     services: Vec<Row>,
 }
 
 /// A service.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
     name: String,
@@ -130,4 +131,9 @@ fn table(rows: &[Row]) -> String {
         table.row(cells.map(|cell| visible(cell).into_owned()));
     }
     format!("{table}\n* nodes come from here where nothing else is said\n")
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Listing>()
 }

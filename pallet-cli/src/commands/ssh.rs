@@ -11,6 +11,7 @@ use pallet_core::compute::NodeState;
 use pallet_core::config::{ConfigFile, Settings, SshSettings};
 use pallet_core::shell;
 use pallet_core::transport::{Endpoint, HostKeys, JumpHost};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -39,7 +40,7 @@ pub struct Args {
 }
 
 /// The program that is started.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Start {
     node: String,
     program: String,
@@ -221,4 +222,9 @@ fn write_pinned(file: &Path, alias: &str, keys: &[String]) -> std::io::Result<()
     }
     new.persist(file)?;
     Ok(())
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Start>()
 }

@@ -23,6 +23,7 @@ mod nodes;
 mod plan;
 #[cfg(test)]
 mod runs;
+mod schemas;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod screen;

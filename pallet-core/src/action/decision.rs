@@ -14,7 +14,7 @@ pub enum Decision {
 }
 
 /// How sure a predicted change is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "certainty", content = "reason")]
 pub enum Certainty {
     /// It will change.

@@ -112,7 +112,7 @@ impl ProbeSet {
 
 /// What was seen of one part of a node, in a form that can be kept and compared, and that tells
 /// nothing of contents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Seen {
     /// The kind of question.

@@ -9,7 +9,7 @@ use crate::secret::redact;
 use crate::spec::Origin;
 
 /// A value that counts, and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Setting {
     /// Its full name: `admin-user.username`.
     pub key: String,
@@ -20,7 +20,7 @@ pub struct Setting {
 }
 
 /// The place of a setting: a file and line, or an environment variable.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct SettingOrigin(pub Origin);
 

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// The name of a run: the time at which it began, in UTC, a finer part of that time, and a random
 /// one: `20261121T093015Z-5f1c09a2`. Names sort by time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
 

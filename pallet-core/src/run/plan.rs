@@ -20,7 +20,7 @@ pub const PLAN_FORMAT: u32 = 1;
 /// What a converge would do: a value that can be kept, shown, and carried out later exactly as it
 /// was shown. It holds decisions, and digests of what they are grounded on; no contents but the
 /// differences that it shows, and no secrets.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunPlan {
     /// [`PLAN_FORMAT`].
@@ -34,7 +34,7 @@ pub struct RunPlan {
 }
 
 /// What would become of a group's nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedGroup {
     /// The group.
@@ -54,7 +54,9 @@ pub struct PlannedGroup {
 }
 
 /// A node as a plan knows it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedNode {
     /// Its name.
@@ -64,7 +66,7 @@ pub struct PlannedNode {
 }
 
 /// Something that is not as a plan shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlanDifference {
     /// The node or the group.

@@ -75,7 +75,9 @@ impl GroupSpec {
 /// assert!("web".parse::<GroupName>().is_ok());
 /// assert!("web server".parse::<GroupName>().is_err());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct GroupName(String);
 

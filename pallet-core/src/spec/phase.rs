@@ -64,7 +64,7 @@ impl Phase {
 /// assert_eq!(deploy, PhaseCall::new("deploy").argument("version", "1.2").argument("note", "a, b"));
 /// # Ok::<(), String>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PhaseCall {
     /// The phase's name.
@@ -299,9 +299,10 @@ impl OnlyOn {
 }
 
 /// Where something was written: a file with line and column, of a document or of Rust code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
     /// The file.
+    #[schemars(with = "String")]
     pub file: Arc<Path>,
     /// Line, from 1.
     pub line: u32,

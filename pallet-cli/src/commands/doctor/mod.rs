@@ -8,6 +8,7 @@ mod ssh;
 use std::fmt::Write;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -30,7 +31,7 @@ pub struct Args {
 }
 
 /// Everything that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Findings {
     findings: Vec<Finding>,
     problems: usize,
@@ -38,7 +39,7 @@ struct Findings {
 }
 
 /// Something that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Finding {
     /// What it belongs to: `files`, `ssh`, `service lab`, `nodes`.
@@ -51,7 +52,7 @@ struct Finding {
     remedy: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum State {
     /// As it should be.
@@ -148,4 +149,9 @@ impl Findings {
         let _ = writeln!(text, "\n{problems}, {warnings}");
         text
     }
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Findings>()
 }

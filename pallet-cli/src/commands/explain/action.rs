@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use pallet_core::action::ActionInfo;
 use pallet_core::crates::CrateInfo;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use super::schema::{Parameter, parameters, prose, short_forms};
 use crate::text::Paint;
 
 /// An action, or a crate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Explanation {
     name: String,
     summary: String,

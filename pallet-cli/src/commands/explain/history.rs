@@ -2,6 +2,7 @@
 
 use pallet_core::journal::Journals;
 use pallet_core::report::{ActionReport, Status};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::project::Project;
@@ -25,7 +26,7 @@ pub(super) struct Entry {
 }
 
 /// What is told of it, on one node or on several.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Event {
     pub run: String,

@@ -7,6 +7,7 @@ mod schema;
 
 use clap::ValueEnum;
 use pallet_core::journal::Journals;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -29,7 +30,7 @@ pub struct Args {
 }
 
 /// The kinds of things that can be explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Kind {
     /// Something that a step does
@@ -60,13 +61,13 @@ impl Kind {
 }
 
 /// Everything that has the name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Explained {
     explained: Vec<Explanation>,
 }
 
 /// One thing that has the name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 enum Explanation {
     Action(action::Explanation),
@@ -201,4 +202,9 @@ fn unknown(
         Some(_) => error.hint(format!("known: {}", crate::text::names(&few))),
         None => error.hint("without a pallet.toml only actions and crates can be explained"),
     }
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Explained>()
 }

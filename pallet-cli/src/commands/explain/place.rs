@@ -7,6 +7,7 @@ use pallet_core::compute::{Node, NodeState};
 use pallet_core::document::Infrastructure;
 use pallet_core::spec::{GroupSpec, Step, StepKind};
 use pallet_core::transport::HostKeys;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -22,7 +23,7 @@ pub(super) struct Places<'a> {
 }
 
 /// A step of a phase.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct StepPlace {
     /// What it does: `remote-file /etc/motd`.
@@ -38,14 +39,14 @@ pub(super) struct StepPlace {
 }
 
 /// A phase with its steps.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PhaseSteps {
     phase: String,
     steps: Vec<StepPlace>,
 }
 
 /// A phase: where it runs, and what it does there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct PhaseExplanation {
     name: String,
@@ -54,14 +55,14 @@ pub(super) struct PhaseExplanation {
     groups: Vec<GroupSteps>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct GroupSteps {
     group: String,
     steps: Vec<StepPlace>,
 }
 
 /// A group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct GroupExplanation {
     name: String,
@@ -75,7 +76,7 @@ pub(super) struct GroupExplanation {
 }
 
 /// A node.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct NodeExplanation {
     name: String,
@@ -86,7 +87,7 @@ pub(super) struct NodeExplanation {
 }
 
 /// A path on nodes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct PathExplanation {
     name: String,
@@ -98,7 +99,7 @@ pub(super) struct PathExplanation {
     changes: Vec<Event>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Manager {
     group: String,
     phase: String,

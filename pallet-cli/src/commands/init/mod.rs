@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use pallet_core::document::Document;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Ended;
@@ -37,7 +38,7 @@ pub struct Args {
 }
 
 /// Where nodes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Provider {
     /// Throw-away nodes on this Linux machine, made of namespaces; needs root and nothing else
@@ -59,7 +60,7 @@ impl Provider {
 }
 
 /// What was written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Written {
     file: PathBuf,
@@ -187,4 +188,9 @@ fn next_steps(provider: Provider, file: &Path) -> Vec<String> {
     };
     steps.push(format!("{sudo}pallet{of} {verb}    # {what}; again: nothing to do"));
     steps
+}
+
+/// The schema of what programs read.
+pub(super) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Written>()
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{failed, with_manager};
@@ -22,13 +23,13 @@ pub(super) struct Args {
     quick: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Checked {
     models: Vec<Row>,
 }
 
 /// What was seen of a model.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     model: String,
     disk: PathBuf,
@@ -80,4 +81,9 @@ fn text(row: &Row, output: &Output) -> String {
     };
     let problems = row.problems.iter().map(|problem| format!("  {}\n", visible(problem)));
     format!("{}  {state}{}\n{}", visible(&row.model), visible(&used), problems.collect::<String>())
+}
+
+/// The schema of what programs read.
+pub(crate) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Checked>()
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use vmfest::images::ModelList;
 
@@ -17,7 +18,7 @@ use crate::text::{Table, visible};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Listing {
     model_path: PathBuf,
@@ -26,7 +27,7 @@ struct Listing {
 }
 
 /// A model, as its files show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
     model: String,
@@ -41,7 +42,7 @@ struct Row {
 }
 
 /// An import that was interrupted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Unfinished {
     model: String,
     bytes: u64,
@@ -99,4 +100,9 @@ fn table(rows: &[Row]) -> String {
         table.row(cells.map(|cell| visible(&cell).replace('\n', " ")));
     }
     table.to_string()
+}
+
+/// The schema of what programs read.
+pub(crate) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Listing>()
 }

@@ -1,11 +1,11 @@
 //! `pallet models`: image models of VirtualBox: import, clone, list, check, remove, prepare.
 
-mod check;
+pub(super) mod check;
 mod clone;
 mod import;
-mod list;
-mod prepare;
-mod remove;
+pub(super) mod list;
+pub(super) mod prepare;
+pub(super) mod remove;
 mod watch;
 
 use std::path::PathBuf;
@@ -132,7 +132,7 @@ async fn with_manager<T>(
 }
 
 /// A model that has come into being, for programs.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 struct Made {
     model: String,
     disk: PathBuf,
@@ -159,4 +159,9 @@ impl Made {
             self.sha256
         )
     }
+}
+
+/// The schema of what programs read.
+pub(crate) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Made>()
 }

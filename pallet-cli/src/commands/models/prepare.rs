@@ -10,6 +10,7 @@ use pallet_core::spec::{GroupSpec, NodeFilter, NodeSpec, Phase, ServerSpec};
 use pallet_core::transport::Output as Said;
 use pallet_crates::crates::AutomatedAdminUser;
 use pallet_crates::{ExecCheckedScript, ExecScript, File, Packages, RemoteFile};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -47,7 +48,7 @@ pub(super) struct Args {
 }
 
 /// What was done, and whether the new account works.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Prepared {
     #[serde(flatten)]
@@ -213,4 +214,9 @@ impl Prepared {
         };
         text + &last
     }
+}
+
+/// The schema of what programs read.
+pub(crate) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Prepared>()
 }

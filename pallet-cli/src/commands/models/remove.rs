@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use vmfest::ImageFile;
 
@@ -27,12 +28,12 @@ pub(super) struct Args {
     yes: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Removed {
     models: Vec<Row>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     model: String,
     /// The image file that stayed.
@@ -62,4 +63,9 @@ pub(super) async fn run(global: &Global, args: &Args, output: &Output) -> Result
         removed.models.iter().map(line).collect()
     });
     Ok(Ended::Done)
+}
+
+/// The schema of what programs read.
+pub(crate) fn schema() -> serde_json::Value {
+    crate::commands::outputs::of::<Removed>()
 }
