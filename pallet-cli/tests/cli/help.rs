@@ -69,3 +69,24 @@ fn report() {
 fn without_a_command_help_is_shown_as_an_error() {
     Folder::new().pallet(&[]).code(2).says(&["Usage: pallet", "converge"]);
 }
+
+#[test]
+fn the_others() {
+    let others = [
+        "completions",
+        "doctor",
+        "hardware",
+        "images",
+        "init",
+        "man",
+        "models",
+        "report",
+        "run",
+        "schema",
+        "services",
+        "ssh",
+    ];
+    for command in others {
+        check(&format!("{command}.txt"), &[command, "--help"]);
+    }
+}

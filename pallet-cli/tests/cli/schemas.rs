@@ -72,7 +72,7 @@ fn a_checker_that_finds_nothing_would_be_no_test() {
 
 #[track_caller]
 fn check(folder: &Folder, name: &str, arguments: &[&str]) {
-    let run = folder.pallet(&[arguments, &["--output", "json"]].concat());
+    let run = folder.pallet(&[&["--output", "json"], arguments].concat());
     let written: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| {
         panic!("{arguments:?} wrote no JSON ({error}):\n{}\n{}", run.stdout, run.stderr)
     });
