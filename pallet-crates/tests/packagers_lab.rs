@@ -141,7 +141,8 @@ async fn dnf() {
 #[tokio::test]
 async fn zypper_and_pacman() {
     // Debian's rpm keeps a database in each home, and zypper uses that of the system.
-    let settings = "mkdir -p /etc/zypp/repos.d /etc/rpm
+    // Debian's pacman leaves the folder of its sources to whoever installs it.
+    let settings = "mkdir -p /etc/zypp/repos.d /etc/rpm /etc/pacman.d
         echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
         printf '[test]\\nname=test\\nbaseurl=file:///opt/repo\\nenabled=1\\ngpgcheck=0\\n' >/etc/zypp/repos.d/test.repo";
     let packages = r#""zypper", "rpm", "createrepo-c", "pacman-package-manager", "makepkg", "libarchive-tools""#;

@@ -20,7 +20,10 @@ use pallet_core::spec::{NodeSpec, Phase};
 use serde_json::{Map, Value, json};
 
 /// Parameters that are code by what they are for.
-const CODE: [(&str, &str); 5] = [
+const CODE: [(&str, &str); 8] = [
+    ("exec-checked-script", "script"),
+    ("exec-checked-script", "unless"),
+    ("exec-checked-script", "only-if"),
     ("exec-script", "script"),
     ("exec-script", "unless"),
     ("exec-script", "only-if"),

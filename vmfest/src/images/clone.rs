@@ -128,7 +128,7 @@ impl Manager {
         let size = disk.get_size().await.doing(|| format!("look at the disk of {vm}"))?;
         space::check(&workshop.path, u64::try_from(size).unwrap_or(0))?;
 
-        let target = workshop.path.join("clone.vdi");
+        let target = workshop.fresh("clone")?;
         self.clone_medium(&disk, &target, watch).await?;
         let made = Made { disk: target, description, key: None, origin, verified: None };
         self.put_in_place(workshop, &files, name, made, watch).await

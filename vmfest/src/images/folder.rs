@@ -85,6 +85,18 @@ impl Workshop {
         self.path.join(READY)
     }
 
+    /// A place for a disk that is about to be made. It was never used before: VirtualBox may still
+    /// be at work for a client that was killed, and knows the disk of that one.
+    pub(super) fn fresh(&self, stem: &str) -> Result<PathBuf, Error> {
+        let mut name = tempfile::Builder::new();
+        let (prefix, nothing) = (format!("{stem}-"), |_: &Path| Ok(()));
+        let place = name.prefix(&prefix).suffix(".vdi").make_in(&self.path, nothing);
+        let place = place.map_err(|e| Error::io("find a name in", &self.path, e))?;
+        let (_, place) =
+            place.keep().map_err(|e| Error::io("find a name in", &self.path, e.error))?;
+        Ok(place)
+    }
+
     /// What is left of disks that were being made.
     pub(super) fn leftovers(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();

@@ -362,7 +362,7 @@ impl Importing {
     async fn converted(&self, workshop: &Workshop, foreign: &Path) -> Result<PathBuf, Error> {
         let size = std::fs::metadata(foreign).map_err(|e| read_failed(foreign, e))?.len();
         space::check(&workshop.path, size)?;
-        let disk = workshop.path.join("converted.vdi");
+        let disk = workshop.fresh("converted")?;
         self.manager.convert_file(foreign, &disk, &self.watch).await.map_err(
             |error| match error {
                 Error::VirtualBox { source, .. } => unusable(

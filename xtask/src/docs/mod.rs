@@ -32,7 +32,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let folder = workspace().join("docs/reference");
     let pages: BTreeMap<&str, String> = pages::all()?
         .into_iter()
-        .map(|(name, text)| (name, format!("{GENERATED}{}\n", text.trim_end())))
+        .map(|(name, text)| {
+            let text = source::plain_links(text.trim_end());
+            (name, format!("{GENERATED}{text}\n"))
+        })
         .collect();
     let is_generated =
         |path: &Path| fs::read_to_string(path).is_ok_and(|it| it.starts_with(GENERATED));

@@ -226,7 +226,7 @@ fn doc(attributes: &[Attribute]) -> String {
             kept.push(line);
         }
     }
-    plain_links(kept.join("\n").trim())
+    kept.join("\n").trim().to_owned()
 }
 
 /// Whether a block of another language is open.
@@ -234,28 +234,36 @@ fn is_open(lines: &[String]) -> bool {
     lines.iter().filter(|line| line.trim_start().starts_with("```")).count() % 2 == 1
 }
 
-/// Links to Rust items lead nowhere outside of Rust's documentation.
-fn plain_links(text: &str) -> String {
+/// Links to Rust items lead nowhere outside of Rust's documentation: their words stay.
+pub(super) fn plain_links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("[`") {
-        let (head, tail) = rest.split_at(at);
+    while let Some((head, tail)) = rest.split_once('[') {
         out.push_str(head);
-        match tail.find("`]") {
-            Some(end) => {
-                out.push_str(&tail[1..=end]);
-                rest = &tail[end + 2..];
-                if let Some(after) = rest.strip_prefix('(') {
-                    rest = after.split_once(')').map_or(after, |(_, it)| it);
-                }
+        let Some((words, after)) = tail.split_once(']') else {
+            return out + "[" + tail;
+        };
+        let target = after.strip_prefix('(').and_then(|after| after.split_once(')'));
+        rest = match target {
+            Some((target, after)) if is_item(target) => {
+                out.push_str(words);
+                after
             }
-            None => {
-                out.push_str("[`");
-                rest = &tail[2..];
+            None if words.len() > 1 && words.starts_with('`') && words.ends_with('`') => {
+                out.push_str(words);
+                after
             }
-        }
+            _ => {
+                out.push('[');
+                tail
+            }
+        };
     }
     out + rest
+}
+
+fn is_item(target: &str) -> bool {
+    target.contains("::") || ["super", "self", "crate"].contains(&target)
 }
 
 /// The words of an item's `#[serde(…)]`.
