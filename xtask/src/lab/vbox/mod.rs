@@ -6,6 +6,7 @@ mod root;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
@@ -63,8 +64,10 @@ impl Vbox {
     /// A new, empty folder below [`shared`](Self::shared) whose name begins with `name`: for the
     /// models and machines of one test. `lab down` removes it, if the test does not.
     pub fn scratch_dir(&self, name: &str) -> anyhow::Result<PathBuf> {
+        // VirtualBox may still know disks of an earlier run under the path that they had.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for number in 1..=u32::MAX {
-            let folder = self.shared.join(format!("{name}-{number}"));
+            let folder = self.shared.join(format!("{name}-{now}-{number}"));
             match fs::create_dir(&folder) {
                 Ok(()) => return Ok(folder),
                 // Another test's, or an earlier run's.
