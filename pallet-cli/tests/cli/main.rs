@@ -23,6 +23,7 @@ mod nodes;
 mod plan;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
 mod schemas;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
