@@ -1,14 +1,24 @@
 //! Running the workspace's own commands.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context as _, bail, ensure};
 
 /// The workspace's folder.
+///
+/// Cargo tells it to the programs it runs. A program that runs without cargo uses the folder that it was compiled in, which
+/// can be another clone's if clones share a target folder.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static WORKSPACE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR");
+        let package = package.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        let root = package.ancestors().find(|folder| folder.join("Cargo.lock").exists());
+        root.unwrap_or(Path::new(".")).to_path_buf()
+    });
+    &WORKSPACE
 }
 
 /// `cargo` with arguments, in the workspace.

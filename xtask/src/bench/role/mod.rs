@@ -12,7 +12,7 @@ mod targets;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 pub(super) use self::contestant::Contestant;
 use self::contestant::What;
@@ -103,7 +103,8 @@ fn compare(
                 let cost = measure(&mut command, &project.path("log"))?;
                 costs.entry((label, contestant.name())).or_default().push(cost);
                 let state = targets.state()?;
-                Targets::same(expected.get_or_insert_with(|| state.clone()), &state)?;
+                Targets::same(expected.get_or_insert_with(|| state.clone()), &state)
+                    .with_context(|| format!("{} after its {label} run", contestant.name()))?;
             }
         }
     }

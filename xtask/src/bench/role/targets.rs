@@ -12,10 +12,12 @@ use crate::lab::{ClaimedNode, NodeKind, State};
 /// The file that the role edits, as it is before.
 const SEED: &str = "printf '# kernel settings\\nnet.core.somaxconn = 128\\nvm.swappiness = 60\\nfs.file-max = 1000\\n# end\\n' >/etc/sysctl.d/99-bench.conf";
 
-/// Prints everything that the role manages: contents, owners, modes, links and accounts.
-pub(in crate::bench) const STATE: &str = "set -e; cd /etc/bench
-for path in /etc/bench/* /etc/cron.d/bench-* /etc/sysctl.d/99-bench.conf /home/benchdep/.ssh/authorized_keys; do
+/// Prints everything that the role manages: contents, owners, modes, links and accounts. The order of
+/// authorized keys means nothing, and neither do empty lines between them.
+pub(in crate::bench) const STATE: &str = "set -e; keys=/home/benchdep/.ssh/authorized_keys; cd /etc/bench
+for path in /etc/bench/* /etc/cron.d/bench-* /etc/sysctl.d/99-bench.conf; do
   stat -c '%n %a %U:%G' \"$path\"; sha256sum <\"$path\"; done
+stat -c '%n %a %U:%G' $keys; grep . $keys | sort
 stat -c '%n %a %U:%G' /opt/bench /opt/bench/data /var/lib/bench /etc/bench /home/benchdep/.ssh
 readlink /opt/bench/current-{1,2,3,4,5}; grep ^bench /etc/passwd /etc/group; cat /run/bench.reload";
 
@@ -95,10 +97,15 @@ impl Targets {
         self.nodes.len()
     }
 
-    /// Fails unless two sets of end states are the same.
+    /// Fails with the lines that differ unless two sets of end states are the same.
     pub(super) fn same(first: &[String], other: &[String]) -> anyhow::Result<()> {
         for (one, two) in first.iter().zip(other) {
-            ensure!(one == two, "end states differ:\n--- first\n{one}\n--- this\n{two}");
+            let lacking = |text: &str, other: &str| {
+                let lines = text.lines().filter(|line| !other.lines().any(|it| it == *line));
+                lines.collect::<Vec<_>>().join("\n")
+            };
+            let (before, after) = (lacking(one, two), lacking(two, one));
+            ensure!(one == two, "end states differ:\n--- first\n{before}\n--- this\n{after}");
         }
         Ok(())
     }
