@@ -14,6 +14,7 @@ use crate::session::{Program, Task};
 
 /// How the actions of one program ended.
 struct Ran<'a> {
+    /// When the action that runs has begun, or could have: when the one before was over.
     begun: Instant,
     /// The action that runs.
     current: Option<usize>,
@@ -114,7 +115,6 @@ impl Runner<'_> {
     fn take_step<'c>(&mut self, changes: &'c [Pending], ran: &mut Ran<'c>, told: Told) {
         match told {
             Told::Began(section) => {
-                ran.begun = Instant::now();
                 ran.current = changes.get(section).map(|change| change.position);
                 if let Some(planned) = ran.current.and_then(|at| self.run.actions.get(at)) {
                     let subject = planned.action.subject();
@@ -123,16 +123,19 @@ impl Runner<'_> {
                 }
                 self.tell_started(ran.current);
             }
-            Told::Ended { section, status, output, overdue } => {
+            Told::Ended { section, status, output, overdue, took } => {
                 let Some(change) = changes.get(section) else { return };
                 let output = shorten(&output);
                 ran.span.in_scope(|| tracing::debug!(status, "ended"));
                 ran.span = tracing::Span::none();
                 if let Some(work) = self.work.get_mut(change.position) {
-                    work.duration = ran.begun.elapsed();
-                    work.begun = Some(report::begun(work.duration));
+                    work.duration = took.unwrap_or_else(|| ran.begun.elapsed());
+                    work.begun = Some(report::begun(ran.begun.elapsed()));
                     work.output.clone_from(&output);
                 }
+                // Those that are told of together were one after the other.
+                let now = Instant::now();
+                ran.begun = took.map_or(now, |took| now.min(ran.begun + took));
                 ran.current = None;
                 ran.ended.push((change, status == 0));
                 if status == 0 {

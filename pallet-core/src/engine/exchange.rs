@@ -40,8 +40,15 @@ impl From<SessionError> for Halt {
 pub(super) enum Told {
     /// A section begins.
     Began(usize),
-    /// A section has ended; it was ended if it took longer than this.
-    Ended { section: usize, status: u32, output: Vec<u8>, overdue: Option<Duration> },
+    /// A section has ended; it was ended if it took longer than `overdue`. How long it `took` is known
+    /// of those that are told of late.
+    Ended {
+        section: usize,
+        status: u32,
+        output: Vec<u8>,
+        overdue: Option<Duration>,
+        took: Option<Duration>,
+    },
     /// The node is this run's; these are the lines of its log that were asked for.
     Locked(String),
 }
@@ -85,8 +92,9 @@ async fn follow(
                     }
                     tell(Told::Began(section));
                 }
-                Progress::Ended { section, status, output } => {
-                    tell(Told::Ended { section, status, output, overdue: overdue.take() });
+                Progress::Ended { section, status, output, took } => {
+                    let overdue = overdue.take();
+                    tell(Told::Ended { section, status, output, overdue, took });
                     if !is_look {
                         limit = first;
                         deadline = Instant::now() + limit;

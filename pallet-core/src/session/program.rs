@@ -44,13 +44,21 @@ impl Program {
             program.code.push_str(&format!("pallet_uploads={}\n", shell::quote(folder)));
         }
         for (section, Task { fragment, id, ends_session }) in tasks.into_iter().enumerate() {
-            let code = fragment.code();
+            let code = fragment.body();
+            let beside = shell::command(fragment.temporaries());
             // A service that it starts need not hold the payloads of others open.
             let close = if fragment.payloads().is_empty() { " 4<&-" } else { "" };
             let word = if ends_session { "restart" } else { "begun" };
-            program.code.push_str(&format!(
-                "pallet_begin {section} {word} {id}\n(\nset -e\n{code}) 2>&1 3<&- 9>&-{close}\npallet_end {section} $? {id} {word}\n"
-            ));
+            program.code.push_str(&if fragment.is_brief() {
+                // What stands inside of `$()` bash would read twice.
+                format!(
+                    "pallet_begin_brief {section} {id} {beside}\npallet_do() {{\nset -e\n{code}}}\npallet_output=$(exec 2>&1 3<&- 9>&-{close}; pallet_do)\npallet_end_brief {section} $? {id}\n"
+                )
+            } else {
+                format!(
+                    "pallet_begin {section} {word} {id} {beside}\n(\nset -e\n{code}) 2>&1 3<&- 9>&-{close}\npallet_end {section} $? {id} {word}\n"
+                )
+            });
             fragment.payloads().iter().for_each(|bytes| program.payload.extend_from_slice(bytes));
             used.extend(fragment.uploads().iter().map(Upload::sha256));
         }

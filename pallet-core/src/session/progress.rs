@@ -1,5 +1,7 @@
 //! What a session tells while it works.
 
+use std::time::Duration;
+
 use super::{Holder, SessionError};
 
 /// What a session did.
@@ -7,8 +9,9 @@ use super::{Holder, SessionError};
 pub(crate) enum Progress {
     /// A section of the program begins.
     Began(usize),
-    /// A section ended with this exit status, having written this.
-    Ended { section: usize, status: u32, output: Vec<u8> },
+    /// A section ended with this exit status, having written this. How long it took is known of
+    /// those that are told of late.
+    Ended { section: usize, status: u32, output: Vec<u8>, took: Option<Duration> },
     /// The program was stopped before its next section.
     Stopped,
     /// The program is over; nothing more comes of it.
@@ -42,11 +45,15 @@ pub(super) fn parse(
     let status = |word: &str| word.parse::<u32>().map_err(|_| odd());
     let text = |data: Vec<u8>| String::from_utf8_lossy(&data).into_owned();
     let words: Vec<&str> = mark.splitn(3, ' ').collect();
+    let ended = |section: &str, rest: &str, output| -> Result<Progress, SessionError> {
+        let (word, micros) = rest.split_once(' ').unwrap_or((rest, ""));
+        // A clock that is set back in the meantime gives a negative number.
+        let took = micros.parse().ok().map(Duration::from_micros);
+        Ok(Progress::Ended { section: number(section)?, status: status(word)?, output, took })
+    };
     Ok(match words.as_slice() {
         ["begin", section] => Progress::Began(number(section)?),
-        ["end", section, word] => {
-            Progress::Ended { section: number(section)?, status: status(word)?, output: data }
-        }
+        ["end", section, rest] => ended(section, rest, data)?,
         ["stopped"] => Progress::Stopped,
         ["done", "0"] => Progress::Done,
         ["done", word] => {

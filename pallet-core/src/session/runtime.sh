@@ -26,29 +26,58 @@ pallet_said=
 
 # A mark has no line end in it: bash sends each line by itself, and for each of them both sides wake
 # up. What waits to be said is said together with the next mark.
-pallet_mark() { printf '%s' "$pallet_said"$'\036'"$pallet_token $*"$'\036'; pallet_said=; }
-pallet_flush() { printf '%s' "$pallet_said"; pallet_said=; }
+pallet_say() { pallet_said=$pallet_said$'\036'"$pallet_token $*"$'\036'; }
+pallet_flush() { printf '%s' "$pallet_said"; pallet_said= pallet_flushed=${EPOCHREALTIME/[.,]/}; }
+pallet_mark() { pallet_say "$@"; pallet_flush; }
 pallet_payload() { head -c "$1" <&4; }
 pallet_uploaded() { cat -- "$pallet_uploads/$1"; }
-# SECTION WORD ID: an action begins, unless there is something to read: then whoever sent the
-# program wants it to stop, or is gone.
-pallet_begin() {
-  if read -r -t 0 -u 3 2>/dev/null; then pallet_mark stopped; exit 0; fi
-  pallet_mark begin "$1"
+# Goes no further if there is something to read: whoever sent the program wants it to stop, or is gone.
+pallet_heed() { if read -r -t 0 -u 3 2>/dev/null; then pallet_mark stopped; exit 0; fi; }
+# SECTION WORD ID: notes that an action begins.
+pallet_note() {
   if [ -n "$pallet_log" ] && ! printf '%s %s\n' "$2" "$3" 2>&1 >&9; then
+    pallet_flush
     printf 'it was not begun, since %s cannot be written\n' "$pallet_log"
     pallet_mark end "$1" 1
     exit 0
   fi
 }
-# SECTION STATUS ID WORD: an action ends. A restart is done only when the node is there again.
+# STARTS…: how the paths of an action's temporary files start. None shall outlive it.
+pallet_prepare() { pallet_temporary=("$@") pallet_unique=$$.$RANDOM$RANDOM$RANDOM; }
+pallet_tidy() {
+  [ "${#pallet_temporary[@]}" -eq 0 ] || rm -f -- "${pallet_temporary[@]/%/$pallet_unique}"
+}
+# SECTION WORD ID STARTS…: an action begins.
+pallet_begin() { pallet_heed; pallet_prepare "${@:4}"; pallet_mark begin "$1"; pallet_note "$@"; }
+# SECTION ID STARTS…: a brief action begins. Where there is a clock, nobody hears of it before it is
+# over.
+pallet_begin_brief() {
+  pallet_heed
+  pallet_prepare "${@:3}"
+  pallet_say begin "$1"
+  pallet_began=${EPOCHREALTIME/[.,]/}
+  [ -n "$pallet_began" ] || pallet_flush
+  pallet_note "$1" begun "$2"
+}
+# SECTION STATUS ID WORD [MICROSECONDS]: an action ends. A restart is done only when the node is
+# there again.
 pallet_end() {
   local word=done
   [ "$2" -eq 0 ] || word=failed
   [ -z "$pallet_log" ] || [ "$word $4" = 'done restart' ] || printf '%s %s\n' "$word" "$3" >&9
   # The end of one action is said together with the beginning of the next.
-  pallet_said=$'\036'"$pallet_token end $1 $2"$'\036'
+  pallet_say end "$1" "$2" $5
   [ "$2" -eq 0 ] || { pallet_flush; exit 0; }
+  pallet_temporary=()
+}
+# SECTION STATUS ID: a brief action ends, which has written `pallet_output`. Many are told together,
+# but none late.
+pallet_end_brief() {
+  local now=${EPOCHREALTIME/[.,]/} took=
+  [ -z "$now" ] || took=$((now - pallet_began))
+  pallet_said=$pallet_said$pallet_output
+  pallet_end "$1" "$2" "$3" begun "$took"
+  if [ $((now - pallet_flushed)) -ge 100000 ] || [ "${#pallet_said}" -gt 4096 ]; then pallet_flush; fi
 }
 pallet_stage() {
   local file
@@ -68,7 +97,11 @@ pallet_find_state() {
   elif [ "$EUID" -eq 0 ]; then pallet_state=/var/lib/pallet
   else pallet_state=${XDG_STATE_HOME:-${HOME:-}/.local/state}/pallet
   fi
-  [ -d "$pallet_state" ] || (umask 077 && mkdir -p -- "$pallet_state")
+  if [ ! -d "$pallet_state" ]; then
+    umask 077
+    mkdir -p -- "$pallet_state" || { umask 022; return 1; }
+    umask 022
+  fi
 }
 
 # The last run that took the node.
@@ -175,15 +208,42 @@ if read -r pallet_file 2>/dev/null </proc/1/stat; then
   pallet_boot=$pallet_boot:${20}
 fi
 
-# For the same reason facts are lines whose ends are other ones.
+# For the same reason facts are lines whose ends are other ones. They are read without processes
+# wherever that goes: what a session costs the node is mostly processes.
 pallet_add() { pallet_said=$pallet_said${1//$'\n'/$'\037'}$'\037'; }
+# Reads a file as a whole: of what can be rewound, bash reads every line with two system calls.
+pallet_slurp() { pallet_text=; IFS= read -r -d '' pallet_text <"$1"; }
+# The processors that may be used, which are told as "0-3,8".
+pallet_cpus() {
+  local range count=0 IFS=,
+  pallet_slurp /proc/self/status 2>/dev/null
+  if [[ $pallet_text =~ Cpus_allowed_list:[[:space:]]*([0-9,-]+) ]]; then
+    for range in ${BASH_REMATCH[1]}; do count=$((count + ${range#*-} - ${range%-*} + 1)); done
+  else
+    count=$(exec nproc 2>/dev/null)
+  fi
+  pallet_add "PALLET_CPUS=$count"
+}
+pallet_mounts() {
+  local line IFS=$'\n'
+  pallet_slurp /proc/mounts
+  set -f
+  for line in $pallet_text; do
+    # Whatever has a device or a server, and the root: kernels mount a lot of other things.
+    case $line in /*|*:/*|*' / '*) pallet_add "$line" ;; esac
+  done
+  set +f
+}
 pallet_mark facts
 pallet_add "PALLET_PID=$$"
 pallet_add "PALLET_BOOT=$pallet_boot"
 for pallet_file in /etc/os-release /usr/lib/os-release; do
-  if [ -r "$pallet_file" ]; then pallet_add "$(<"$pallet_file")"; break; fi
+  if [ -r "$pallet_file" ]; then pallet_slurp "$pallet_file"; pallet_add "$pallet_text"; break; fi
 done
-if [ -r /etc/redhat-release ]; then pallet_add "PALLET_REDHAT_RELEASE=$(</etc/redhat-release)"; fi
+if [ -r /etc/redhat-release ]; then
+  read -r pallet_file </etc/redhat-release
+  pallet_add "PALLET_REDHAT_RELEASE=$pallet_file"
+fi
 pallet_add "PALLET_OSTYPE=$OSTYPE"
 pallet_add "PALLET_HOSTNAME=$HOSTNAME"
 pallet_add "PALLET_ARCH=$HOSTTYPE"
@@ -192,22 +252,14 @@ for pallet_file in apt-get dnf yum zypper pacman apk brew; do
   if type -P "$pallet_file" >/dev/null; then pallet_add "PALLET_PACKAGER_$pallet_file=yes"; fi
 done
 if [ -d /run/systemd/system ]; then pallet_add PALLET_INIT=systemd; fi
-pallet_add "PALLET_CPUS=$(nproc 2>/dev/null)"
+pallet_cpus
 if [ -r /proc/meminfo ]; then
   read -r _ pallet_file _ </proc/meminfo
   pallet_add "PALLET_MEMORY_KIB=$pallet_file"
 fi
 pallet_add PALLET_SECTION=addresses
-if type -P ip >/dev/null; then pallet_add "$(ip -o addr 2>/dev/null)"; else pallet_add "$(hostname -I 2>/dev/null)"; fi
-pallet_mounts() {
-  local line IFS=$'\n'
-  set -f
-  for line in $(</proc/mounts); do
-    # Whatever has a device or a server, and the root: kernels mount a lot of other things.
-    case $line in /*|*:/*|*' / '*) pallet_add "$line" ;; esac
-  done
-  set +f
-}
+# With `exec` bash starts one process less.
+if type -P ip >/dev/null; then pallet_add "$(exec ip -o addr 2>/dev/null)"; else pallet_add "$(exec hostname -I 2>/dev/null)"; fi
 if [ -r /proc/mounts ]; then
   pallet_add PALLET_SECTION=mounts
   pallet_mounts
@@ -224,9 +276,10 @@ while IFS=' ' read -r pallet_code pallet_bytes <&3; do
     shield) exec > >(exec 3<&- 4<&- 9>&- 2>/dev/null; trap '' PIPE; exec tee /dev/null); continue ;;
     stop) continue ;;
   esac
-  pallet_code=$(head -c "$pallet_code" <&3; printf x)
+  # Code ends with a brace, so it loses only the line end behind that here.
+  pallet_code=$(exec head -c "$pallet_code" <&3)
   exec 4</dev/null
   if [ "$pallet_bytes" -gt 0 ] && ! pallet_stage "$pallet_bytes"; then pallet_mark done 1; exit 1; fi
-  (eval "${pallet_code%x}")
+  (pallet_temporary=(); trap pallet_tidy EXIT; eval "$pallet_code")
   pallet_mark done "$?"
 done

@@ -122,9 +122,14 @@ impl AuthorizedKey {
         let makes_folder = self.makes_folder(found)?;
         // `user:` stands for the user's own primary group.
         let holders = format!("{}:", self.user);
+        // The user's own session need not, and may not.
+        let is_own = match found.account.uid {
+            Some(uid) => format!("[ $EUID = {uid} ]"),
+            None => format!("[ \"$(id -un)\" = {} ]", self.user),
+        };
         let own = |fragment: &mut Fragment, path: &str| {
             let chown = shell::command(["chown", "-h", "--", &holders, path]);
-            fragment.line(&format!("[ \"$(id -un)\" = {} ] || {chown}", self.user));
+            fragment.line(&format!("{is_own} || {chown}"));
         };
         if makes_folder {
             let folder = paths.folder.as_str();
@@ -141,6 +146,7 @@ impl AuthorizedKey {
         if is_new {
             own(&mut fragment, paths.file.as_str());
         }
+        fragment.brief();
         let seen = Some(found.seen).filter(|_| mode == Mode::Check);
         file.also.extend(makes_folder.then(|| paths.folder.key()));
         let mut change = file.change(fragment, ids, found.entry, seen, vec![detail.to_owned()]);

@@ -194,6 +194,7 @@ impl Directory {
         } else {
             fragment.line(&chmod);
         }
+        fragment.brief();
 
         let writes: Vec<Key> =
             missing.iter().map(|parent| parent.key()).chain([self.path.key()]).collect();

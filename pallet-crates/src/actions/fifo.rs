@@ -108,6 +108,7 @@ impl Fifo {
         if details.is_empty() {
             return Ok(Decision::Unchanged);
         }
+        fragment.brief();
         let after = self.attributes().entry(EntryKind::Pipe, NEW_MODE, ids, entry);
         let change = Change::new(fragment, [path.key()]);
         let change = details.into_iter().fold(change, Change::detail);

@@ -86,6 +86,7 @@ impl File {
                 let attributes = self.attributes();
                 let file = WholeFile { attributes, ..WholeFile::new(&self.path, &[]) };
                 file.replace(&mut fragment, found.ids, false);
+                fragment.brief();
                 let mode = self.mode.unwrap_or(NEW_MODE);
                 let details = vec![format!("created with mode {mode}")];
                 let change = file.change(fragment, found.ids, None, None, details);
@@ -105,6 +106,7 @@ impl File {
         }
         let mut fragment = Fragment::new();
         self.attributes().repair(&mut fragment, self.path.as_str(), ids, entry);
+        fragment.brief();
         let after = self.attributes().entry(EntryKind::File, NEW_MODE, ids, Some(entry));
         let change = Change::new(fragment, [self.path.key()]);
         let change = differences.into_iter().fold(change, Change::detail);

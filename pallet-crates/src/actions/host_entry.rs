@@ -136,6 +136,7 @@ impl HostEntry {
         let file = WholeFile::new(path, &bytes);
         let mut fragment = Fragment::new();
         file.replace(&mut fragment, Ids::default(), entry.is_some());
+        fragment.brief();
         let seen = Some(seen).filter(|_| mode == Mode::Check);
         let change = file.change(fragment, Ids::default(), entry, seen, vec![detail]);
         Ok(Decision::Change(change))

@@ -196,6 +196,7 @@ impl LineInFile {
         }
         let mut fragment = Fragment::new();
         file.replace(&mut fragment, found.ids, found.entry.is_some());
+        fragment.brief();
         let seen = Some(found.seen).filter(|_| mode == Mode::Check);
         let detail = match found.entry {
             Some(_) => detail,

@@ -102,16 +102,13 @@ impl SymbolicLink {
         let path = self.path.as_str();
         let mut fragment = Fragment::new();
         if replaces {
-            let folder = self.path.parent().map(|parent| parent.to_string()).unwrap_or_default();
-            let start = format!("{}/.pallet.", folder.trim_end_matches('/'));
-            fragment.line(&format!("temporary={}$$.$RANDOM$RANDOM$RANDOM", shell::quote(&start)));
-            fragment.line(&format!("ln -sT -- {} \"$temporary\"", shell::quote(target)));
-            fragment.line("trap 'rm -f -- \"$temporary\"' EXIT");
-            fragment.line(&format!("mv -fT -- \"$temporary\" {}", shell::quote(path)));
-            fragment.line("trap - EXIT");
+            let new = fragment.temporary_beside(path);
+            fragment.line(&format!("ln -sT -- {} {new}", shell::quote(target)));
+            fragment.last(&format!("mv -fT -- {new} {}", shell::quote(path)));
         } else {
-            fragment.run(["ln", "-sT", "--", target, path]);
+            fragment.last(&shell::command(["ln", "-sT", "--", target, path]));
         }
+        fragment.brief();
         let nobody = Attributes { owner: None, group: None, mode: None };
         let mode = FileMode::from_bits(0o777);
         let entry = nobody.entry(EntryKind::Link, mode, Ids::default(), None);
@@ -123,7 +120,7 @@ impl SymbolicLink {
 
     fn remove(&self) -> Change {
         let mut fragment = Fragment::new();
-        fragment.run(["rm", "-f", "--", self.path.as_str()]);
+        fragment.run(["rm", "-f", "--", self.path.as_str()]).brief();
         Change::new(fragment, [self.path.tree()])
             .detail("removed")
             .predict::<Stat>(self.path.clone(), None)

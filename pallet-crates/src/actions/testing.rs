@@ -68,10 +68,13 @@ pub(super) fn run(fragment: &Fragment) -> Ran {
         stream.write_all(payload).unwrap();
     }
     stream.write_all(b"END").unwrap();
+    let starts = pallet_core::shell::command(fragment.temporaries());
     let program = format!(
         "exec 3<\"$1\"\numask 022\n\
          pallet_payload() {{ head -c \"$1\" <&3; }}\n\
+         pallet_unique=$$\n\
          ( set -e\n{}) </dev/null\nstatus=$?\n\
+         [ $status -eq 0 ] || for start in {starts}; do rm -f -- \"$start$pallet_unique\"; done\n\
          [ $status -ne 0 ] || [ \"$(cat <&3)\" = END ] || exit 99\nexit $status\n",
         fragment.code()
     );

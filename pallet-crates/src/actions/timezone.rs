@@ -86,11 +86,9 @@ impl Timezone {
         };
         let mut fragment = Fragment::new();
         let link = shell::quote(places.link.as_str());
-        fragment.line(&format!(
-            "temporary=/etc/.pallet.$$.$RANDOM$RANDOM; trap 'rm -f -- \"$temporary\"' EXIT\n\
-             ln -sT -- {} \"$temporary\"\nmv -fT -- \"$temporary\" {link}\ntrap - EXIT",
-            shell::quote(&wanted)
-        ));
+        let new = fragment.temporary_beside(places.link.as_str());
+        fragment.line(&format!("ln -sT -- {} {new}", shell::quote(&wanted)));
+        fragment.last(&format!("mv -fT -- {new} {link}"));
         let change = Change::new(fragment, [places.link.key()]);
         let change = change.detail(format!("{before} → {}", self.zone));
         Some(change.predict::<LinkTarget>(places.link.clone(), Some(wanted)))

@@ -153,6 +153,9 @@ impl<'a> WholeFile<'a> {
             }
             entry => self.replace(&mut fragment, found.ids, entry.is_some()),
         }
+        if self.verify.is_none() && matches!(self.content, Content::Bytes(_)) {
+            fragment.brief();
+        }
         let is_shown = mode == Mode::Check && differs && !self.is_secret;
         let seen = found.seen.filter(|_| is_shown);
         Ok(Some(self.change(fragment, found.ids, found.entry, seen, details)))
@@ -192,14 +195,11 @@ impl<'a> WholeFile<'a> {
     /// owner and mode, and it is removed if anything goes wrong before.
     pub fn replace(&self, fragment: &mut Fragment, ids: Ids, exists: bool) {
         let target = shell::quote(self.path.as_str()).into_owned();
-        let folder = self.path.parent().map(|parent| parent.to_string()).unwrap_or_default();
-        let start = format!("{}/.pallet.", folder.trim_end_matches('/'));
+        let temporary = fragment.temporary_beside(self.path.as_str());
         // With `-C` bash creates the file and never opens one that is there, nor follows a link.
         // `mktemp` would do the same with one process more for every file.
-        fragment.line(&format!("temporary={}$$.$RANDOM$RANDOM$RANDOM", shell::quote(&start)));
-        fragment.line("umask 077");
+        fragment.line(&format!("temporary={temporary}; umask 077"));
         fragment.line("set -C; : > \"$temporary\"; set +C");
-        fragment.line("trap 'rm -f -- \"$temporary\"' EXIT");
         // An empty file is there already.
         let source = match self.content {
             Content::Bytes([]) => None,
@@ -233,8 +233,7 @@ impl<'a> WholeFile<'a> {
         if exists && self.backups > 0 {
             self.back_up(fragment);
         }
-        fragment.line(&format!("mv -fT -- \"$temporary\" {target}"));
-        fragment.line("trap - EXIT");
+        fragment.last(&format!("mv -fT -- \"$temporary\" {target}"));
     }
 
     /// Keeps the old content. Names of backups sort by time.

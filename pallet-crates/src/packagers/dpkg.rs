@@ -14,12 +14,14 @@ const FIELDS: &str = r"P\t${Package}\t${db:Status-Abbrev}\t${Architecture}\t${Ve
 pub(super) fn script(names: &[&str]) -> String {
     // dpkg's own record tells the node's architecture.
     let names: Vec<&str> = std::iter::once("dpkg").chain(names.iter().copied()).collect();
-    let mut script = String::from("list=$(\n");
+    let mut script = String::from("list=\n");
     for line in command_lines(&format!("dpkg-query -W -f '{FIELDS}' --"), &names) {
         // 1 says that some are missing.
-        script.push_str(&format!("{line} 2>/dev/null || [ $? -eq 1 ] || exit 1\n"));
+        script.push_str(&format!(
+            "found=$(exec {line} 2>/dev/null) || [ $? -eq 1 ] || exit 1\nlist=$list$found$'\\n'\n"
+        ));
     }
-    script.push_str(") || exit 1\nprintf '%s\\n' \"$list\"\n");
+    script.push_str("printf %s \"$list\"\n");
     // Only names that are not installed as themselves need the list of who provides what.
     script.push_str("for name in");
     for name in &names {

@@ -25,12 +25,10 @@ impl ProbeKind for Skeleton {
 
     fn script(_: &[()]) -> String {
         // bash alone, without a process.
-        "folder=/etc/skel\n\
-         if [ -r /etc/default/useradd ]; then\n\
-         while IFS='=' read -r name value; do case $name in\n\
-         SKEL) value=${value%\\\"}; folder=${value#\\\"} ;;\n\
-         esac; done </etc/default/useradd\n\
-         fi\n\
+        "folder=/etc/skel text=\n\
+         [ ! -r /etc/default/useradd ] || IFS= read -r -d '' text </etc/default/useradd\n\
+         setting=$'(^|\\n)SKEL=\"?([^\"\\n]+)'\n\
+         [[ $text =~ $setting ]] && folder=${BASH_REMATCH[2]}\n\
          shopt -s nullglob dotglob\n\
          list() { local entry; for entry in \"$1\"/*; do\n\
          case $entry in */.|*/..) continue ;; esac\n\
@@ -57,12 +55,12 @@ impl ProbeKind for HomeMode {
     }
 
     fn script(_: &[()]) -> String {
-        "mode= mask=022\n\
-         if [ -r /etc/login.defs ]; then\n\
-         while read -r name value _; do case $name in\n\
-         HOME_MODE) mode=$value ;; UMASK) mask=$value ;;\n\
-         esac; done </etc/login.defs\n\
-         fi\n\
+        // The file is long, and bash makes two system calls for each line that it reads of one.
+        "mode= mask=022 text=\n\
+         [ ! -r /etc/login.defs ] || IFS= read -r -d '' text </etc/login.defs\n\
+         setting=$'(^|\\n)[ \\t]*NAME[ \\t]+([0-7]+)'\n\
+         [[ $text =~ ${setting/NAME/HOME_MODE} ]] && mode=${BASH_REMATCH[2]}\n\
+         [[ $text =~ ${setting/NAME/UMASK} ]] && mask=${BASH_REMATCH[2]}\n\
          [ -n \"$mode\" ] || printf -v mode %o $((0777 & ~0$mask))\n\
          printf '%s\\n' \"$mode\"\n"
             .to_owned()

@@ -48,7 +48,7 @@ const WARM_BAR: f64 = 1.3;
 const COLD_BAR: f64 = 1.2;
 /// The peer's warm run at 10 hosts, against ours.
 const PEER_BAR: f64 = 20.0;
-/// Processor time of this machine per host.
+/// Processor time of this machine per host, where nothing has to change.
 const CPU_BAR: Duration = Duration::from_millis(5);
 /// Memory at 100 hosts.
 const MEMORY_BAR_KB: u64 = 64 * 1024;
@@ -150,7 +150,7 @@ fn print(hosts: usize, delay: u64, costs: &Costs) -> Vec<String> {
         if *what != "nothing" && own / floor > bar {
             missed.push(format!("{place}: {:.2} x the floor, bar {bar}", own / floor));
         }
-        if hosts >= 10 && cpu > CPU_BAR {
+        if hosts >= 10 && *what != "cold" && cpu > CPU_BAR {
             missed.push(format!("{place}: {cpu:?} per host, bar {CPU_BAR:?}"));
         }
         if peak > MEMORY_BAR_KB {

@@ -14,7 +14,8 @@ const SEED: &str = "printf '# kernel settings\\nnet.core.somaxconn = 128\\nvm.sw
 
 /// Prints everything that the role manages: contents, owners, modes, links and accounts. The order of
 /// authorized keys means nothing, and neither do empty lines between them.
-pub(in crate::bench) const STATE: &str = "set -e; keys=/home/benchdep/.ssh/authorized_keys; cd /etc/bench
+pub(in crate::bench) const STATE: &str =
+    "set -e; keys=/home/benchdep/.ssh/authorized_keys; cd /etc/bench
 for path in /etc/bench/* /etc/cron.d/bench-* /etc/sysctl.d/99-bench.conf; do
   stat -c '%n %a %U:%G' \"$path\"; sha256sum <\"$path\"; done
 stat -c '%n %a %U:%G' $keys; grep . $keys | sort
