@@ -238,6 +238,31 @@ fn the_examples_converge_unchanged_but_for_the_service() {
 }
 
 #[test]
+fn an_image_is_imported_from_a_folder() {
+    let mut project = Project::of("sandbox");
+    let tables = project.service("sandbox", "") + &project.admin();
+    project.replace_table("[service.sandbox]", &tables);
+    let root = project.folder.path().join("tiny");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    fs::write(root.join("etc/os-release"), "ID=tiny\n").unwrap();
+
+    let import = ["models", "import", "tiny", "--service", "sandbox", "--os-family", "Tiny"];
+    let made = project.done(&[&import[..], &["--set", "no-sudo=true"]].concat());
+    assert_eq!(made["image"], "tiny");
+    let listed = project.done(&["images", "--service", "sandbox"]);
+    assert!(listed.to_string().contains("\"tiny\""), "{listed:#}");
+    let fingerprint = made["fingerprint"].as_str().unwrap();
+    let first = project.cluster().first().unwrap();
+    first.run(&["lxc", "image", "delete", fingerprint]).unwrap();
+
+    let (code, refused) = project.pallet(&[&import[..], &["--raw"]].concat());
+    assert_eq!(code, 2, "{refused:#}");
+    assert!(refused.to_string().contains("--raw is for VirtualBox"), "{refused:#}");
+    let (code, refused) = project.pallet(&["models", "import", "absent", "--service", "sandbox"]);
+    assert_eq!(code, 2, "{refused:#}");
+}
+
+#[test]
 fn many_nodes_over_both_members() {
     let count = std::env::var("CLUSTER_NODES").unwrap_or_else(|_| NODES.to_owned());
     let mut project = Project::of("role");

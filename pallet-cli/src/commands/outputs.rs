@@ -32,7 +32,7 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("man", man::schema),
         ("models check", models::check::schema),
         ("models clone", models::schema),
-        ("models import", models::schema),
+        ("models import", models::import_schema),
         ("models list", models::list::schema),
         ("models prepare", models::prepare::schema),
         ("models remove", models::remove::schema),

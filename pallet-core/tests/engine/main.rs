@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod brief;
 mod cut;
 mod honest;
 mod limits;

@@ -34,6 +34,9 @@ pub struct VirtualBoxConfig {
     /// Folder for the VMs. Default: `~/.vmfest/nodes`. The environment variable `VMFEST_NODE_PATH`
     /// counts more.
     pub node_path: Option<PathBuf>,
+    /// Whose nodes these are: those of other scopes in the same VirtualBox are neither seen nor
+    /// touched. Default: the folder of the file that describes the service.
+    pub scope: Option<String>,
     /// Image models by name; they take the place of those in files.
     pub images: BTreeMap<String, ImageModel>,
     /// Hardware models by name; they take the place of those in files and the built-in ones.
@@ -88,6 +91,17 @@ impl VirtualBoxConfig {
         Manager::connect(&server, location).await.map_err(|error| failed(&error))
     }
 
+    fn scope(&self, base: &Path) -> Result<String, ComputeError> {
+        if let Some(scope) = &self.scope {
+            return Ok(scope.clone());
+        }
+        let folder = std::path::absolute(base).and_then(std::fs::canonicalize);
+        let folder = folder.map_err(|error| {
+            ComputeError::failed(format!("cannot look at the folder {}: {error}", base.display()))
+        })?;
+        Ok(folder.display().to_string())
+    }
+
     /// The models that this table gives, and what it says of all nodes.
     fn into_catalogue(self, base: PathBuf) -> Catalogue {
         let defaults = HardwareModel {
@@ -132,7 +146,8 @@ impl Provider for VirtualBox {
         context: ProviderContext,
     ) -> Result<Arc<dyn ComputeService>, ComputeError> {
         let manager = config.connect(&context.base).await?;
+        let scope = config.scope(&context.base)?;
         let catalogue = config.into_catalogue(context.base);
-        Ok(Arc::new(VirtualBoxService::new(context.service, manager, catalogue)))
+        Ok(Arc::new(VirtualBoxService::new(context.service, scope, manager, catalogue)))
     }
 }

@@ -50,8 +50,9 @@
 //!
 //! # What is noted with a VM
 //!
-//! Extra data under `pallet/`: the group, the image's name, what was known of it (no passwords),
-//! and whether `bootstrap` has succeeded.
+//! Extra data under `pallet/`: the scope, the group, the image's name, what was known of it (no
+//! passwords), and whether `bootstrap` has succeeded. A service sees the nodes of its own scope
+//! alone: that is the folder of the file that describes it, or what `scope` says.
 
 mod catalogue;
 mod choose;

@@ -10,6 +10,8 @@ use crate::models::{HardwareModel, ImageModel};
 
 /// The group that a node belongs to. A VM without it is no node.
 pub(super) const GROUP: &str = "pallet/group";
+/// Whose node it is: nodes of other scopes are left alone.
+pub(super) const SCOPE: &str = "pallet/scope";
 /// The name of the image model that a node was made from.
 pub(super) const IMAGE: &str = "pallet/image";
 /// What was known of the image when the node was made.

@@ -30,6 +30,8 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 /// Nodes that are VMs in VirtualBox.
 pub struct VirtualBoxService {
     name: String,
+    /// Whose nodes it looks after.
+    scope: String,
     manager: Manager,
     catalogue: Catalogue,
     /// The images of nodes made by this service object, by the nodes' ids: they know passwords,
@@ -38,10 +40,17 @@ pub struct VirtualBoxService {
 }
 
 impl VirtualBoxService {
-    /// A service over a connected manager.
+    /// A service over a connected manager. It sees the nodes of its `scope` alone; several services
+    /// and projects that use one VirtualBox leave each other's nodes alone if their scopes differ.
     #[must_use]
-    pub fn new(name: impl Into<String>, manager: Manager, catalogue: Catalogue) -> Self {
-        Self { name: name.into(), manager, catalogue, made_of: Mutex::default() }
+    pub fn new(
+        name: impl Into<String>,
+        scope: impl Into<String>,
+        manager: Manager,
+        catalogue: Catalogue,
+    ) -> Self {
+        let (name, scope) = (name.into(), scope.into());
+        Self { name, scope, manager, catalogue, made_of: Mutex::default() }
     }
 
     fn models(&self) -> Result<Models, ComputeError> {
@@ -59,7 +68,27 @@ impl VirtualBoxService {
     /// Describes a node with the image that it was made of, as far as that is known.
     async fn describe(&self, instance: &Instance, models: &Models) -> Result<Option<Node>, Error> {
         let made_of = self.made_of().get(instance.id()).cloned();
-        describe(instance, models, made_of).await
+        describe(instance, &self.scope, models, made_of).await
+    }
+
+    /// Says whose the VM is, if a name is taken: the user may not know of the other project.
+    async fn explain(&self, error: ComputeError, name: &str) -> ComputeError {
+        let owner = async {
+            let instances = self.manager.instances().await.ok()?;
+            let instance = instances.into_iter().find(|instance| instance.name() == name)?;
+            instance.extra_data(notes::SCOPE).await.ok()?
+        };
+        match owner.await {
+            Some(owner) if owner != self.scope => {
+                let help =
+                    "names of VMs are unique in VirtualBox: choose another name for the group";
+                let message = format!(
+                    "VirtualBox has a VM with the name {name} already: it belongs to {owner}"
+                );
+                ComputeError { message, help: Some(help.to_owned()), ..error }
+            }
+            _ => error,
+        }
     }
 
     async fn find(&self, node: &Node) -> Result<Instance, ComputeError> {
@@ -84,7 +113,8 @@ impl ComputeService for VirtualBoxService {
         for instance in self.manager.instances().await.map_err(|e| failed(&e))? {
             let models = Arc::clone(&models);
             let made_of = self.made_of().get(instance.id()).cloned();
-            looks.spawn(async move { describe(&instance, &models, made_of).await });
+            let scope = self.scope.clone();
+            looks.spawn(async move { describe(&instance, &scope, &models, made_of).await });
         }
         let mut nodes = Vec::new();
         while let Some(look) = looks.join_next().await {
@@ -132,9 +162,10 @@ impl ComputeService for VirtualBoxService {
         for (index, request) in requests.into_iter().enumerate() {
             let (manager, models) = (self.manager.clone(), Arc::clone(&models));
             let choice = self.choose(&models, &request.spec);
+            let scope = self.scope.clone();
             tasks.spawn(async move {
                 let made = match choice {
-                    Ok(choice) => create_one(&manager, &models, request, choice).await,
+                    Ok(choice) => create_one(&manager, &scope, &models, request, choice).await,
                     Err(error) => Err(error),
                 };
                 (index, made)
@@ -148,7 +179,8 @@ impl ComputeService for VirtualBoxService {
                     results.insert(index, Ok(node));
                 }
                 Ok((index, Err(error))) => {
-                    results.insert(index, Err(error));
+                    let name = names.get(index).map_or("", String::as_str);
+                    results.insert(index, Err(self.explain(error, name).await));
                 }
                 Err(error) => tracing::error!(%error, "a creation ended without a result"),
             }
@@ -201,6 +233,7 @@ impl ComputeService for VirtualBoxService {
 
 async fn create_one(
     manager: &Manager,
+    scope: &str,
     models: &Models,
     request: CreateNode,
     choice: Choice,
@@ -209,6 +242,7 @@ async fn create_one(
     let meta = meta.map_err(|e| ComputeError::failed(format!("cannot note the image: {e}")))?;
     let extra = [
         (notes::GROUP, request.group.as_str()),
+        (notes::SCOPE, scope),
         (notes::IMAGE, choice.image_name.as_str()),
         (notes::IMAGE_META, meta.as_str()),
     ];
@@ -217,7 +251,7 @@ async fn create_one(
     let instance = created.map_err(|error| failed(&choice.locate(models, error)))?;
     let started = async {
         instance.start().await?;
-        describe(&instance, models, Some(choice.image.clone())).await
+        describe(&instance, scope, models, Some(choice.image.clone())).await
     };
     match started.await {
         Ok(Some(node)) => Ok((node, choice.image)),
@@ -231,12 +265,13 @@ async fn create_one(
     }
 }
 
-/// The node that an instance is, if it is one.
+/// The node that an instance is, if it is one of this scope.
 ///
 /// Its image is `made_of`, or else the model of the name that was noted, or else what was noted of
 /// it.
 async fn describe(
     instance: &Instance,
+    scope: &str,
     models: &Models,
     made_of: Option<ImageModel>,
 ) -> Result<Option<Node>, Error> {
@@ -246,6 +281,9 @@ async fn describe(
         return Ok(None);
     }
     let Some(group) = instance.extra_data(notes::GROUP).await? else { return Ok(None) };
+    if instance.extra_data(notes::SCOPE).await?.as_deref() != Some(scope) {
+        return Ok(None);
+    }
     let image_name = instance.extra_data(notes::IMAGE).await?.unwrap_or_default();
     let image = match made_of.or_else(|| models.images().get(&image_name).cloned()) {
         Some(image) => image,

@@ -20,6 +20,7 @@ pub(super) struct Table {
     credential: Option<Secret>,
     model_path: Option<PathBuf>,
     node_path: Option<PathBuf>,
+    scope: Option<String>,
     #[serde(default)]
     locations: Locations,
     #[serde(default)]
@@ -51,6 +52,7 @@ impl From<Table> for VirtualBoxConfig {
             credential: table.credential,
             model_path: table.model_path.or(table.locations.model_path),
             node_path: table.node_path.or(table.locations.node_path),
+            scope: table.scope,
             images: unwrapped(table.images),
             hardware_models: unwrapped(table.hardware_models),
             hardware_models_path: table.hardware_models_path,

@@ -169,9 +169,10 @@ async fn destroying_a_group_touches_nothing_else() {
     let private = Private::new(&stage);
     private.start();
     let manager = private.connect().await;
-    let names = ["a-1", "a-2", "b-1", "b-2"];
-    for name in names {
-        let extra = [("pallet/group", &name[..1]), ("pallet/image", "deb")];
+    let ours = ["a-1", "a-2", "b-1", "b-2"].map(|name| (name, "ours"));
+    for (name, scope) in ours.into_iter().chain([("a-4", "theirs")]) {
+        let extra =
+            [("pallet/group", &name[..1]), ("pallet/scope", scope), ("pallet/image", "deb")];
         manager.instance_with(name, &image, &tiny(), &extra).await.expect("created");
     }
     // Somebody else's machine.
@@ -208,13 +209,18 @@ async fn destroying_a_group_touches_nothing_else() {
         model_path: Some("models".into()),
         node_path: Some("nodes".into()),
         images: BTreeMap::from([("deb".to_owned(), image.clone())]),
+        scope: Some("ours".to_owned()),
         ..VirtualBoxConfig::default()
     };
     let context = ProviderContext { service: "vbox".to_owned(), base: stage.folder.clone() };
     let service = VirtualBox::open(config, context).await.expect("opens");
     let listed = service.nodes().await.expect("lists");
     let known: Vec<_> = listed.iter().map(|node| node.name.as_str()).collect();
-    assert_eq!(known, ["a-1", "b-1"], "of the others nobody can say what they are");
+    assert_eq!(known, ["a-1", "b-1"], "a-4 is another project's, of the others nobody can say it");
+    let spec = NodeSpec::default();
+    let request = CreateNode { name: "a-4".to_owned(), group: "a".to_owned(), spec };
+    let refused = service.create(vec![request]).await.remove(0).expect_err("the name is taken");
+    assert!(refused.message.ends_with("it belongs to theirs"), "{refused}");
     for node in listed.iter().filter(|node| node.group == "a") {
         service.destroy(node).await.expect("destroyed");
     }
@@ -227,9 +233,10 @@ async fn destroying_a_group_touches_nothing_else() {
         }
     }
     files.sort();
-    let expected = ["a-2", "b-1", "b-2"].map(|name| nodes.join(name).join(format!("{name}.vbox")));
+    let expected =
+        ["a-2", "a-4", "b-1", "b-2"].map(|name| nodes.join(name).join(format!("{name}.vbox")));
     assert_eq!(files, [&[foreign][..], &expected].concat(), "all others are still registered");
-    for name in ["a-2", "b-1", "b-2"] {
+    for name in ["a-2", "a-4", "b-1", "b-2"] {
         let disks = std::fs::read_dir(nodes.join(name).join("Snapshots")).expect("reads").count();
         assert_eq!(disks, 1, "{name} has its disk");
     }
@@ -237,7 +244,7 @@ async fn destroying_a_group_touches_nothing_else() {
 
     soap.logoff().await.expect("logs off");
     service.close().await;
-    for name in ["a-2", "b-1", "b-2"] {
+    for name in ["a-2", "a-4", "b-1", "b-2"] {
         manager.destroy(name).await.expect("destroyed");
     }
     manager.remove_model(&image, vmfest::ImageFile::Keep).await.expect("removed");

@@ -14,27 +14,28 @@ use crate::output::Output;
 /// What `pallet models import` is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The disk image: a file, or an address that begins with http:// or https://
+    /// The disk image: a file, or an address that begins with http:// or https://. For a cluster: a
+    /// folder or a tar
     #[arg(value_name = "FILE|URL")]
-    source: String,
+    pub(super) source: String,
     /// What the model is called [default: as the file, without extensions]
     #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// The SHA-256 that the file must have [default: what a file beside it says that ends in
     /// .sha256]
     #[arg(long, value_name = "HEX")]
-    sha256: Option<String>,
+    pub(super) sha256: Option<String>,
     /// A .meta or .toml file that describes the image [default: one beside it]
     #[arg(long, value_name = "FILE")]
-    meta: Option<PathBuf>,
+    pub(super) meta: Option<PathBuf>,
     /// A private key to log in with; it stays where it is
     #[arg(long, value_name = "FILE")]
-    private_key: Option<PathBuf>,
+    pub(super) private_key: Option<PathBuf>,
     /// Take a file without a partition table as a raw disk
     #[arg(long)]
-    raw: bool,
+    pub(super) raw: bool,
     #[command(flatten)]
-    described: Described,
+    pub(super) described: Described,
 }
 
 /// What is said of an image that counts more than any file.
@@ -43,19 +44,19 @@ pub(super) struct Args {
 pub(super) struct Described {
     /// VirtualBox's name of the guest's operating system: Debian_64
     #[arg(long, value_name = "ID")]
-    os_type_id: Option<String>,
+    pub(super) os_type_id: Option<String>,
     /// The operating system's family: debian
     #[arg(long, value_name = "NAME")]
-    os_family: Option<String>,
+    pub(super) os_family: Option<String>,
     /// The operating system's version: 12
     #[arg(long, value_name = "VERSION")]
-    os_version: Option<String>,
+    pub(super) os_version: Option<String>,
     /// The account to log in as
     #[arg(long, value_name = "NAME")]
-    username: Option<String>,
+    pub(super) username: Option<String>,
     /// Another key of an image model; true and false are no texts. May be given several times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
+    pub(super) set: Vec<(String, String)>,
 }
 
 impl Described {

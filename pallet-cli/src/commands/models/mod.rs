@@ -1,8 +1,11 @@
-//! `pallet models`: image models of VirtualBox: import, clone, list, check, remove, prepare.
+//! `pallet models`: image models of VirtualBox: import, clone, list, check, remove, prepare. An image
+//! for a cluster is imported in the same way; there it is the cluster that keeps it.
 
 pub(super) mod check;
 mod clone;
 mod import;
+#[cfg(feature = "incus")]
+mod import_cluster;
 pub(super) mod list;
 pub(super) mod prepare;
 pub(super) mod remove;
@@ -40,6 +43,9 @@ enum What {
     ///
     /// Takes VDI, VMDK, VHD, VHDX, QCOW, raw disks, OVAs and Vagrant boxes, also packed with gzip
     /// or xz. What is there of an interrupted import is used by the next one.
+    ///
+    /// With --service CLUSTER the image goes to that Incus or LXD. Then it is made of a folder with
+    /// a system's root, or of a tar of one.
     Import(import::Args),
     /// Make a model of a machine's disk
     Clone(clone::Args),
@@ -57,6 +63,12 @@ enum What {
 
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
+    #[cfg(feature = "incus")]
+    if let What::Import(args) = &args.what
+        && let Some(cluster) = cluster(global)?
+    {
+        return stoppable(import_cluster::run(cluster, args, output)).await;
+    }
     match &args.what {
         What::Prepare(args) => prepare::run(global, args, output).await,
         What::List(args) => list::run(global, args, output),
@@ -101,6 +113,20 @@ fn service(global: &Global) -> Result<(VirtualBoxConfig, PathBuf), CliError> {
     .hint(match known.is_empty() {
         true => "leave --service out for the VirtualBox of this machine".to_owned(),
         false => format!("choose one with --service: {}", names(&known)),
+    }))
+}
+
+/// The cluster that an image is for, if --service names one.
+#[cfg(feature = "incus")]
+fn cluster(
+    global: &Global,
+) -> Result<Option<(pallet_incus::service::IncusConfig, PathBuf)>, CliError> {
+    let Some(name) = &global.service else { return Ok(None) };
+    let infrastructure = Project::load(global)?.infrastructure;
+    let service = infrastructure.services.get(name);
+    Ok(service.and_then(|it| {
+        let config = it.opener.config::<pallet_incus::service::IncusConfig>()?;
+        Some((config.clone(), it.base.clone()))
     }))
 }
 
@@ -165,3 +191,12 @@ impl Made {
 pub(crate) fn schema() -> serde_json::Value {
     crate::commands::outputs::of::<Made>()
 }
+
+/// The schema of what programs read of an import.
+#[cfg(feature = "incus")]
+pub(crate) fn import_schema() -> serde_json::Value {
+    crate::commands::outputs::either::<Made, import_cluster::Image>()
+}
+
+#[cfg(not(feature = "incus"))]
+pub(crate) use self::schema as import_schema;

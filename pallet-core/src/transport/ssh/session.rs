@@ -148,9 +148,13 @@ impl Failure {
 
 /// An error of the library in words for the user.
 pub(super) fn reason(error: &russh::Error) -> String {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     match error {
         russh::Error::Disconnect | russh::Error::HUP => CLOSED.to_owned(),
-        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+        // Which of them is heard of a server that is killed is the kernel's choice.
+        russh::Error::IO(error)
+            if matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) =>
+        {
             CLOSED.to_owned()
         }
         russh::Error::KeepaliveTimeout => "the node stopped answering".to_owned(),
