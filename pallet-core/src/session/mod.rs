@@ -160,7 +160,7 @@ impl Session {
         if program.changes && !std::mem::replace(&mut self.is_shielded, true) {
             self.outgoing.extend(b"shield\n");
         }
-        self.outgoing.extend(program.encode());
+        program.encode(&mut self.outgoing);
     }
 
     /// Asks for the node. Sent before a program, that waits until the node is this run's.
@@ -227,6 +227,8 @@ impl Session {
                 Ok(length) if length > 0 => {
                     self.outgoing.drain(..length);
                     if self.outgoing.is_empty() {
+                        // A program is long, and it may take long.
+                        self.outgoing = VecDeque::new();
                         // An error shows when more is sent, or as the end of the session.
                         let _ = self.process.stdin.flush().await;
                     }

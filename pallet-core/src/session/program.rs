@@ -1,5 +1,7 @@
 //! Programs: what is sent to a session in one go.
 
+use std::collections::VecDeque;
+
 use crate::action::{Fragment, ProbeSet, Upload};
 use crate::shell;
 
@@ -69,13 +71,18 @@ impl Program {
         program
     }
 
-    /// The bytes that go to the node.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let code = format!("{{\n{}:\n}}\n", self.code);
-        let mut bytes = format!("{} {}\n", code.len(), self.payload.len()).into_bytes();
-        bytes.extend_from_slice(code.as_bytes());
-        bytes.extend_from_slice(&self.payload);
-        bytes
+    /// Adds the bytes that go to the node.
+    pub(super) fn encode(&self, to: &mut VecDeque<u8>) {
+        const BEGIN: &str = "{\n";
+        const END: &str = ":\n}\n";
+        let length = BEGIN.len() + self.code.len() + END.len();
+        let head = format!("{length} {}\n", self.payload.len());
+        // Piece by piece: with many nodes every further copy counts.
+        to.reserve(head.len() + length + self.payload.len());
+        for piece in [&head, BEGIN, &self.code, END] {
+            to.extend(piece.as_bytes());
+        }
+        to.extend(&self.payload);
     }
 }
 
