@@ -243,7 +243,9 @@ fn an_image_is_imported_from_a_folder() {
     let tables = project.service("sandbox", "") + &project.admin();
     project.replace_table("[service.sandbox]", &tables);
     let root = project.folder.path().join("tiny");
-    fs::create_dir_all(root.join("etc")).unwrap();
+    for name in ["etc", "usr"] {
+        fs::create_dir_all(root.join(name)).unwrap();
+    }
     fs::write(root.join("etc/os-release"), "ID=tiny\n").unwrap();
 
     let import = ["models", "import", "tiny", "--service", "sandbox", "--os-family", "Tiny"];

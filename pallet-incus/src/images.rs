@@ -110,6 +110,11 @@ pub async fn import(
     description: &Description,
     mut sent: impl FnMut(u64) + Send,
 ) -> Result<String, Error> {
+    // `tar` would look for a relative path in the folder that it has changed to.
+    let source = &std::path::absolute(source).map_err(|error| Error::Local {
+        what: source.display().to_string(),
+        reason: error.to_string(),
+    })?;
     let kind = Kind::of(source).await?;
     let (sender, chunks) = mpsc::channel(WAITING);
     let (boundary, properties) = match kind {
