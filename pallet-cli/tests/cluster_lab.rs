@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -240,6 +241,9 @@ fn the_examples_converge_unchanged_but_for_the_service() {
 #[test]
 fn an_image_is_imported_from_a_folder() {
     let mut project = Project::of("sandbox");
+    // Nodes whose specs ask for no image might be made of it.
+    let cluster = project.cluster().clone();
+    let _alone = cluster.alone().unwrap();
     let tables = project.service("sandbox", "") + &project.admin();
     project.replace_table("[service.sandbox]", &tables);
     let root = project.folder.path().join("tiny");
@@ -254,8 +258,7 @@ fn an_image_is_imported_from_a_folder() {
     let listed = project.done(&["images", "--service", "sandbox"]);
     assert!(listed.to_string().contains("\"tiny\""), "{listed:#}");
     let fingerprint = made["fingerprint"].as_str().unwrap();
-    let first = project.cluster().first().unwrap();
-    first.run(&["lxc", "image", "delete", fingerprint]).unwrap();
+    cluster.first().unwrap().run(&["lxc", "image", "delete", fingerprint]).unwrap();
 
     let (code, refused) = project.pallet(&[&import[..], &["--raw"]].concat());
     assert_eq!(code, 2, "{refused:#}");
@@ -414,7 +417,11 @@ count = 2
     };
     let nodes = ["stay-1", "stay-2", "lost-1", "lost-2"];
     eventually("all nodes begin", || {
-        assert!(running.try_wait().unwrap().is_none(), "it has ended before");
+        if running.try_wait().unwrap().is_some() {
+            let mut told = String::new();
+            running.stdout.as_mut().unwrap().read_to_string(&mut told).unwrap();
+            panic!("it has ended before: {told}");
+        }
         nodes.iter().all(|node| in_node(node, "test -e /root/begun"))
     });
     let _revived = Revived(second);
