@@ -78,7 +78,7 @@ impl Member {
         Tool::new("nsenter")
             .arg(format!("--target={}", holder.pid()))
             .args(["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"])
-            .args(["--root", "--wd=/", "env"])
+            .args(["--root", "--wdns=/", "env"])
             .args(CLEAN_ENVIRONMENT)
             .args(command)
             .run()

@@ -12,34 +12,23 @@ use crate::lab::layout::Lab;
 /// How long a control group may be busy after its last process has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes the node's control group and returns its folder.
-pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<PathBuf> {
-    let folder = hierarchy()?.join(name(lab, node));
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("could not make the control group {}", folder.display()))?;
-    Ok(folder)
+/// Makes the node's control groups and returns their folders.
+pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let folders: Vec<PathBuf> =
+        hierarchies_of_systemd()?.into_iter().map(|all| all.join(name(lab, node))).collect();
+    for folder in &folders {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("could not make the control group {}", folder.display()))?;
+    }
+    Ok(folders)
 }
 
-/// Removes the node's control group with the groups that systemd made in it. Call it when no
+/// Removes the node's control groups with those that systemd made in them. Call it when no
 /// process is left inside.
 pub(super) fn remove(lab: &Lab, node: &str) -> anyhow::Result<()> {
-    match hierarchy() {
-        Ok(hierarchy) => {
-            let folder = hierarchy.join(name(lab, node));
-            let deadline = Instant::now() + Duration::from_secs(5);
-            // The kernel takes a moment to see that the last process is gone.
-            loop {
-                match remove_tree(&folder) {
-                    Err(_) if Instant::now() < deadline => {
-                        std::thread::sleep(Duration::from_millis(20));
-                    }
-                    ended => return ended,
-                }
-            }
-        }
-        // Where there is no hierarchy there is no group either.
-        Err(_) => Ok(()),
-    }
+    // Where there is no hierarchy there is no group either.
+    let hierarchies = hierarchies_of_systemd().unwrap_or_default();
+    remove_from(&hierarchies, &name(lab, node))
 }
 
 /// Makes a control group in every hierarchy that there is, for somebody who limits others.
@@ -57,8 +46,12 @@ pub(crate) fn make_all(lab: &Lab, member: &str) -> anyhow::Result<Vec<PathBuf>> 
 /// Removes the control groups of [`make_all`] with those in them. Call it when no process is left
 /// inside.
 pub(crate) fn remove_all(lab: &Lab, member: &str) -> anyhow::Result<()> {
+    remove_from(&all_hierarchies(), &name(lab, member))
+}
+
+fn remove_from(hierarchies: &[PathBuf], name: &str) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    for folder in all_hierarchies().into_iter().map(|all| all.join(name(lab, member))) {
+    for folder in hierarchies.iter().map(|all| all.join(name)) {
         // The kernel lets go of what was in a group a moment after its end.
         while let Err(error) = remove_tree(&folder) {
             if Instant::now() > deadline {
@@ -103,14 +96,21 @@ fn name(lab: &Lab, node: &str) -> String {
     format!("pallet-lab-{}-{node}", lab.number())
 }
 
-/// The hierarchy that systemd is to use: the one named after it where control groups are of the
-/// first version, the only one where they are of the second.
-fn hierarchy() -> anyhow::Result<PathBuf> {
+/// The hierarchies that systemd uses: the only one where control groups are of the second version,
+/// the one named after it where they are of the first. Beside the latter it also keeps its units in
+/// a hierarchy of the second version if the machine has one, where nodes that shared a group would
+/// take each other's units away.
+fn hierarchies_of_systemd() -> anyhow::Result<Vec<PathBuf>> {
     let (first, second) = ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup");
+    let beside_first = Path::new("/sys/fs/cgroup/unified");
     if Path::new(first).join("cgroup.procs").exists() {
-        Ok(PathBuf::from(first))
+        let mut hierarchies = vec![PathBuf::from(first)];
+        if beside_first.join("cgroup.controllers").exists() {
+            hierarchies.push(beside_first.to_owned());
+        }
+        Ok(hierarchies)
     } else if Path::new(second).join("cgroup.controllers").exists() {
-        Ok(PathBuf::from(second))
+        Ok(vec![PathBuf::from(second)])
     } else {
         bail!(
             "systemd nodes need a control group hierarchy, and this machine has none mounted: run \

@@ -164,7 +164,7 @@ fn boot(lab: &Lab, node: &Node, mtu: u32) -> anyhow::Result<Holder> {
     let mut groups = Vec::new();
     if node.kind == NodeKind::Systemd {
         kinds.push("--cgroup");
-        groups.push(cgroup::make(lab, &node.name)?);
+        groups = cgroup::make(lab, &node.name)?;
     }
     let log = lab.log(&node.name);
     let holder = start_namespaces(&kinds, &groups, &arguments, &log)?;
@@ -218,12 +218,8 @@ fn wait(lab: &Lab, node: &Node, holder: &Holder) -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     if node.kind == NodeKind::Systemd {
-        // With control groups of the first version systemd now and then loses the group of a unit
-        // that it starts (status 219/CGROUP): such a unit gets a second try.
         let script = "systemctl is-system-running --wait >/dev/null || \
-                      { systemctl restart -- $(systemctl --failed --plain --no-legend | cut -d' ' -f1) \
-                      && systemctl is-system-running >/dev/null; } || \
-                      { systemctl --failed --no-legend; exit 1; }";
+                      { systemctl --failed --no-legend; journalctl --no-pager --lines=50; exit 1; }";
         node.run(&["sh", "-c", script])
             .with_context(|| format!("systemd on {} did not start all units", node.name))?;
     }
@@ -374,7 +370,7 @@ impl Node {
         Tool::new("nsenter")
             .arg(format!("--target={}", holder.pid()))
             .args(["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"])
-            .args(["--root", "--wd=/", "env"])
+            .args(["--root", "--wdns=/", "env"])
             .args(CLEAN_ENVIRONMENT)
             .args(command)
             .run()

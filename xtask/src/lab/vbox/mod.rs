@@ -54,7 +54,7 @@ impl Vbox {
         }
         Tool::new("nsenter")
             .arg(format!("--target={}", self.holder.pid()))
-            .args(["--mount", "--pid", "--ipc", "--root", "--wd=/", "env"])
+            .args(["--mount", "--pid", "--ipc", "--root", "--wdns=/", "env"])
             .args(super::system::namespace::CLEAN_ENVIRONMENT)
             .arg(instance::home_variable(&self.home))
             .args(command)
