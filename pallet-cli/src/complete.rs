@@ -43,7 +43,8 @@ fn candidates(names: Vec<String>, noun: &'static str) -> Vec<CompletionCandidate
 
 /// The project that the line is about; a program of somebody's own completes what its file says.
 fn project() -> Option<Project> {
-    Project::load(&Global::silent(App::new(), named_file(std::env::args_os().collect()))).ok()
+    let global = Global::silent(App::new(), named_file(std::env::args_os().collect()));
+    Project::load_with_secrets_late(&global).ok()
 }
 
 /// The file that the line names so far.

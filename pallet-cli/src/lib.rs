@@ -28,6 +28,7 @@
 
 mod app;
 mod args;
+mod become_root;
 mod commands;
 mod complete;
 mod confirm;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pallet_core::document::{Document, Infrastructure};
+use pallet_core::secret::late;
 
 use crate::args::Global;
 use crate::error::CliError;
@@ -32,6 +33,12 @@ impl Project {
             (None, Err(_)) if global.app.describes() => Self::load_program(global),
             (None, Err(error)) => Err(error),
         }
+    }
+
+    /// As [`Project::load`], for commands that need no secret, or not all of them: one that cannot be
+    /// had is no mistake then.
+    pub fn load_with_secrets_late(global: &Global) -> Result<Self, CliError> {
+        late::allowed(|| Self::load(global))
     }
 
     /// Reads this file with the layers below and above it.

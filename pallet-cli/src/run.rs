@@ -10,7 +10,7 @@ use pallet_core::event::Events;
 use pallet_core::login::Login;
 use pallet_core::report::Report;
 use pallet_core::run::{Fleet, RunOptions, ServiceScope, default_lock_folder};
-use pallet_core::spec::GroupSpec;
+use pallet_core::spec::{GroupName, GroupSpec};
 
 use crate::args::Limits;
 use crate::commands::Ended;
@@ -23,6 +23,7 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::services;
 use crate::summary::Outcome;
+use crate::text::{names, visible};
 
 /// What is to be worked on, and how.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,7 @@ pub async fn run(
     let begun = Instant::now();
     let journal = control.journal.clone();
     let told = Told::new(&project, job, &control);
+    let others = others(&project, job.groups);
     let can_be_resumed = journal.is_some();
     if let Err(error) = job.page.map_or(Ok(()), page_file::check) {
         journal.iter().for_each(|journal| journal.discard());
@@ -62,6 +64,11 @@ pub async fn run(
     })?;
     let outcome = Outcome::new(report, job.mode, begun.elapsed());
     output.result(&outcome, || outcome.text(output.out));
+    let came_or_went = !outcome.report.created.is_empty() || !outcome.report.destroyed.is_empty();
+    if job.verb == "converge" && came_or_went && !others.is_empty() && !output.is_json() {
+        let others = names(&others);
+        output.progress(&format!("not looked at, though it may list these nodes: {others}"));
+    }
     if let Err(error) = told.write(&outcome.report) {
         // The result was written: that there is no page is all that is left to say.
         output.complain(&error);
@@ -75,6 +82,13 @@ pub async fn run(
         return Ok(Ended::Stopped);
     }
     Ok(if outcome.report.failed() { Ended::Failed } else { Ended::Done })
+}
+
+/// The names of the groups that a run is not about.
+fn others(project: &Project, groups: &[GroupSpec]) -> Vec<String> {
+    let names = project.infrastructure.groups.keys();
+    let is_other = |name: &&GroupName| groups.iter().all(|group| group.name != **name);
+    names.filter(is_other).map(|name| visible(name.as_str()).into_owned()).collect()
 }
 
 /// What a page tells of a run besides its report.

@@ -27,8 +27,11 @@ pub struct Outcome {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Summary {
-    /// Nodes that something was done to, or tried.
+    /// Nodes that something was done to, or tried; without those that were destroyed.
     nodes: usize,
+    /// Nodes that were destroyed, or would be in a dry run.
+    #[serde(skip_serializing_if = "is_zero")]
+    destroyed: usize,
     /// Actions that changed something, or would or may in a dry run.
     changed: usize,
     /// Those of them that were changed before the run broke off and was resumed.
@@ -49,12 +52,13 @@ impl Outcome {
         let totals = report.totals();
         let mut nodes: BTreeSet<&str> =
             report.nodes.iter().map(|node| node.node.as_str()).collect();
-        for names in [&report.created, &report.started, &report.destroyed] {
+        for names in [&report.created, &report.started] {
             nodes.extend(names.iter().map(String::as_str));
         }
         nodes.extend(report.failures.iter().filter_map(|failure| failure.node.as_deref()));
         let summary = Summary {
             nodes: nodes.len(),
+            destroyed: report.destroyed.len(),
             changed: totals.changed,
             earlier: totals.earlier,
             unchanged: totals.unchanged,
@@ -142,25 +146,32 @@ impl Outcome {
     }
 
     fn last_line(&self, paint: Paint) -> String {
-        let Summary { nodes, changed, earlier, unchanged, skipped, failed, millis, dry_run } =
-            self.summary;
+        let Summary { nodes, destroyed, changed, earlier, unchanged, .. } = self.summary;
+        let Summary { skipped, failed, millis, dry_run, .. } = self.summary;
         let verb = match (dry_run, earlier) {
             (true, _) => "would change".to_owned(),
             (false, 0) => "changed".to_owned(),
             (false, earlier) => format!("changed ({earlier} before it was resumed)"),
         };
-        let mut parts = vec![
-            count(nodes, "node"),
-            format!("{changed} {verb}"),
-            format!("{unchanged} unchanged"),
-            format!("{failed} failed"),
-        ];
+        let mut parts = Vec::new();
+        // Where all that happened is that nodes went away, there is nothing to count on nodes.
+        if nodes > 0 || destroyed == 0 {
+            let done = [count(nodes, "node"), format!("{changed} {verb}")];
+            parts.extend(done.into_iter().chain([format!("{unchanged} unchanged")]));
+        }
+        if destroyed > 0 {
+            let noun =
+                if parts.is_empty() { count(destroyed, "node") } else { destroyed.to_string() };
+            let verb = if dry_run { "would be destroyed" } else { "destroyed" };
+            parts.push(format!("{noun} {verb}"));
+        }
+        parts.push(format!("{failed} failed"));
         if skipped > 0 {
             parts.push(format!("{skipped} skipped"));
         }
         parts.push(duration(Duration::from_millis(millis)));
         let line = parts.join(" · ");
-        let line = match (failed, changed) {
+        let line = match (failed, changed + destroyed) {
             (1.., _) => paint.red(&line),
             (0, 1..) => paint.yellow(&line),
             (0, 0) => paint.green(&line),
@@ -270,7 +281,7 @@ failed: web-1, configure, exec-script make it
 failed: web-5, destroy
   it is locked
 
-5 nodes · 1 changed · 1 unchanged · 2 failed · 1 skipped · 9.1 s
+3 nodes · 1 changed · 1 unchanged · 2 destroyed · 2 failed · 1 skipped · 9.1 s
 ";
         assert_eq!(outcome.text(Paint::new(false)), expected);
     }

@@ -22,7 +22,8 @@ struct Listing {
 
 /// Carries it out.
 pub fn run(global: &Global, _args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let listing = Listing { settings: Project::load(global)?.infrastructure.settings };
+    let listing =
+        Listing { settings: Project::load_with_secrets_late(global)?.infrastructure.settings };
     output.result(&listing, || table(&listing.settings));
     Ok(Ended::Done)
 }

@@ -37,7 +37,7 @@ pub struct Args {
 
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global)?;
+    let project = Project::load_with_secrets_late(global)?;
     let mut groups = selection::select(&args.groups, &project)?;
     if args.all {
         // Groups of existing nodes have none of their own.

@@ -44,7 +44,7 @@ struct Row {
 
 /// Carries it out. A service that fails does not hide the models of the others.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global)?;
+    let project = Project::load_with_secrets_late(global)?;
     let asked = Interrupts::new()?.race(offers::ask(project, args.name.as_deref())).await;
     let mut offers = asked.ok_or_else(CliError::interrupted)??;
     let hardware = rows(&offers);

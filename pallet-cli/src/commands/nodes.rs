@@ -13,7 +13,7 @@ use crate::project::Project;
 use crate::services;
 use crate::text::{Table, visible};
 
-/// What `pallet nodes` is told: nothing so far.
+/// What `pallet nodes` is told beside what all commands are: `--service` asks one service alone.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -43,7 +43,10 @@ struct ServiceFailure {
 
 /// Carries it out. A service that fails does not hide the nodes of the others.
 pub async fn run(global: &Global, _args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global)?;
+    let mut project = Project::load_with_secrets_late(global)?;
+    if let Some(only) = &global.service {
+        project.infrastructure.services.retain(|name, _| name == only);
+    }
     let listed = Interrupts::new()?.race(list(project)).await;
     let Some((listing, failures)) = listed else { return Err(CliError::interrupted()) };
     output.result(&listing, || table(&listing.nodes));

@@ -8,7 +8,7 @@ use pallet_core::compute::NodeState;
 use pallet_core::engine::Connector;
 use pallet_core::login::Login;
 use pallet_core::shell;
-use pallet_core::transport::{Output as Said, Process, Transport};
+use pallet_core::transport::{Output as Said, Transport};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::Ended;
 use crate::args::Global;
+use crate::become_root::{self, Trouble};
 use crate::complete;
 use crate::error::{CliError, Kind};
 use crate::find::{self, FoundNode};
@@ -148,8 +149,6 @@ async fn on_one(
     }
 }
 
-type Trouble = (String, Option<String>);
-
 async fn attempt(
     node: &FoundNode,
     connector: &Connector,
@@ -177,11 +176,11 @@ async fn attend(
     teller: &Teller,
     heard: &mut Heard,
 ) -> Result<u32, Trouble> {
-    let (command, input) = match as_root && login.username != "root" && !login.no_sudo {
-        true => through_sudo(transport, login, command).await?,
+    let (command, input) = match as_root {
+        true => become_root::as_root(transport, login, command).await?,
         false => (command.to_owned(), String::new()),
     };
-    let mut process = start(transport, &command).await?;
+    let mut process = become_root::start(transport, &command).await?;
     // A command that reads nothing may have closed its end already.
     let _ = process.stdin.write_all(input.as_bytes()).await;
     let _ = process.stdin.shutdown().await;
@@ -198,43 +197,6 @@ async fn attend(
             None => return Err(("its end was not reported".to_owned(), None)),
         }
     }
-}
-
-async fn start(transport: &dyn Transport, command: &str) -> Result<Process, Trouble> {
-    transport.exec(command).await.map_err(|error| (error.to_string(), error.help()))
-}
-
-/// The command as root's, and what it is told first. Whether sudo asks is looked at before: a
-/// password that nobody asks for would be read by the command.
-async fn through_sudo(
-    transport: &dyn Transport,
-    login: &Login,
-    command: &str,
-) -> Result<(String, String), Trouble> {
-    let mut look = start(transport, "sudo -k -n true 2>/dev/null").await?;
-    let _ = look.stdin.shutdown().await;
-    let mut asks = true;
-    while let Some(said) = look.output.recv().await {
-        match said {
-            Said::Exit(code) => asks = code != 0,
-            Said::Lost(error) => return Err((error.to_string(), error.help())),
-            Said::Stdout(_) | Said::Stderr(_) => {}
-        }
-    }
-    if !asks {
-        return Ok((
-            shell::command(["sudo", "-n", "-H", "--", "sh", "-c", command]),
-            String::new(),
-        ));
-    }
-    let Some(password) = login.sudo_secret() else {
-        let why = format!("sudo asks {} for a password, and none is known", login.username);
-        let help = "give [admin-user] a `sudo-password`, or let sudo ask for none";
-        return Err((why, Some(help.to_owned())));
-    };
-    let password = password.reveal().map_err(|error| (error.to_string(), error.help()))?;
-    let sudo = ["sudo", "-k", "-S", "-p", "", "-H", "--", "sh", "-c", command];
-    Ok((shell::command(sudo), format!("{password}\n")))
 }
 
 /// Tells what a node says, line by line.

@@ -50,7 +50,7 @@ struct Row {
 
 /// Carries it out.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global)?;
+    let project = Project::load_with_secrets_late(global)?;
     let listed = Interrupts::new()?.race(list(project, args.timeout)).await;
     let Some((listing, failures)) = listed else { return Err(CliError::interrupted()) };
     output.result(&listing, || table(&listing.services));

@@ -49,7 +49,7 @@ struct Start {
 
 /// Carries it out. What programs read is which program they could start: a terminal is for people.
 pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let project = Project::load(global)?;
+    let project = Project::load_with_secrets_late(global)?;
     let settings = project.infrastructure.ssh.clone();
     let prepared = Interrupts::new()?.race(prepare(project, &settings, args)).await;
     let (node, mut program) = prepared.ok_or_else(CliError::interrupted)??;

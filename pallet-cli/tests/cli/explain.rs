@@ -79,3 +79,23 @@ fn names_that_nothing_has() {
     mistaken.pallet(&["explain", "user"]).code(0).prints(&["action user"]);
     mistaken.pallet(&["explain", "web-1"]).code(2).says(&["pallet.toml:2:1"]);
 }
+
+#[test]
+fn all_that_can_be_explained_is_listed() {
+    let folder = folder();
+    let ran = folder.pallet(&["explain"]).code(0);
+    ran.prints(&[
+        "actions\n",
+        "  remote-file",
+        "crates\n",
+        "phases\n  configure\n",
+        "nodes\n  web-1\n",
+    ]);
+    let ran = folder.pallet(&["explain", "action"]).code(0);
+    assert!(ran.stdout.contains("  user ") && !ran.stdout.contains("crates"), "{}", ran.stdout);
+    let json = folder.pallet(&["explain", "group", "--output", "json"]).code(0).json();
+    assert_eq!(json["known"], serde_json::json!([{ "kind": "group", "name": "web" }]));
+    // Without a file there are actions and crates; nodes it alone could tell.
+    Folder::new().pallet(&["explain"]).code(0).prints(&["actions", "crates"]);
+    Folder::new().pallet(&["explain", "node"]).code(2).says(&["there is no pallet.toml"]);
+}

@@ -1,6 +1,8 @@
 //! The `pallet` binary, run as a process in folders of its own.
 
 #[cfg(test)]
+mod complete;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod converge;
@@ -24,9 +26,13 @@ mod plan;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod schema_check;
+#[cfg(test)]
 mod schemas;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod screen;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod support;

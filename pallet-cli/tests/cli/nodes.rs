@@ -52,6 +52,16 @@ fn a_service_that_fails_hides_no_other() {
 }
 
 #[test]
+fn a_service_that_is_named_is_asked_alone() {
+    let fails = "[service.twice]\nprovider = \"node-list\"\n\
+                 nodes = [{ name = \"a\", group = \"g\" }, { name = \"a\", group = \"g\" }]\n";
+    let folder = Folder::with(&format!("{DOCUMENT}{fails}"));
+    let ran = folder.pallet(&["nodes", "--service", "rack"]).code(0);
+    assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
+    folder.pallet(&["nodes", "--service", "rak"]).code(2).says(&["`rak`", "rack"]);
+}
+
+#[test]
 fn a_virtualbox_that_does_not_run() {
     // A port that was free a moment ago refuses connections.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

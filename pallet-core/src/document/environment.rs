@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::diagnostic::Mistake;
 use super::reader::{Entry, Node, Reader, Table, join};
-use crate::secret::Secret;
+use crate::secret::{Secret, late};
 
 /// Reads the table under `environment`: free values, and secrets as `{ secret = { file = "…" } }`. Those are plain
 /// strings for templates and plan functions, and are taken out of texts until the program ends.
@@ -30,6 +30,7 @@ fn free_value(reader: &Reader, name: &str, value: &Node<'_>) -> Option<Value> {
                 secret.keep();
                 Some(Value::from(value))
             }
+            Err(_) if late::is_allowed() => None,
             Err(error) => {
                 let mistake = Mistake::new(source.span(), format!("`{name}`: {error}"));
                 reader.note(match error.help() {
@@ -43,6 +44,5 @@ fn free_value(reader: &Reader, name: &str, value: &Node<'_>) -> Option<Value> {
     let read = |(key, value): (&Spanned<_>, _)| {
         Some((key.to_string(), free_value(reader, &join(name, key), value)?))
     };
-    let entries: Vec<_> = table.iter().map(read).collect();
-    entries.into_iter().collect::<Option<Map<_, _>>>().map(Value::Object)
+    Some(Value::Object(table.iter().filter_map(read).collect()))
 }

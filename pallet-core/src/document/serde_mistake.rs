@@ -7,6 +7,7 @@ use toml::de::{DeValue, Error as TomlError};
 use super::diagnostic::Mistake;
 use super::reader::{Node, element, join, kind};
 use super::suggest;
+use crate::secret::HELP;
 
 const UNKNOWN_KEY: &str = "unknown field ";
 const MISSING_KEY: &str = "missing field ";
@@ -53,7 +54,10 @@ pub(super) fn serde_mistake(name: &str, value: &Node<'_>, error: &TomlError) -> 
         return at(format!("`{path}` has none of the forms that are allowed here"))
             .label("not understood");
     }
-    at(format!("`{path}`: {message}"))
+    match message.split_once(HELP) {
+        Some((message, help)) => at(format!("`{path}`: {message}")).help(help),
+        None => at(format!("`{path}`: {message}")),
+    }
 }
 
 /// The names in backticks.

@@ -13,6 +13,7 @@
 //! Commands run, and encrypted files are decrypted, when the value is needed for the first time,
 //! and once.
 
+pub mod late;
 mod maybe;
 mod redact;
 mod source;
@@ -79,12 +80,15 @@ pub enum SecretError {
     },
 }
 
+/// What stands between an error of reading a secret and what to do about it.
+pub(crate) const HELP: &str = "\nhelp: ";
+
 impl SecretError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Env { name } => Some(format!("set {name} for this command")),
-            Self::File { .. } => None,
+            Self::File { .. } => Some("put the secret there, or name its file".to_owned()),
             Self::Command { .. } => {
                 Some("run it in a shell: it must print the secret to standard output".to_owned())
             }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Secret, SecretError};
+use super::{HELP, Secret, SecretError, late};
 use crate::local_path::{self, LocalPath};
 
 /// Where a secret comes from.
@@ -184,10 +184,14 @@ impl<'de> Visitor<'de> for SecretVisitor {
         };
         match source {
             // What costs nothing to look at is looked at now: the mistake then has a place.
-            Source::Env(_) | Source::File(_) => {
-                let value = source.fetch().map_err(A::Error::custom)?;
-                Ok(Secret::known(source, value))
-            }
+            Source::Env(_) | Source::File(_) => match source.fetch() {
+                Ok(value) => Ok(Secret::known(source, value)),
+                Err(_) if late::is_allowed() => Ok(Secret::unknown(source)),
+                Err(error) => Err(A::Error::custom(match error.help() {
+                    Some(help) => format!("{error}{HELP}{help}"),
+                    None => error.to_string(),
+                })),
+            },
             lazy => Ok(Secret::unknown(lazy)),
         }
     }
@@ -233,6 +237,14 @@ mod tests {
         assert!(error.contains("no key") && error.contains('3'), "{error}");
         let silent = read(folder.path(), "it = { command = 'true' }").unwrap();
         assert!(silent.reveal().unwrap_err().to_string().contains("empty text"));
+    }
+
+    #[test]
+    fn what_is_missing_matters_late_if_that_is_asked_for() {
+        let toml = "it = { env = 'PALLET_NO_SUCH_VARIABLE' }";
+        let secret = late::allowed(|| read(Path::new(""), toml)).unwrap();
+        assert!(secret.reveal().unwrap_err().to_string().contains("is not set"));
+        assert!(read(Path::new(""), toml).is_err(), "only as long as it is asked for");
     }
 
     #[test]

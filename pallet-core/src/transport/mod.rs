@@ -267,7 +267,7 @@ impl TransportError {
                 Some("check MaxSessions and ForceCommand in the node's sshd_config".to_owned())
             }
             Self::NoAccount { .. } => {
-                Some("make the account in the phase `bootstrap`, or log in as root".to_owned())
+                Some("make the account in the phase `bootstrap`, or log in as root: `admin-user = { username = \"root\" }` for the service".to_owned())
             }
             Self::HostCertificate { authority, .. } => Some(format!(
                 "have the host's key signed anew by the authority that {authority} trusts"

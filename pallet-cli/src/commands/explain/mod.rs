@@ -2,6 +2,7 @@
 
 mod action;
 mod history;
+mod known;
 mod place;
 mod schema;
 
@@ -17,13 +18,15 @@ use crate::output::Output;
 use crate::project::Project;
 use crate::text::{Paint, closest};
 use history::History;
+use known::Known;
 
 /// What `pallet explain` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What it is, where several things have the name; or the name itself
+    /// What it is, where several things have the name; or the name itself. A kind alone lists what
+    /// there is of it, and nothing lists all
     #[arg(value_name = "KIND|NAME")]
-    first: String,
+    first: Option<String>,
     /// An action, a crate, a phase, a group, a node, or a path on nodes
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -64,6 +67,9 @@ impl Kind {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Explained {
     explained: Vec<Explanation>,
+    /// What can be explained, if no name was given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    known: Vec<Known>,
 }
 
 /// One thing that has the name.
@@ -93,11 +99,26 @@ impl Explanation {
 
 /// Carries it out. What the registry knows is told even where the file has mistakes.
 pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let (kind, name) = asked(args)?;
-    let loaded = Project::load(global);
+    let asked = asked(args)?;
+    let loaded = Project::load_with_secrets_late(global);
     let history = match (&loaded, Journals::usual()) {
         (Ok(project), Ok(journals)) => History::of(project, &journals),
         _ => History::default(),
+    };
+    let (kind, name) = match asked {
+        Asked::List(kind) => {
+            let known = match (kind, loaded) {
+                // Only the file can tell.
+                (Some(Kind::Phase | Kind::Group | Kind::Node | Kind::Path), Err(error)) => {
+                    return Err(error);
+                }
+                (_, loaded) => known::known(global, loaded.ok().as_ref(), &history, kind),
+            };
+            let listing = Explained { explained: Vec::new(), known };
+            output.result(&listing, || known::text(&listing.known, output.out));
+            return Ok(Ended::Done);
+        }
+        Asked::Name(kind, name) => (kind, name),
     };
     let is_asked = |one: Kind| kind.is_none_or(|kind| kind == one);
     let mut explained = Vec::new();
@@ -138,7 +159,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliEr
             loaded => unknown(global, loaded.ok().as_ref(), &history, kind, name),
         });
     }
-    let explained = Explained { explained };
+    let explained = Explained { explained, known: Vec::new() };
     output.result(&explained, || {
         let texts: Vec<String> =
             explained.explained.iter().map(|one| one.text(output.out)).collect();
@@ -152,14 +173,29 @@ fn is_missing(error: &CliError) -> bool {
     error.diagnostics.is_empty() && error.message.starts_with("there is no pallet.toml")
 }
 
-fn asked(args: &Args) -> Result<(Option<Kind>, &str), CliError> {
-    let Some(name) = &args.name else { return Ok((None, &args.first)) };
+/// What somebody wants to know.
+enum Asked<'a> {
+    /// What there is, of a kind or of all.
+    List(Option<Kind>),
+    /// What has this name.
+    Name(Option<Kind>, &'a str),
+}
+
+fn asked(args: &Args) -> Result<Asked<'_>, CliError> {
+    let Some(first) = &args.first else { return Ok(Asked::List(None)) };
+    let kind = Kind::from_str(first, false);
+    let Some(name) = &args.name else {
+        return Ok(match kind {
+            Ok(kind) => Asked::List(Some(kind)),
+            Err(_) => Asked::Name(None, first),
+        });
+    };
     let kinds = || Kind::value_variants().iter().map(|kind| kind.word());
-    match Kind::from_str(&args.first, false) {
-        Ok(kind) => Ok((Some(kind), name)),
+    match kind {
+        Ok(kind) => Ok(Asked::Name(Some(kind), name)),
         Err(_) => {
-            let error = CliError::input(format!("`{}` is no kind of thing", args.first));
-            let error = match closest(&args.first, kinds()) {
+            let error = CliError::input(format!("`{first}` is no kind of thing"));
+            let error = match closest(first, kinds()) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error,
             };
@@ -176,30 +212,25 @@ fn unknown(
     kind: Option<Kind>,
     name: &str,
 ) -> CliError {
-    let mut known: Vec<(Kind, String)> =
-        global.app.all().actions().map(|(name, _)| (Kind::Action, name.to_owned())).collect();
-    known.extend(global.app.all().crates().map(|(name, _)| (Kind::Crate, name.to_owned())));
-    if let Some(project) = project {
-        let place = place::Places { infrastructure: &project.infrastructure, history };
-        known.extend(place.names());
-    }
-    known.retain(|(one, _)| kind.is_none_or(|kind| kind == *one));
+    let known = known::known(global, project, history, kind);
     let noun = match kind {
         Some(kind) => kind.word(),
         None if name.starts_with('/') => "managed path",
         None => "action, crate, phase, group or node",
     };
     let error = CliError::input(format!("there is no {noun} `{name}`"));
-    let near = closest(name, known.iter().map(|(_, name)| name.as_str()));
-    let error = match near.and_then(|near| known.iter().find(|(_, name)| name == near)) {
-        Some((kind, near)) => error.hint(format!("did you mean the {} `{near}`?", kind.word())),
+    let near = closest(name, known.iter().map(|one| one.name.as_str()));
+    let error = match known.iter().find(|one| Some(one.name.as_str()) == near) {
+        Some(near) => error.hint(format!("did you mean the {} `{}`?", near.kind.word(), near.name)),
         None => error,
     };
-    let mut few: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
+    let mut few: Vec<&str> = known.iter().map(|one| one.name.as_str()).collect();
     few.sort_unstable();
     few.dedup();
     match project {
-        Some(_) => error.hint(format!("known: {}", crate::text::names(&few))),
+        Some(_) => error
+            .hint(format!("known: {}", crate::text::names(&few)))
+            .hint("`pallet explain` alone lists all"),
         None => error.hint("without a pallet.toml only actions and crates can be explained"),
     }
 }

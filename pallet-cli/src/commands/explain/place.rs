@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::Kind;
 use super::history::{Event, History, together};
+use crate::find;
 use crate::text::{Paint, names as names_of, visible};
 
 /// What a document, or a program, says, and what runs have made of it.
@@ -219,6 +220,8 @@ impl<'a> Places<'a> {
                 }
             }
         }
+        let (_, existing) = find::names_of(self.infrastructure);
+        names.extend(existing.into_iter().map(|node| (node, Kind::Node)));
         names.extend(self.history.nodes().map(|node| (node.to_owned(), Kind::Node)));
         names.into_iter().map(|(name, kind)| (kind, name)).collect()
     }

@@ -55,9 +55,10 @@ enum What {
     Remove(remove::Args),
     /// Make a running node ready to become a model
     ///
-    /// Makes the admin user, who logs in with your key and whom sudo asks for nothing; installs
-    /// sshd; sees to it that network cards of copies are called as the original's. Then logs in as
-    /// that user, to see that it works.
+    /// Makes the admin user, who logs in with your key and whom sudo asks for nothing; sees to sshd,
+    /// and to names of network cards and host keys that are made anew in copies. Logs in as that
+    /// user, to see that it works. Then takes away what two machines must not share, the host keys
+    /// among it: the node is to be shut down afterwards.
     Prepare(prepare::Args),
 }
 
@@ -70,7 +71,7 @@ pub async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended,
         return stoppable(import_cluster::run(cluster, args, output)).await;
     }
     match &args.what {
-        What::Prepare(args) => prepare::run(global, args, output).await,
+        What::Prepare(args) => stoppable(prepare::run(global, args, output)).await,
         What::List(args) => list::run(global, args, output),
         What::Import(args) => stoppable(import::run(global, args, output)).await,
         What::Clone(args) => stoppable(clone::run(global, args, output)).await,
@@ -91,7 +92,7 @@ fn service(global: &Global) -> Result<(VirtualBoxConfig, PathBuf), CliError> {
     if project::locate(global).is_none() && global.service.is_none() {
         return Ok((VirtualBoxConfig::default(), PathBuf::from(".")));
     }
-    let infrastructure = Project::load(global)?.infrastructure;
+    let infrastructure = Project::load_with_secrets_late(global)?.infrastructure;
     let all = infrastructure.services.iter();
     let all: Vec<_> = all
         .filter_map(|(name, it)| Some((name, it.opener.config::<VirtualBoxConfig>()?, &it.base)))
@@ -122,7 +123,7 @@ fn cluster(
     global: &Global,
 ) -> Result<Option<(pallet_incus::service::IncusConfig, PathBuf)>, CliError> {
     let Some(name) = &global.service else { return Ok(None) };
-    let infrastructure = Project::load(global)?.infrastructure;
+    let infrastructure = Project::load_with_secrets_late(global)?.infrastructure;
     let service = infrastructure.services.get(name);
     Ok(service.and_then(|it| {
         let config = it.opener.config::<pallet_incus::service::IncusConfig>()?;

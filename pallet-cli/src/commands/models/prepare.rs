@@ -1,29 +1,32 @@
 //! `pallet models prepare`.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
-use pallet_core::action::Mode;
-use pallet_core::crates::Crate;
+use pallet_core::compute::{ComputeError, NodeState};
 use pallet_core::login::Login;
-use pallet_core::spec::{GroupSpec, NodeFilter, NodeSpec, Phase, ServerSpec};
-use pallet_core::transport::Output as Said;
-use pallet_crates::crates::AutomatedAdminUser;
-use pallet_crates::{ExecCheckedScript, ExecScript, File, Packages, RemoteFile};
+use pallet_core::transport::{Output as Said, Transport};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use vmfest::prepare::{Finding, Kind as StepKind, Outcome, Prepare, read_findings};
 
-use crate::args::{Global, Limits};
+use crate::args::Global;
+use crate::become_root::{Trouble, as_root, start};
 use crate::commands::Ended;
 use crate::complete;
-use crate::error::CliError;
-use crate::find::{self, FoundNode};
+use crate::error::{CliError, Kind};
+use crate::find::{self, Found, FoundNode};
 use crate::output::Output;
 use crate::project::Project;
-use crate::run::{self, Job, current_user};
-use crate::summary::Outcome;
-use crate::text::names;
+use crate::run::current_user;
+use crate::text::{Paint, names, visible};
+
+/// Public keys that are taken where none is named, as OpenSSH's client looks for them.
+const USUAL_KEYS: [&str; 3] = ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"];
+
+/// How long a node may take to shut down.
+const SHUT_DOWN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What `pallet models prepare` is told.
 #[derive(Debug, clap::Args)]
@@ -37,182 +40,322 @@ pub(super) struct Args {
     /// The public key that may log in as it [default: the first of ~/.ssh/id_*.pub]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The account to log in with now, which may become root [default: the admin user]
+    /// The account to log in with now, which may become root [default: as for other commands]
     #[arg(long, value_name = "NAME")]
     login: Option<String>,
-    /// Show what would be done and change nothing
+    /// Leave a step out; may be given several times
+    #[arg(long, value_name = "STEP")]
+    without: Vec<String>,
+    /// Shut the node down afterwards, and wait until it has
+    #[arg(long, conflicts_with = "dry_run")]
+    shut_down: bool,
+    /// Look at each step and change nothing
     #[arg(long)]
     dry_run: bool,
-    #[command(flatten)]
-    limits: Limits,
 }
 
-/// What was done, and whether the new account works.
+/// What was found and done, and whether the new account works.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Prepared {
-    #[serde(flatten)]
-    outcome: Outcome,
+    node: String,
     /// The account.
     user: String,
-    /// Whether it could log in and become root; nothing if that was not tried.
+    steps: Vec<Row>,
+    /// Whether the node can be shut down and become a model; nothing in a dry run.
     is_ready: Option<bool>,
-    /// Why not.
+    /// Why not, where it is no step's fault.
+    reason: Option<String>,
+    /// Whether it was shut down.
+    is_off: bool,
+}
+
+/// How a step stands.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Row {
+    step: String,
+    /// What the node then is or has.
+    title: String,
+    /// `ready`, `open`, `changed`, `failed`, `advice`, or `later`.
+    outcome: String,
+    /// What the node said, or what goes wrong without it.
     reason: Option<String>,
 }
 
 /// Carries it out.
 pub(super) async fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliError> {
-    let begun = Instant::now();
-    let mut project = Project::load(global)?;
-    let admin = project.infrastructure.admin_user.clone();
-    let user = match (&args.user, &admin) {
+    let project = Project::load(global)?;
+    let admin = project.infrastructure.admin_user.as_ref();
+    let user = match (&args.user, admin) {
         (Some(user), _) => user.clone(),
         (None, Some(admin)) => admin.username.clone(),
         (None, None) => current_user()?,
     };
-    if let Some(login) = &args.login {
-        let login = Login { username: login.clone(), ..admin.unwrap_or_else(|| Login::new(login)) };
-        for service in project.infrastructure.services.values_mut() {
-            service.admin_user = None;
-        }
-        project.infrastructure.admin_user = Some(login);
-    }
-    let node = one(Project::load(global)?, &args.node).await?;
-    let groups = [group(&node, &user, args.key.as_deref()).map_err(CliError::input)?];
-    let mode = if args.dry_run { Mode::Check } else { Mode::Apply };
-    let (keep_failed, verb, page) = (false, "prepare", None);
-    let job = Job { groups: &groups, limits: args.limits, mode, keep_failed, verb, page };
-    let control = args.limits.control();
-    let report = run::with_fleet(project, job, control, output, async |fleet| {
-        Ok(fleet.lift(&groups, &[]).await?)
-    })
-    .await?;
-    let has_failed = report.failed();
-    let tried = match mode == Mode::Apply && !has_failed {
-        true => Some(log_in(global, args, &user).await),
-        false => None,
-    };
-    let outcome = Outcome::new(report, mode, begun.elapsed());
-    let is_ready = tried.as_ref().map(Result::is_ok);
-    let reason = tried.and_then(Result::err);
-    let prepared = Prepared { outcome, user, is_ready, reason };
-    output.result(&prepared, || prepared.text(output, &args.node));
-    Ok(match has_failed || is_ready == Some(false) {
-        true => Ended::Failed,
-        false => Ended::Done,
-    })
-}
-
-async fn one(project: Project, name: &str) -> Result<FoundNode, CliError> {
-    let found = find::find(project, &[name.to_owned()], None).await?;
-    let node = match found.nodes.as_slice() {
-        [one] => Ok(one.clone()),
-        several => {
-            let several: Vec<&str> = several.iter().map(|one| one.node.name.as_str()).collect();
-            Err(CliError::input(format!("`{name}` means several nodes"))
-                .hint(format!("choose one: {}", names(&several))))
-        }
-    };
+    let prepare = wanted(&user, args)?;
+    let found = find::find(project, std::slice::from_ref(&args.node), None).await?;
+    let prepared = on_node(&found, &prepare, user, args, output).await;
     found.close().await;
-    node
+    let prepared = prepared?;
+    output.result(&prepared, || prepared.text(output.out));
+    Ok(if prepared.is_ready == Some(false) { Ended::Failed } else { Ended::Done })
 }
 
-/// The node as a group of its own, with all that makes it ready.
-fn group(node: &FoundNode, user: &str, key: Option<&Path>) -> Result<GroupSpec, String> {
-    let keys: Vec<String> = match key {
-        Some(key) => {
-            let text = std::fs::read_to_string(key);
-            let text = text.map_err(|error| format!("cannot read {}: {error}", key.display()))?;
-            vec![text.trim().to_owned()]
+fn wanted(user: &str, args: &Args) -> Result<Prepare, CliError> {
+    let refused = |error: vmfest::prepare::PrepareError| {
+        let refused = CliError::input(error.to_string());
+        match error {
+            vmfest::prepare::PrepareError::NoKey => refused
+                .hint("name the file with --key, or make a key pair with `ssh-keygen -t ed25519`"),
+            _ => refused,
         }
-        None => Vec::new(),
     };
-    let network = Phase::new()
-        .action(Packages::new(["openssh-server"])?)
-        .action(File::new("/etc/udev/rules.d/70-persistent-net.rules")?.absent())
-        .action(RemoteFile::new("/etc/udev/rules.d/75-persistent-net-generator.rules")?.content(
-            "# Network cards of copies are called as the original's, whatever their addresses are.\n",
-        ))
-        .action(ExecCheckedScript::new(ExecScript::new(look(user))));
-    let ready = ServerSpec::new().phase("configure", network);
-    let server = ServerSpec::new()
-        .setting(AutomatedAdminUser::NAME, json!({ "username": user, "public-keys": keys }))
-        .extends(&ready)
-        .extends_crate::<AutomatedAdminUser>();
-    let filter = NodeFilter::named(&node.node.name)?;
-    let name = format!("prepare-{}", node.node.name).parse().or_else(|_| "prepare".parse())?;
-    let group = GroupSpec::of_existing(name, filter, server);
-    let node = NodeSpec { service: Some(node.service.clone()), ..group.node };
-    Ok(GroupSpec { node, ..group })
+    let keys = public_keys(args.key.as_deref())?;
+    let prepare = Prepare::new(user, keys.lines()).map_err(refused)?;
+    args.without.iter().try_fold(prepare, |prepare, step| prepare.without(step)).map_err(refused)
 }
 
-/// Looks, on the node, at what was made.
-fn look(user: &str) -> String {
-    let user = pallet_core::shell::quote(user);
-    format!(
-        "user={user}\n\
-         home=$(getent passwd \"$user\" | cut -d: -f6)\n\
-         [ -s \"$home/.ssh/authorized_keys\" ]\n\
-         [ \"$(id -u \"$user\")\" = 0 ] || sudo -l -U \"$user\" | grep -q NOPASSWD\n\
-         [ ! -e /etc/udev/rules.d/70-persistent-net.rules ]\n\
-         mkdir -p /run/sshd\n\
-         \"$(command -v sshd || echo /usr/sbin/sshd)\" -t"
-    )
-}
-
-/// Logs in as the new account, and becomes root: what Pallet will do on copies.
-async fn log_in(global: &Global, args: &Args, user: &str) -> Result<(), String> {
-    let project = Project::load(global).map_err(|error| error.message)?;
-    let found = find::find(project, std::slice::from_ref(&args.node), None).await;
-    let found = found.map_err(|error| error.message)?;
-    let tried = match found.nodes.first() {
-        Some(node) => {
-            let private = args.key.as_ref().map(|key| key.with_extension(""));
-            let private = private.filter(|key| key.is_file());
-            let login = Login { private_key_path: private, ..Login::new(user) };
-            let node = node.with_login(login.or_keys_of(&node.login));
-            attempt(&node, &found).await
-        }
-        None => Err("the node is gone".to_owned()),
-    };
-    found.close().await;
-    tried
-}
-
-async fn attempt(node: &FoundNode, found: &find::Found) -> Result<(), String> {
-    let reached = node.reach(&found.connector).await;
-    let (transport, login) = reached.map_err(|error| error.to_string())?;
-    let look = if login.username == "root" { "true" } else { "sudo -k -n true" };
-    let mut process = transport.exec(look).await.map_err(|error| error.to_string())?;
-    let mut code = None;
-    while let Some(said) = process.output.recv().await {
-        match said {
-            Said::Exit(exit) => code = Some(exit),
-            Said::Lost(error) => return Err(error.to_string()),
-            Said::Stdout(_) | Said::Stderr(_) => {}
+/// The lines of the file, or of the first usual one that is there.
+fn public_keys(file: Option<&Path>) -> Result<String, CliError> {
+    match file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| CliError::input(format!("cannot read {}: {error}", file.display()))),
+        None => {
+            let folder = std::env::home_dir().unwrap_or_default().join(".ssh");
+            let mut usual = USUAL_KEYS.iter();
+            let first = usual.find_map(|name| std::fs::read_to_string(folder.join(name)).ok());
+            Ok(first.unwrap_or_default())
         }
     }
-    transport.close().await;
+}
+
+async fn on_node(
+    found: &Found,
+    prepare: &Prepare,
+    user: String,
+    args: &Args,
+    output: &Output,
+) -> Result<Prepared, CliError> {
+    let node = one(found, args)?;
+    let name = node.node.name.clone();
+    let failed = |(why, help): Trouble| {
+        let error = CliError::new(Kind::Failed, format!("{name}: {why}"));
+        CliError { hints: help.into_iter().collect(), ..error }
+    };
+    let session = Session::begin(&node, found).await.map_err(failed)?;
+    let done = if args.dry_run {
+        session.run(&prepare.check_script()).await.map(|findings| (findings, None))
+    } else {
+        output.progress(&format!("{name}: making it ready …"));
+        make_ready(&session, prepare, &user, &node, found, args).await
+    };
+    let done = done.map_err(failed);
+    let is_done =
+        |(findings, reason): &(Vec<_>, Option<_>)| reason.is_none() && prepare.is_done(findings);
+    let is_done = done.as_ref().is_ok_and(is_done);
+    let is_off = is_done && args.shut_down;
+    if is_off {
+        output.progress(&format!("{name}: shutting down …"));
+        let _ = session.run_last("poweroff || shutdown -h now").await;
+    }
+    session.transport.close().await;
+    let (findings, reason) = done?;
+    if is_off {
+        until_off(&node).await.map_err(failed)?;
+    }
+    Ok(Prepared {
+        node: name,
+        user,
+        is_off,
+        steps: findings.iter().map(Row::from).collect(),
+        is_ready: (!args.dry_run).then_some(is_done),
+        reason,
+    })
+}
+
+/// The node, and who logs in now.
+fn one(found: &Found, args: &Args) -> Result<FoundNode, CliError> {
+    let [node] = found.nodes.as_slice() else {
+        let several: Vec<&str> = found.nodes.iter().map(|one| one.node.name.as_str()).collect();
+        return Err(CliError::input(format!("`{}` means several nodes", args.node))
+            .hint(format!("choose one: {}", names(&several))));
+    };
+    if node.node.state != NodeState::Running {
+        return Err(CliError::new(Kind::Failed, format!("{} does not run", node.node.name))
+            .hint(format!("`pallet converge {}` starts it", node.node.group)));
+    }
+    Ok(match &args.login {
+        Some(login) => node.with_login(Login { username: login.clone(), ..node.login.clone() }),
+        None => node.clone(),
+    })
+}
+
+/// Does what is missing. What seals the node comes after the new account was seen to work: then
+/// nobody can log in any more. What is wrong with the account is told beside the findings.
+async fn make_ready(
+    session: &Session,
+    prepare: &Prepare,
+    user: &str,
+    node: &FoundNode,
+    found: &Found,
+    args: &Args,
+) -> Result<(Vec<Finding>, Option<String>), Trouble> {
+    let seals: Vec<&str> =
+        prepare.steps().filter(|step| step.kind == StepKind::Seal).map(|step| step.name).collect();
+    let open = seals.iter().try_fold(prepare.clone(), |open, seal| open.without(seal));
+    let open = open.map_err(|error| (error.to_string(), None))?;
+    let mut findings = session.run(&open.apply_script()).await?;
+    if !open.is_done(&findings) {
+        return Ok((findings, None));
+    }
+    if let Err((why, _)) = log_in(user, node, found, args).await {
+        return Ok((findings, Some(why)));
+    }
+    let sealed = session.run(&prepare.apply_script()).await?;
+    findings.extend(sealed.into_iter().filter(|one| seals.contains(&one.step.name)));
+    Ok((findings, None))
+}
+
+/// Logs in as the new account, and becomes root: what will be done on copies.
+async fn log_in(user: &str, node: &FoundNode, found: &Found, args: &Args) -> Result<(), Trouble> {
+    let private = args.key.as_ref().map(|key| key.with_extension(""));
+    let private = private.filter(|key| key.is_file());
+    let login = Login { private_key_path: private, ..Login::new(user) };
+    let node = node.with_login(login.or_keys_of(&node.login));
+    let session = Session::begin(&node, found).await?;
+    let look = if session.login.username == "root" { "true" } else { "sudo -k -n true" };
+    let (code, _, stderr) = said(session.transport.as_ref(), look, "").await?;
+    session.transport.close().await;
     match code {
-        Some(0) => Ok(()),
-        _ => Err(format!("{} logs in, and sudo does not let it work", login.username)),
+        0 => Ok(()),
+        _ => Err((format!("{user} logs in, and cannot become root: {}", stderr.trim()), None)),
+    }
+}
+
+/// Waits until the node does not run any more.
+async fn until_off(node: &FoundNode) -> Result<(), Trouble> {
+    let off = async {
+        while node.state().await?.is_some_and(|state| state == NodeState::Running) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(SHUT_DOWN_TIMEOUT, off).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(ComputeError { message, help, .. })) => Err((message, help)),
+        Err(_) => Err((
+            format!("it still runs {} s after it was shut down", SHUT_DOWN_TIMEOUT.as_secs()),
+            Some("it is ready: shut it down by other means".to_owned()),
+        )),
+    }
+}
+
+/// A connection to the node.
+struct Session {
+    transport: std::sync::Arc<dyn Transport>,
+    login: Login,
+}
+
+impl Session {
+    async fn begin(node: &FoundNode, found: &Found) -> Result<Self, Trouble> {
+        let reached = node.reach(&found.connector).await;
+        let (transport, login) = reached.map_err(|error| (error.to_string(), error.help()))?;
+        Ok(Self { transport, login })
+    }
+
+    /// Runs a script as root, and reads what it has found.
+    async fn run(&self, script: &str) -> Result<Vec<Finding>, Trouble> {
+        let transport = self.transport.as_ref();
+        let (command, first) = as_root(transport, &self.login, "exec sh -s").await?;
+        let (code, stdout, stderr) = said(transport, &command, &(first + script)).await?;
+        let findings = read_findings(&stdout);
+        match findings.is_empty() {
+            true => Err((format!("the script ended with status {code}: {}", stderr.trim()), None)),
+            false => Ok(findings),
+        }
+    }
+
+    /// Runs a command as root after which the node may not answer any more.
+    async fn run_last(&self, command: &str) -> Result<(), Trouble> {
+        let transport = self.transport.as_ref();
+        let (command, first) = as_root(transport, &self.login, command).await?;
+        let ended = said(transport, &command, &first);
+        let _ = tokio::time::timeout(Duration::from_secs(10), ended).await;
+        Ok(())
+    }
+}
+
+/// Runs a command: its exit status, and what it writes.
+async fn said(
+    transport: &dyn Transport,
+    command: &str,
+    input: &str,
+) -> Result<(u32, String, String), Trouble> {
+    let mut process = start(transport, command).await?;
+    // One that ends early may have closed its end already.
+    let _ = process.stdin.write_all(input.as_bytes()).await;
+    let _ = process.stdin.shutdown().await;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    loop {
+        match process.output.recv().await {
+            Some(Said::Stdout(bytes)) => stdout.extend(bytes),
+            Some(Said::Stderr(bytes)) => stderr.extend(bytes),
+            Some(Said::Exit(code)) => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                return Ok((code, text(&stdout), text(&stderr)));
+            }
+            Some(Said::Lost(error)) => return Err((error.to_string(), error.help())),
+            None => return Err(("its end was not reported".to_owned(), None)),
+        }
+    }
+}
+
+impl From<&Finding> for Row {
+    fn from(finding: &Finding) -> Self {
+        let unsolved = matches!(finding.outcome, Outcome::Open | Outcome::Failed | Outcome::Advice);
+        let why = || unsolved.then(|| finding.step.why.to_owned());
+        Self {
+            step: finding.step.name.to_owned(),
+            title: finding.step.title.to_owned(),
+            outcome: finding.outcome.as_str().to_owned(),
+            reason: finding.reason.clone().or_else(why),
+        }
     }
 }
 
 impl Prepared {
-    fn text(&self, output: &Output, node: &str) -> String {
-        let text = self.outcome.text(output.out);
-        let last = match (self.is_ready, &self.reason) {
-            (Some(true), _) => format!(
-                "\n{node} is ready: {} logs in and becomes root. Stop it, then \
-                 `pallet models clone {node} MODEL`\n",
-                self.user
-            ),
-            (_, Some(reason)) => format!("\n{node} is not ready: {reason}\n"),
-            (_, None) => String::new(),
+    fn text(&self, paint: Paint) -> String {
+        let mut text: String = self.steps.iter().map(|row| row.text(paint)).collect();
+        let Self { node, user, .. } = self;
+        match (self.is_ready, &self.reason) {
+            (Some(true), _) if self.is_off => {
+                text += &format!("\n{node} is ready: `pallet models clone {node} MODEL`\n");
+            }
+            (Some(true), _) => {
+                text += &format!(
+                    "\n{node} is ready, and nobody can log in to it any more: shut it down, then \
+                     `pallet models clone {node} MODEL`\n"
+                );
+            }
+            (_, Some(reason)) => {
+                text += &format!("\n{node} is not ready: {user}: {}\n", visible(reason));
+            }
+            (Some(false), None) => text += &format!("\n{node} is not ready\n"),
+            (None, None) => {}
+        }
+        text
+    }
+}
+
+impl Row {
+    fn text(&self, paint: Paint) -> String {
+        let word = format!("{:7}", self.outcome);
+        let word = match self.outcome.as_str() {
+            "failed" => paint.red(&word),
+            "open" | "changed" | "advice" => paint.yellow(&word),
+            _ => paint.green(&word),
         };
-        text + &last
+        let reason = self.reason.as_ref().map(|why| format!(" ({})", visible(why)));
+        format!("{word}  {:14}  {}{}\n", self.step, self.title, reason.unwrap_or_default())
     }
 }
 
