@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pallet_core::compute::{ComputeError, ComputeService, LocalhostConfig, Node, NodeState};
+use pallet_core::compute::{ComputeError, ComputeService, LocalhostConfig, Node};
 use pallet_core::document::Infrastructure;
 use pallet_core::engine::{ConnectionError, Connector, Reach};
 use pallet_core::login::Login;
@@ -55,10 +55,9 @@ impl Found {
 }
 
 impl FoundNode {
-    /// How the node is now; nothing if it is gone.
-    pub async fn state(&self) -> Result<Option<NodeState>, ComputeError> {
-        let nodes = self.of.nodes().await?;
-        Ok(nodes.into_iter().find(|node| node.id == self.node.id).map(|node| node.state))
+    /// Stops the node, gently first.
+    pub async fn stop(&self) -> Result<(), ComputeError> {
+        self.of.stop(&self.node).await
     }
 
     /// A way to the node, and who works there.

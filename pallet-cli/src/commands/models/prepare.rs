@@ -1,7 +1,6 @@
 //! `pallet models prepare`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use pallet_core::compute::{ComputeError, NodeState};
 use pallet_core::login::Login;
@@ -25,9 +24,6 @@ use crate::text::{Paint, names, visible};
 /// Public keys that are taken where none is named, as OpenSSH's client looks for them.
 const USUAL_KEYS: [&str; 3] = ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"];
 
-/// How long a node may take to shut down.
-const SHUT_DOWN_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// What `pallet models prepare` is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -46,7 +42,7 @@ pub(super) struct Args {
     /// Leave a step out; may be given several times
     #[arg(long, value_name = "STEP")]
     without: Vec<String>,
-    /// Shut the node down afterwards, and wait until it has
+    /// Shut the node down afterwards
     #[arg(long, conflicts_with = "dry_run")]
     shut_down: bool,
     /// Look at each step and change nothing
@@ -148,19 +144,13 @@ async fn on_node(
         output.progress(&format!("{name}: making it ready …"));
         make_ready(&session, prepare, &user, &node, found, args).await
     };
-    let done = done.map_err(failed);
-    let is_done =
-        |(findings, reason): &(Vec<_>, Option<_>)| reason.is_none() && prepare.is_done(findings);
-    let is_done = done.as_ref().is_ok_and(is_done);
+    let (findings, reason) = done.map_err(failed)?;
+    let is_done = reason.is_none() && prepare.is_done(&findings);
     let is_off = is_done && args.shut_down;
     if is_off {
         output.progress(&format!("{name}: shutting down …"));
-        let _ = session.run_last("poweroff || shutdown -h now").await;
-    }
-    session.transport.close().await;
-    let (findings, reason) = done?;
-    if is_off {
-        until_off(&node).await.map_err(failed)?;
+        let stopped = node.stop().await;
+        stopped.map_err(|ComputeError { message, help, .. }| failed((message, help)))?;
     }
     Ok(Prepared {
         node: name,
@@ -231,24 +221,6 @@ async fn log_in(user: &str, node: &FoundNode, found: &Found, args: &Args) -> Res
     }
 }
 
-/// Waits until the node does not run any more.
-async fn until_off(node: &FoundNode) -> Result<(), Trouble> {
-    let off = async {
-        while node.state().await?.is_some_and(|state| state == NodeState::Running) {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        Ok(())
-    };
-    match tokio::time::timeout(SHUT_DOWN_TIMEOUT, off).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(ComputeError { message, help, .. })) => Err((message, help)),
-        Err(_) => Err((
-            format!("it still runs {} s after it was shut down", SHUT_DOWN_TIMEOUT.as_secs()),
-            Some("it is ready: shut it down by other means".to_owned()),
-        )),
-    }
-}
-
 /// A connection to the node.
 struct Session {
     transport: std::sync::Arc<dyn Transport>,
@@ -272,15 +244,6 @@ impl Session {
             true => Err((format!("the script ended with status {code}: {}", stderr.trim()), None)),
             false => Ok(findings),
         }
-    }
-
-    /// Runs a command as root after which the node may not answer any more.
-    async fn run_last(&self, command: &str) -> Result<(), Trouble> {
-        let transport = self.transport.as_ref();
-        let (command, first) = as_root(transport, &self.login, command).await?;
-        let ended = said(transport, &command, &first);
-        let _ = tokio::time::timeout(Duration::from_secs(10), ended).await;
-        Ok(())
     }
 }
 
