@@ -9,6 +9,9 @@
     clippy::indexing_slicing
 )]
 
+#[path = "cli/schema_check.rs"]
+mod schema_check;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -66,9 +69,13 @@ impl Project {
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).args(["--output", "json"]).output().unwrap();
+        let output = self.command(&[&["--output", "json"], arguments].concat()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        let written = serde_json::from_slice(&output.stdout).unwrap();
+        let (_, schema) = self.pallet(&["schema", "--of", arguments[0]]);
+        let schema = serde_json::from_str(&schema).unwrap();
+        assert_eq!(schema_check::mistake(&schema, &written), None, "{arguments:?}: {written:#}");
+        written
     }
 
     /// The folder of this project's sandboxes, if there are any.
@@ -195,6 +202,25 @@ fn who_is_not_root_is_told_to_use_sudo() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_ne!(output.status.code(), Some(0));
     assert!(text.contains("sandboxes need root") && text.contains("sudo pallet"), "{text}");
+}
+
+#[test]
+fn what_is_written_for_programs_is_as_published() {
+    let project = Project::new();
+    let text = fs::read_to_string(project.folder().join("pallet.toml")).unwrap();
+    let failing = "\n[group-spec.odd]\ncount = 1\n[group-spec.odd.phases]\n\
+                   configure = [{ exec-script = \"test -e /srv/repaired\" }]\n";
+    fs::write(project.folder().join("pallet.toml"), text + failing).unwrap();
+    project.json(&["plan"]);
+    let (code, told) = project.pallet(&["converge"]);
+    assert_eq!(code, 1, "{told}");
+    project.json(&["run", "odd", "--root", "--", "touch", "/srv/repaired"]);
+    assert_eq!(project.json(&["resume"])["summary"]["failed"], 0);
+    project.json(&["report", "latest"]);
+    project.json(&["converge", "odd=0", "--yes"]);
+    let destroyed = project.json(&["destroy", "--all", "--yes"]);
+    assert_eq!(destroyed["summary"]["nodes"], 0, "{destroyed:#}");
+    assert!(destroyed["summary"]["destroyed"].as_u64().is_some_and(|nodes| nodes > 0));
 }
 
 #[test]

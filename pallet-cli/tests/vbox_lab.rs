@@ -9,11 +9,16 @@
     clippy::indexing_slicing
 )]
 
+#[path = "cli/schema_check.rs"]
+mod schema_check;
+
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use xtask::lab::{State, Vbox};
 
 const META: &str = r#"{:empty
@@ -74,6 +79,24 @@ count = 1
             .unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    /// Runs `pallet models`: the exit code, and what it writes for programs.
+    fn models(&self, arguments: &[&str]) -> (i32, Value) {
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_pallet"));
+            command.args(arguments).current_dir(&self.folder).output().unwrap()
+        };
+        let output = run(&[&["--output", "json", "models"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let written: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"));
+        let about = if written.get("error").is_some() { "error" } else { arguments[0] };
+        let about: &[&str] = if about == "error" { &["error"] } else { &["models", about] };
+        let schema = run(&[&["schema", "--of"], about].concat()).stdout;
+        let schema = serde_json::from_slice(&schema).unwrap();
+        assert_eq!(schema_check::mistake(&schema, &written), None, "{arguments:?}: {written:#}");
+        (output.status.code().unwrap(), written)
     }
 
     /// What VirtualBox and the folder know of the group's machines.
@@ -170,6 +193,48 @@ fn a_guest_that_never_answers_is_given_up_and_destroyed() {
         manager.remove_model(&image, vmfest::ImageFile::Keep).await.unwrap();
         manager.close().await.unwrap();
     });
+    assert_eq!(project.traces(vbox), "[] []");
+    fs::remove_dir_all(&project.folder).unwrap();
+}
+
+#[test]
+fn models_are_imported_listed_checked_and_removed() {
+    let lab = State::load().unwrap();
+    let vbox = lab.vbox().unwrap();
+    let project = Project::new(vbox, "models");
+    project.write("models/empty.meta", "{}");
+    fs::write(project.folder.join("blank.bin"), vec![0; 4 << 20]).unwrap();
+
+    let wrong = "0".repeat(64);
+    let import = ["import", "blank.bin", "--raw", "--os-type-id", "Linux_64"];
+    let (code, refused) = project.models(&[&import[..], &["--sha256", &wrong]].concat());
+    assert_eq!(code, 1, "{refused:#}");
+    let (code, list) = project.models(&["list"]);
+    assert_eq!((code, &list["models"], &list["unfinished"]), (0, &json!([]), &json!([])));
+    let (code, refused) = project.models(&["import", "blank.bin", "--os-type-id", "Linux_64"]);
+    assert_eq!(code, 2, "a file of zeros is no disk: {refused:#}");
+
+    let (code, made) = project.models(&import);
+    assert_eq!((code, &made["model"]), (0, &json!("blank")), "{made:#}");
+    let (code, list) = project.models(&["list"]);
+    assert_eq!((code, &list["models"][0]["os-type-id"]), (0, &json!("Linux_64")), "{list:#}");
+    let (code, checked) = project.models(&["check"]);
+    let row = &checked["models"][0];
+    assert_eq!((code, &row["problems"], &row["sha256"]), (0, &json!([]), &made["sha256"]));
+
+    // Somebody writes to it.
+    let disk = project.folder.join("models/blank.vdi");
+    fs::OpenOptions::new().append(true).open(&disk).unwrap().write_all(b"x").unwrap();
+    let (code, checked) = project.models(&["check", "blank"]);
+    assert_eq!(code, 1, "{checked:#}");
+    assert_ne!(checked["models"][0]["problems"], json!([]));
+    assert_eq!(project.models(&["check", "blank", "--quick"]).0, 0);
+
+    let (code, unknown) = project.models(&["remove", "blnk", "--yes"]);
+    assert_eq!(code, 2, "{unknown:#}");
+    let (code, removed) = project.models(&["remove", "blank", "--yes"]);
+    assert_eq!((code, &removed["models"][0]["model"]), (0, &json!("blank")), "{removed:#}");
+    assert!(!disk.exists());
     assert_eq!(project.traces(vbox), "[] []");
     fs::remove_dir_all(&project.folder).unwrap();
 }

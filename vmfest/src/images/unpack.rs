@@ -82,7 +82,7 @@ impl Unpacker<'_> {
             Kind::Unknown => {
                 return Err(unusable(
                     "it is no disk image that is known here; if it is a raw disk without a \
-                     partition table, say so",
+                     partition table, accept raw disks (`accept_raw`, or --raw)",
                 ));
             }
         };
