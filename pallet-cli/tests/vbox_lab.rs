@@ -206,7 +206,7 @@ fn models_are_imported_listed_checked_and_removed() {
     fs::write(project.folder.join("blank.bin"), vec![0; 4 << 20]).unwrap();
 
     let wrong = "0".repeat(64);
-    let import = ["import", "blank.bin", "--raw", "--os-type-id", "Linux_64"];
+    let import = ["import", "blank.bin", "--raw", "--name", "blank", "--os-type-id", "Linux_64"];
     let (code, refused) = project.models(&[&import[..], &["--sha256", &wrong]].concat());
     assert_eq!(code, 1, "{refused:#}");
     let (code, list) = project.models(&["list"]);
