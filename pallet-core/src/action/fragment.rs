@@ -187,6 +187,14 @@ impl Fragment {
         self.extras.as_ref().map_or(&[], |extras| &extras.payloads)
     }
 
+    /// Drops what was sent: with many nodes it would be a lot to keep.
+    pub(crate) fn forget_code(&mut self) {
+        self.code = String::new();
+        if let Some(extras) = &mut self.extras {
+            extras.payloads = Vec::new();
+        }
+    }
+
     fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }

@@ -23,14 +23,18 @@ pub trait ProbeKind: Send + Sync + 'static {
     /// Whether the answer changes by itself as time goes by, as ages do. A saved plan does not
     /// insist on it then. Default: it does not.
     const DRIFTS: bool = false;
+    /// Whether its script may run in the shell that runs others, which spares the node a process:
+    /// it leaves no more behind there than functions and variables, and its only `exit` says that
+    /// it could not look at all. Default: it gets a subshell of its own.
+    const SHARES_SHELL: bool = false;
 
     /// The part of the node that the answer depends on.
     fn key(request: &Self::Request) -> Key;
 
     /// Bash code that prints the answers to all `requests` to standard output.
     ///
-    /// It runs in a subshell with `LC_ALL=C`, and changes nothing on the node. It exits with 0
-    /// unless it could not look at all.
+    /// It runs with `LC_ALL=C`, and changes nothing on the node. It exits with 0 unless it could not
+    /// look at all.
     fn script(requests: &[Self::Request]) -> String;
 
     /// Reads what [`script`](Self::script) printed: one answer per request, in their order.
@@ -129,6 +133,8 @@ pub(crate) trait Batch: Debug + Send + Sync {
     fn is_empty(&self) -> bool;
     fn empty(&self) -> Box<dyn Batch>;
     fn script(&self) -> String;
+    /// Whether the script may run in the shell that runs others.
+    fn shares_shell(&self) -> bool;
     fn learn(&self, output: &[u8], into: &mut Knowledge) -> Result<(), String>;
     fn is_answered(&self, known: &Knowledge, predicted: &Knowledge, written: &[Key]) -> bool;
     fn add_unknown(&mut self, other: &dyn Batch, known: &Knowledge);
@@ -169,6 +175,10 @@ impl<K: ProbeKind> Batch for Requests<K> {
 
     fn script(&self) -> String {
         K::script(&self.list())
+    }
+
+    fn shares_shell(&self) -> bool {
+        K::SHARES_SHELL
     }
 
     fn learn(&self, output: &[u8], into: &mut Knowledge) -> Result<(), String> {

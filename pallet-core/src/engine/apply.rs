@@ -31,7 +31,7 @@ impl Runner<'_> {
         &mut self,
         connection: &mut Connection,
         user: Option<&str>,
-        changes: Vec<Pending>,
+        mut changes: Vec<Pending>,
     ) -> Result<(), Stop> {
         self.name_actions();
         let uploads = self.upload(connection, user, &changes).await?;
@@ -58,6 +58,7 @@ impl Runner<'_> {
             })
             .collect();
         session.send(&Program::fragments(tasks, uploads.as_deref()));
+        changes.iter_mut().for_each(|change| change.fragment.forget_code());
         let limits: Vec<Duration> = changes.iter().map(|change| self.limit(change)).collect();
         let run = self.run;
         let limit =

@@ -11,6 +11,7 @@ mod tail;
 mod upload;
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -28,7 +29,12 @@ use crate::facts::Facts;
 use crate::login::Login;
 use crate::transport::{Output, Process, Transport};
 
-const RUNTIME: &str = include_str!("runtime.sh");
+/// The node's side, without what is written for readers: every session sends it.
+static RUNTIME: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("runtime.sh").lines().map(str::trim_start);
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    code.flat_map(|line| [line, "\n"]).collect()
+});
 /// Ends what another session's program runs.
 const END: &str = include_str!("end.sh");
 
@@ -73,7 +79,7 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let token = random_token()?;
         let invocation = Invocation::new(login, as_user, random_token()?);
-        let process = transport.exec(&invocation.command(RUNTIME)).await?;
+        let process = transport.exec(&invocation.command(&RUNTIME)).await?;
         let mut session = Self {
             process,
             frames: Frames::new(&token),

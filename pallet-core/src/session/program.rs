@@ -18,12 +18,15 @@ impl Program {
     /// A program that answers all questions of `wanted`; section `n` is the `n`-th batch.
     pub(crate) fn probes(wanted: &ProbeSet) -> Self {
         let mut program = Self::default();
+        program.code.push_str("export LC_ALL=C\n");
         for (section, batch) in wanted.batches().enumerate() {
             let script = batch.script();
+            let (open, close) = if batch.shares_shell() { ('{', '}') } else { ('(', ')') };
             program.code.push_str(&format!(
-                "pallet_mark begin {section}\n(\nexport LC_ALL=C\n{script}\n) 3<&- 9>&-\npallet_mark end {section} $?\n"
+                "pallet_look {section}\n{open}\n{script}\n{close} 3<&- 9>&-\npallet_looked $?\n"
             ));
         }
+        program.code.push_str("pallet_flush\n");
         program
     }
 

@@ -44,9 +44,15 @@ pallet_note() {
 }
 # STARTS…: how the paths of an action's temporary files start. None shall outlive it.
 pallet_prepare() { pallet_temporary=("$@") pallet_unique=$$.$RANDOM$RANDOM$RANDOM; }
+# A program ends, by itself or because a look at something made it.
 pallet_tidy() {
+  local status=$?
+  if [ -n "$pallet_section" ]; then pallet_looked "$status"; pallet_flush; fi
   [ "${#pallet_temporary[@]}" -eq 0 ] || rm -f -- "${pallet_temporary[@]/%/$pallet_unique}"
 }
+# SECTION: something is looked at. STATUS: it was; that is said together with what comes next.
+pallet_look() { pallet_section=$1; pallet_mark begin "$1"; }
+pallet_looked() { pallet_say end "$pallet_section" "$1"; pallet_section=; }
 # SECTION WORD ID STARTS…: an action begins.
 pallet_begin() { pallet_heed; pallet_prepare "${@:4}"; pallet_mark begin "$1"; pallet_note "$@"; }
 # SECTION ID STARTS…: a brief action begins. Where there is a clock, nobody hears of it before it is
@@ -280,6 +286,6 @@ while IFS=' ' read -r pallet_code pallet_bytes <&3; do
   pallet_code=$(exec head -c "$pallet_code" <&3)
   exec 4</dev/null
   if [ "$pallet_bytes" -gt 0 ] && ! pallet_stage "$pallet_bytes"; then pallet_mark done 1; exit 1; fi
-  (pallet_temporary=(); trap pallet_tidy EXIT; eval "$pallet_code")
+  (pallet_temporary=() pallet_section=; trap pallet_tidy EXIT; eval "$pallet_code")
   pallet_mark done "$?"
 done

@@ -14,6 +14,7 @@ mod cut;
 mod honest;
 mod limits;
 mod lock;
+mod looks;
 mod planned;
 mod resume;
 mod script;

@@ -44,6 +44,7 @@ impl Seen {
 
 impl ProbeKind for FileContent {
     const NAME: &'static str = "content";
+    const SHARES_SHELL: bool = true;
     type Request = RemotePath;
     type Answer = Seen;
 

@@ -22,6 +22,7 @@ pub struct GroupEntry {
 
 impl ProbeKind for GroupLookup {
     const NAME: &'static str = "group";
+    const SHARES_SHELL: bool = true;
     type Request = AccountName;
     type Answer = Option<GroupEntry>;
 

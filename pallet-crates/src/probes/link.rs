@@ -13,6 +13,7 @@ pub struct LinkTarget;
 
 impl ProbeKind for LinkTarget {
     const NAME: &'static str = "link";
+    const SHARES_SHELL: bool = true;
     type Request = RemotePath;
     type Answer = Option<String>;
 

@@ -27,6 +27,7 @@ pub(crate) fn escape(path: &str) -> String {
 
 impl ProbeKind for Mounted {
     const NAME: &'static str = "mounted";
+    const SHARES_SHELL: bool = true;
     type Request = RemotePath;
     type Answer = bool;
 

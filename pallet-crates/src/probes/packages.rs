@@ -83,6 +83,7 @@ fn answers<T, A>(
 
 impl ProbeKind for InstalledPackage {
     const NAME: &'static str = "package";
+    const SHARES_SHELL: bool = true;
     type Request = (PackageManager, PackageName);
     type Answer = Installed;
 

@@ -28,6 +28,7 @@ pub struct Account {
 
 impl ProbeKind for Passwd {
     const NAME: &'static str = "passwd";
+    const SHARES_SHELL: bool = true;
     type Request = AccountName;
     type Answer = Option<Account>;
 

@@ -74,6 +74,7 @@ impl fmt::Debug for Digest {
 
 impl ProbeKind for Sha256 {
     const NAME: &'static str = "sha256";
+    const SHARES_SHELL: bool = true;
     type Request = RemotePath;
     type Answer = Option<Digest>;
 

@@ -61,6 +61,7 @@ const FIELDS: &str = r"%f\0%u\0%U\0%g\0%G\0%n\0";
 
 impl ProbeKind for Stat {
     const NAME: &'static str = "stat";
+    const SHARES_SHELL: bool = true;
     type Request = RemotePath;
     type Answer = Option<Entry>;
 

@@ -12,6 +12,7 @@ pub struct Sysctl;
 
 impl ProbeKind for Sysctl {
     const NAME: &'static str = "sysctl";
+    const SHARES_SHELL: bool = true;
     type Request = RemotePath;
     type Answer = Option<String>;
 

@@ -17,7 +17,7 @@ use super::session::{Client, Link};
 use super::{Process, TransportError};
 
 /// Standard input that a process has not taken yet is held up to this size.
-const STDIN_BUFFER: usize = 64 * 1024;
+const STDIN_BUFFER: usize = 32 * 1024;
 /// One SSH packet's worth.
 const PACKET: usize = 32 * 1024;
 /// A refused channel is asked for again after this time, then after twice as much, and so on.
