@@ -16,10 +16,9 @@ use crate::transport::Output;
 use super::session::{Client, Link};
 use super::{Process, TransportError};
 
-/// Standard input that a process has not taken yet is held up to this size.
-const STDIN_BUFFER: usize = 32 * 1024;
-/// One SSH packet's worth.
-const PACKET: usize = 32 * 1024;
+/// Standard input goes out in pieces of up to this size, and as much is held of what a process has
+/// not taken yet. A packet may have twice as much; with many nodes the buffers count more.
+const PIECE: usize = 16 * 1024;
 /// A refused channel is asked for again after this time, then after twice as much, and so on.
 const FIRST_RETRY: Duration = Duration::from_millis(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
@@ -60,7 +59,7 @@ impl Channels {
             return Err(self.link.lost().await);
         }
         let (from_node, to_node) = channel.split();
-        let (stdin, stdin_of_node) = duplex(STDIN_BUFFER);
+        let (stdin, stdin_of_node) = duplex(PIECE);
         let (sender, output) = mpsc::unbounded_channel();
         let link = Arc::clone(&self.link);
         tokio::spawn(async move {
@@ -184,7 +183,7 @@ const NO_STATUS: &str = "the program's channel was closed without an exit status
 
 /// Sends standard input, then its end.
 async fn feed(mut stdin: DuplexStream, to_node: &ChannelWriteHalf<Msg>) {
-    let mut buffer = vec![0; PACKET];
+    let mut buffer = vec![0; PIECE];
     while let Ok(length) = stdin.read(&mut buffer).await {
         let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
         if to_node.data_bytes(bytes.to_vec()).await.is_err() {

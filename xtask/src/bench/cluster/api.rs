@@ -1,5 +1,6 @@
 //! The bare calls: what somebody writes who needs ten containers and knows the API.
 
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -32,9 +33,20 @@ impl Api {
         Self { socket: socket.to_owned() }
     }
 
-    /// Makes containers, and waits until they could be logged in to.
-    pub(super) fn create(&self, names: &[String], image: &str) -> anyhow::Result<Vec<Made>> {
-        let mut made = each(names, |name| self.create_one(name, image))?;
+    /// Makes containers, and waits until they could be logged in to. They are spread over the
+    /// members, as a cluster's nodes are: those that are asked for in one moment would all go to one.
+    pub(super) fn create(
+        &self,
+        names: &[String],
+        image: &str,
+        members: &[&str],
+    ) -> anyhow::Result<Vec<Made>> {
+        let names_here = names.iter().map(String::as_str);
+        let places: HashMap<&str, &&str> = names_here.zip(members.iter().cycle()).collect();
+        let mut made = each(names, |name| {
+            let place = places.get(name).context("the cluster has no members")?;
+            self.create_one(name, image, place)
+        })?;
         made.sort();
         Ok(made)
     }
@@ -49,10 +61,10 @@ impl Api {
         .map(drop)
     }
 
-    fn create_one(&self, name: &str, image: &str) -> anyhow::Result<Made> {
+    fn create_one(&self, name: &str, image: &str, member: &str) -> anyhow::Result<Made> {
         let source = json!({"type": "image", "alias": image});
         let new = json!({"name": name, "type": "container", "source": source});
-        self.settle("POST", "/1.0/instances", &new)?;
+        self.settle("POST", &format!("/1.0/instances?target={member}"), &new)?;
         let path = format!("/1.0/instances/{name}");
         let start = json!({"action": "start", "timeout": -1});
         self.settle("PUT", &format!("{path}/state"), &start)?;

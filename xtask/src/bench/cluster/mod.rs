@@ -114,7 +114,9 @@ impl Bench {
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         for round in 1..=repeat {
             let begun = Instant::now();
-            let made = self.api.create(&self.names, &self.cluster.image)?;
+            let members: Vec<&str> =
+                self.cluster.members.iter().map(|member| member.name.as_str()).collect();
+            let made = self.api.create(&self.names, &self.cluster.image, &members)?;
             let created = begun.elapsed();
             self.inventory(&made)?;
             let mut command = Command::new(&floor);
