@@ -212,14 +212,16 @@ impl Client {
         self.0.settle(Call::new(Method::DELETE, &path, &doing), CHANGING).await.map(drop)
     }
 
-    /// Sets one of an instance's settings.
+    /// Sets some of an instance's settings, in one go.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn set(&self, name: &str, key: &str, value: &str) -> Result<(), Error> {
+    pub async fn set(&self, name: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
         let path = format!("/1.0/instances/{}", escape(name));
-        let doing = format!("noting {key} with {name}");
-        let call = Call::new(Method::PATCH, &path, &doing).json(&json!({"config": {key: value}}));
+        let keys: Vec<&str> = settings.iter().map(|(key, _)| *key).collect();
+        let doing = format!("noting {} with {name}", keys.join(" and "));
+        let settings: BTreeMap<&str, &str> = settings.iter().copied().collect();
+        let call = Call::new(Method::PATCH, &path, &doing).json(&json!({"config": settings}));
         self.0.settle(call, CHANGING).await.map(drop)
     }
 

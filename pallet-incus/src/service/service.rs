@@ -1,5 +1,6 @@
 //! The service itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 /// How long at most others wait for the cluster to know of a new instance, and how often it is
 /// looked for.
 const PLACING: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Nodes that are instances on an Incus or LXD server, or a cluster of them.
 #[derive(Clone)]
@@ -42,6 +43,9 @@ struct Inner {
     base: PathBuf,
     /// Held until the cluster knows of a new instance.
     placing: Mutex<()>,
+    /// Host keys of new nodes that are to be noted: writing a note is a lot of work for a server, so
+    /// that it is done together with the next one.
+    unnoted: Mutex<BTreeMap<String, String>>,
 }
 
 impl IncusService {
@@ -54,7 +58,8 @@ impl IncusService {
         base: impl Into<PathBuf>,
     ) -> Self {
         let (name, base) = (name.into(), base.into());
-        Self(Arc::new(Inner { name, client, config, base, placing: Mutex::default() }))
+        let (placing, unnoted) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { name, client, config, base, placing, unnoted }))
     }
 
     fn client(&self) -> &Client {
@@ -196,6 +201,12 @@ impl ComputeService for IncusService {
         let instances = instances.map_err(|error| failed(&error))?;
         let mut nodes: Vec<Node> = instances.iter().filter_map(|it| self.describe(it)).collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        let unnoted = self.0.unnoted.lock().await;
+        for node in &mut nodes {
+            if let Some(key) = unnoted.get(&node.name) {
+                node.host_keys = notes::pinned(key);
+            }
+        }
         Ok(nodes)
     }
 
@@ -308,8 +319,13 @@ impl ComputeService for IncusService {
         }
         let ready = ready::over_ssh(self.client(), &instance, timeout).await?;
         if instance.config.get(notes::HOST_KEYS) != Some(&ready.key) {
-            let noted = self.client().set(&node.name, notes::HOST_KEYS, &ready.key).await;
-            noted.map_err(|error| failed(&error))?;
+            if node.bootstrapped {
+                let note = [(notes::HOST_KEYS, ready.key.as_str())];
+                let noted = self.client().set(&node.name, &note).await;
+                noted.map_err(|error| failed(&error))?;
+            } else {
+                self.0.unnoted.lock().await.insert(node.name.clone(), ready.key.clone());
+            }
         }
         node.endpoint = Some(ready.endpoint);
         node.host_keys = notes::pinned(&ready.key);
@@ -326,8 +342,10 @@ impl ComputeService for IncusService {
 
     async fn set_bootstrapped(&self, node: &Node) -> Result<(), ComputeError> {
         self.expect(node).await?;
-        let noted = self.client().set(&node.name, notes::BOOTSTRAPPED, "true").await;
-        noted.map_err(|error| failed(&error))
+        let key = self.0.unnoted.lock().await.remove(&node.name);
+        let key = key.as_deref().map(|key| (notes::HOST_KEYS, key));
+        let noted: Vec<_> = [(notes::BOOTSTRAPPED, "true")].into_iter().chain(key).collect();
+        self.client().set(&node.name, &noted).await.map_err(|error| failed(&error))
     }
 
     async fn attach(
@@ -343,6 +361,12 @@ impl ComputeService for IncusService {
     }
 
     async fn close(&self) {
+        // Of nodes whose bootstrap has failed, for whoever wants to look at them.
+        for (name, key) in std::mem::take(&mut *self.0.unnoted.lock().await) {
+            if let Err(error) = self.client().set(&name, &[(notes::HOST_KEYS, &key)]).await {
+                tracing::debug!(%error, name, "its host key could not be noted");
+            }
+        }
         self.client().close();
     }
 }
