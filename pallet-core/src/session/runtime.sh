@@ -44,11 +44,11 @@ pallet_note() {
 }
 # STARTS…: how the paths of an action's temporary files start. None shall outlive it.
 pallet_prepare() { pallet_temporary=("$@") pallet_unique=$$.$RANDOM$RANDOM$RANDOM; }
-# A program ends, by itself or because a look at something made it.
+# A program ends, by itself or because a look at something ended it: then that is what is told.
 pallet_tidy() {
   local status=$?
-  if [ -n "$pallet_section" ]; then pallet_looked "$status"; pallet_flush; fi
   [ "${#pallet_temporary[@]}" -eq 0 ] || rm -f -- "${pallet_temporary[@]/%/$pallet_unique}"
+  if [ -n "$pallet_section" ]; then pallet_looked "$status"; pallet_flush; exit 0; fi
 }
 # SECTION: something is looked at. STATUS: it was; that is said together with what comes next.
 pallet_look() { pallet_section=$1; pallet_mark begin "$1"; }
