@@ -28,7 +28,6 @@
 
 mod app;
 mod args;
-mod become_root;
 mod commands;
 mod complete;
 mod confirm;
@@ -46,6 +45,7 @@ mod progress;
 mod project;
 mod recorded;
 mod registry;
+mod remote;
 mod run;
 mod screen;
 mod selection;

@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use xtask::lab::{ClaimedNode, NodeKind, State};
+use xtask::lab::{ClaimedNode, NodeKind, State, rack};
 
 /// Steps of the phase that are files.
 const FILES: usize = 16;
@@ -57,17 +57,8 @@ fn content(number: usize) -> String {
 /// Files, after each fourth a script, and handlers of the first file and of a script.
 fn project(nodes: &[ClaimedNode]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mut text = String::from("[service.rack]\nprovider = \"node-list\"\nnodes = [\n");
-    for node in nodes {
-        writeln!(
-            text,
-            "  {{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{}' }},",
-            node.name, node.address, node.port, node.host_key
-        )
-        .unwrap();
-    }
-    let (user, key) = (&nodes[0].user, nodes[0].key.display());
-    writeln!(text, "]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n").unwrap();
+    let listed = nodes.iter().map(|node| node.listed("web"));
+    let mut text = rack(listed, &nodes[0].user, &nodes[0].key);
     text += "[group-spec.web.phases]\nconfigure = [\n  { directory = '/srv/it' },\n";
     for number in 0..FILES {
         fs::write(folder.path().join(format!("file-{number}")), content(number)).unwrap();

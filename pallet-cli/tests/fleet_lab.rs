@@ -8,14 +8,13 @@
     clippy::indexing_slicing
 )]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use xtask::lab::{ClaimedNode, NodeKind, State};
+use xtask::lab::{ClaimedNode, NodeKind, State, rack};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/demo");
 
@@ -26,17 +25,7 @@ fn project(nodes: &[ClaimedNode], user: &str) -> tempfile::TempDir {
         let start = demo.find(from).unwrap();
         demo[start..start + demo[start..].find(to).unwrap()].to_owned()
     };
-    let mut text = String::from("[service.rack]\nprovider = \"node-list\"\nnodes = [\n");
-    for node in nodes {
-        writeln!(
-            text,
-            "  {{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{}' }},",
-            node.name, node.address, node.port, node.host_key
-        )
-        .unwrap();
-    }
-    let key = nodes[0].key.display();
-    writeln!(text, "]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n").unwrap();
+    let mut text = rack(nodes.iter().map(|node| node.listed("web")), user, &nodes[0].key);
     text += &between("[environment]", "[node-spec.");
     text += &between("[server-spec.base]", "[group-spec.");
     text += "[group-spec.web]\nextends = ['web']\n";

@@ -8,30 +8,19 @@
     clippy::indexing_slicing
 )]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use xtask::lab::{ClaimedNode, NodeKind, State};
+use xtask::lab::{ClaimedNode, Listed, NodeKind, State, rack};
 
 /// A folder with a description of nodes, whose keys are those given.
 fn project(nodes: &[(&ClaimedNode, &str)]) -> tempfile::TempDir {
-    let mut text = String::from("[service.rack]\nprovider = \"node-list\"\nnodes = [\n");
-    for (node, key) in nodes {
-        writeln!(
-            text,
-            "  {{ name = '{}', group = 'web', host = '{}', port = {}, host-key = '{key}' }},",
-            node.name, node.address, node.port
-        )
-        .unwrap();
-    }
+    let listed = nodes.iter().map(|(node, host_key)| Listed { host_key, ..node.listed("web") });
     let (first, _) = nodes[0];
-    let (user, key) = (&first.user, first.key.display());
-    write!(text, "]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n").unwrap();
-    text += "[group-spec.web]\n";
+    let text = rack(listed, &first.user, &first.key) + "[group-spec.web]\n";
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("pallet.toml"), text).unwrap();
     folder

@@ -83,18 +83,20 @@ count = 1
 
     /// Runs `pallet models`: the exit code, and what it writes for programs.
     fn models(&self, arguments: &[&str]) -> (i32, Value) {
-        let run = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_pallet"));
-            command.args(arguments).current_dir(&self.folder).output().unwrap()
-        };
-        let output = run(&[&["--output", "json", "models"], arguments].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let output = Command::new(env!("CARGO_BIN_EXE_pallet"))
+            .args(["--output", "json", "models"])
+            .args(arguments)
+            .current_dir(&self.folder)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
         let written: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"));
-        let about = if written.get("error").is_some() { "error" } else { arguments[0] };
-        let about: &[&str] = if about == "error" { &["error"] } else { &["models", about] };
-        let schema = run(&[&["schema", "--of"], about].concat()).stdout;
-        let schema = serde_json::from_slice(&schema).unwrap();
+        let of = match written.get("error") {
+            Some(_) => vec!["error"],
+            None => vec!["models", arguments[0]],
+        };
+        let schema = schema_check::published(&of);
         assert_eq!(schema_check::mistake(&schema, &written), None, "{arguments:?}: {written:#}");
         (output.status.code().unwrap(), written)
     }

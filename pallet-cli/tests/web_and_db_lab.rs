@@ -10,13 +10,12 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use xtask::lab::{ClaimedNode, NodeKind, State};
+use xtask::lab::{ClaimedNode, Listed, NodeKind, State, rack};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/web-and-db");
 const PASSWORD: &str = "s3cret-of-the-shop";
@@ -30,20 +29,10 @@ fn project(nodes: &[ClaimedNode]) -> tempfile::TempDir {
     }
     let example = fs::read_to_string(format!("{EXAMPLE}/pallet.toml")).unwrap();
     let (_, rest) = example.split_once("[environment]").unwrap();
-    let mut text = String::from("[service.rack]\nprovider = \"node-list\"\nnodes = [\n");
-    for (node, (name, group)) in
-        nodes.iter().zip([("cache-1", "cache"), ("web-1", "web"), ("db-1", "database")])
-    {
-        writeln!(
-            text,
-            "  {{ name = '{name}', group = '{group}', host = '{}', port = {}, host-key = '{}' }},",
-            node.address, node.port, node.host_key
-        )
-        .unwrap();
-    }
-    let (user, key) = (&nodes[0].user, nodes[0].key.display());
-    write!(text, "]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n").unwrap();
-    write!(text, "[environment]{rest}").unwrap();
+    let names = [("cache-1", "cache"), ("web-1", "web"), ("db-1", "database")];
+    let listed = nodes.iter().zip(names);
+    let listed = listed.map(|(node, (name, group))| Listed { name, ..node.listed(group) });
+    let text = rack(listed, &nodes[0].user, &nodes[0].key) + &format!("[environment]{rest}");
     fs::write(folder.path().join("pallet.toml"), text).unwrap();
     folder
 }

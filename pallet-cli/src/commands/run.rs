@@ -17,13 +17,13 @@ use tokio::task::JoinSet;
 
 use super::Ended;
 use crate::args::Global;
-use crate::become_root::{self, Trouble};
 use crate::complete;
 use crate::error::{CliError, Kind};
 use crate::find::{self, FoundNode};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::project::Project;
+use crate::remote::{self, Trouble};
 use crate::text::{count, duration, visible};
 
 /// What `pallet run` is told.
@@ -177,10 +177,10 @@ async fn attend(
     heard: &mut Heard,
 ) -> Result<u32, Trouble> {
     let (command, input) = match as_root {
-        true => become_root::as_root(transport, login, command).await?,
+        true => remote::as_root(transport, login, command).await?,
         false => (command.to_owned(), String::new()),
     };
-    let mut process = become_root::start(transport, &command).await?;
+    let mut process = remote::start(transport, &command).await?;
     // A command that reads nothing may have closed its end already.
     let _ = process.stdin.write_all(input.as_bytes()).await;
     let _ = process.stdin.shutdown().await;

@@ -1,6 +1,16 @@
 //! Holds values against JSON schemas, of the kind that `pallet schema` writes.
 
+use std::process::Command;
+
 use serde_json::Value;
+
+/// What `pallet schema --of` says of a command, or of `error`.
+pub fn published(of: &[&str]) -> Value {
+    let mut pallet = Command::new(env!("CARGO_BIN_EXE_pallet"));
+    let output = pallet.args(["schema", "--of"]).args(of).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
 /// The first thing in `value` that is not as `schema` says, as far as our schemas say anything.
 pub fn mistake(schema: &Value, value: &Value) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::schema_check::mistake;
+use crate::schema_check::{mistake, published};
 use crate::support::Folder;
 
 const HOSTS: &str = "
@@ -59,7 +59,6 @@ fn errors_are_as_their_schema_says() {
 
 #[test]
 fn a_checker_that_finds_nothing_would_be_no_test() {
-    let schema = |name: &str| schema(&Folder::new(), name);
     for (name, wrong) in [
         ("nodes", r#"{ "nodes": [] }"#),
         ("nodes", r#"{ "nodes": [{ "service": 1 }], "errors": [] }"#),
@@ -67,7 +66,7 @@ fn a_checker_that_finds_nothing_would_be_no_test() {
         ("plan", "[]"),
         ("report", r#"{ "odd": true }"#),
     ] {
-        let schema = schema(name);
+        let schema = published(&[name]);
         let wrong: Value = serde_json::from_str(wrong).unwrap();
         assert!(mistake(&schema, &wrong).is_some(), "{name}: {wrong}");
     }
@@ -79,13 +78,8 @@ fn check(folder: &Folder, name: &str, arguments: &[&str]) {
     let written: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| {
         panic!("{arguments:?} wrote no JSON ({error}):\n{}\n{}", run.stdout, run.stderr)
     });
-    let schema = schema(folder, name);
+    let schema = published(&[name]);
     if let Some(mistake) = mistake(&schema, &written) {
         panic!("{arguments:?}: {mistake}, in:\n{written:#}");
     }
-}
-
-fn schema(folder: &Folder, name: &str) -> Value {
-    let words: Vec<&str> = ["schema", "--of"].into_iter().chain(name.split(' ')).collect();
-    serde_json::from_str(&folder.pallet(&words).code(0).stdout).unwrap()
 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use xtask::lab::ClaimedNode;
+use xtask::lab::{ClaimedNode, rack};
 
 /// Runs `pallet --output json` and gives the exit code and the report.
 fn pallet(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, Value) {
@@ -39,15 +39,7 @@ fn pallet(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i
 
 /// A `node-list` service of lab nodes, all in the group `rack`, and who logs in to them.
 fn listed(nodes: &[ClaimedNode], user: &str) -> String {
-    let mut text = String::from("[service.rack]\nprovider = 'node-list'\nnodes = [\n");
-    for node in nodes {
-        text += &format!(
-            "  {{ name = '{}', group = 'rack', host = '{}', port = {}, host-key = '{}' }},\n",
-            node.name, node.address, node.port, node.host_key
-        );
-    }
-    let key = nodes[0].key.display();
-    text + &format!("]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{key}'\n")
+    rack(nodes.iter().map(|node| node.listed("rack")), user, &nodes[0].key)
 }
 
 /// What became of a node: its failure, if there is one.

@@ -33,10 +33,7 @@ fn free_value(reader: &Reader, name: &str, value: &Node<'_>) -> Option<Value> {
             Err(_) if late::is_allowed() => None,
             Err(error) => {
                 let mistake = Mistake::new(source.span(), format!("`{name}`: {error}"));
-                reader.note(match error.help() {
-                    Some(help) => mistake.help(help),
-                    None => mistake,
-                });
+                reader.note(mistake.help(error.help()));
                 None
             }
         };

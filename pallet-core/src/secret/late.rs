@@ -8,7 +8,7 @@ thread_local! {
 
 /// Reads with `read`, on this thread; a variable that is not set, or a file that cannot be read,
 /// is then no mistake of the document, but an error of whoever needs the secret. Values of an
-/// environment that are such secrets are left out.
+/// environment that are secrets that cannot be had are left out.
 ///
 /// ```
 /// use pallet_core::secret::{Secret, late};

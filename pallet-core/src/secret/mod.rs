@@ -85,12 +85,12 @@ pub(crate) const HELP: &str = "\nhelp: ";
 
 impl SecretError {
     /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+    pub fn help(&self) -> String {
         match self {
-            Self::Env { name } => Some(format!("set {name} for this command")),
-            Self::File { .. } => Some("put the secret there, or name its file".to_owned()),
+            Self::Env { name } => format!("set {name} for this command"),
+            Self::File { .. } => "put the secret there, or name its file".to_owned(),
             Self::Command { .. } => {
-                Some("run it in a shell: it must print the secret to standard output".to_owned())
+                "run it in a shell: it must print the secret to standard output".to_owned()
             }
         }
     }

@@ -187,10 +187,7 @@ impl<'de> Visitor<'de> for SecretVisitor {
             Source::Env(_) | Source::File(_) => match source.fetch() {
                 Ok(value) => Ok(Secret::known(source, value)),
                 Err(_) if late::is_allowed() => Ok(Secret::unknown(source)),
-                Err(error) => Err(A::Error::custom(match error.help() {
-                    Some(help) => format!("{error}{HELP}{help}"),
-                    None => error.to_string(),
-                })),
+                Err(error) => Err(A::Error::custom(format!("{error}{HELP}{}", error.help()))),
             },
             lazy => Ok(Secret::unknown(lazy)),
         }

@@ -82,7 +82,7 @@ impl SessionError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Transport(error) => return error.help(),
-            Self::Secret(error) => return error.help(),
+            Self::Secret(error) => error.help(),
             Self::SudoRefused { username, .. } => format!(
                 "give {username} the right to use sudo without a password (sudoers: `{username} ALL=(ALL) NOPASSWD: ALL`), \
                  set `sudo-password` of the admin user, or set `no-sudo = true`"

@@ -273,7 +273,7 @@ impl TransportError {
                 "have the host's key signed anew by the authority that {authority} trusts"
             )),
             Self::JumpHost { error, .. } => error.help(),
-            Self::Secret(error) => error.help(),
+            Self::Secret(error) => Some(error.help()),
             Self::Configuration { .. } | Self::KeyFile { .. } | Self::Lost { .. } => None,
         }
     }

@@ -279,14 +279,8 @@ impl RemoteFile {
             return Ok(Loaded::Fetched(url.clone(), sha256.clone()));
         }
         let content = self.content.as_ref().map_or(Ok(""), MaybeSecret::reveal);
-        let content = content.map_err(|error| {
-            let help = error.help();
-            let error = ActionError::new(error.to_string());
-            match help {
-                Some(help) => error.help(help),
-                None => error,
-            }
-        })?;
+        let content =
+            content.map_err(|error| ActionError::new(error.to_string()).help(error.help()))?;
         Ok(Loaded::Bytes(content.as_bytes().into()))
     }
 

@@ -83,10 +83,7 @@ pub(super) fn secret(text: &MaybeSecret) -> Secret {
 
 /// The value of a secret, for a plan function that makes another secret of it.
 pub(super) fn reveal<'s>(plan: &Plan<'_>, text: &'s MaybeSecret) -> Result<&'s str, PlanError> {
-    text.reveal().map_err(|error| {
-        let told = plan.error(error.to_string());
-        error.help().into_iter().fold(told, PlanError::help)
-    })
+    text.reveal().map_err(|error| plan.error(error.to_string()).help(error.help()))
 }
 
 /// The phases that act on services when they are asked for.

@@ -51,6 +51,11 @@ enum Kind {
 }
 
 impl Kind {
+    /// Whether only the file tells what there is of it.
+    fn is_of_the_file(self) -> bool {
+        !matches!(self, Self::Action | Self::Crate)
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Action => "action",
@@ -108,10 +113,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliEr
     let (kind, name) = match asked {
         Asked::List(kind) => {
             let known = match (kind, loaded) {
-                // Only the file can tell.
-                (Some(Kind::Phase | Kind::Group | Kind::Node | Kind::Path), Err(error)) => {
-                    return Err(error);
-                }
+                (Some(kind), Err(error)) if kind.is_of_the_file() => return Err(error),
                 (_, loaded) => known::known(global, loaded.ok().as_ref(), &history, kind),
             };
             let listing = Explained { explained: Vec::new(), known };
@@ -151,11 +153,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Result<Ended, CliEr
     if explained.is_empty() {
         return Err(match loaded {
             // Only with the file it can be told whether there is such a thing.
-            Err(error)
-                if !matches!(kind, Some(Kind::Action | Kind::Crate)) && !is_missing(&error) =>
-            {
-                error
-            }
+            Err(error) if kind.is_none_or(Kind::is_of_the_file) && !is_missing(&error) => error,
             loaded => unknown(global, loaded.ok().as_ref(), &history, kind, name),
         });
     }

@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 
 use pallet_core::compute::{ComputeError, NodeState};
 use pallet_core::login::Login;
-use pallet_core::transport::{Output as Said, Transport};
+use pallet_core::transport::Transport;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::io::AsyncWriteExt;
 use vmfest::prepare::{Finding, Kind as StepKind, Outcome, Prepare, read_findings};
 
 use crate::args::Global;
-use crate::become_root::{Trouble, as_root, start};
 use crate::commands::Ended;
 use crate::complete;
 use crate::error::{CliError, Kind};
 use crate::find::{self, Found, FoundNode};
 use crate::output::Output;
 use crate::project::Project;
+use crate::remote::{Trouble, as_root, said};
 use crate::run::current_user;
 use crate::text::{Paint, names, visible};
 
@@ -243,31 +242,6 @@ impl Session {
         match findings.is_empty() {
             true => Err((format!("the script ended with status {code}: {}", stderr.trim()), None)),
             false => Ok(findings),
-        }
-    }
-}
-
-/// Runs a command: its exit status, and what it writes.
-async fn said(
-    transport: &dyn Transport,
-    command: &str,
-    input: &str,
-) -> Result<(u32, String, String), Trouble> {
-    let mut process = start(transport, command).await?;
-    // One that ends early may have closed its end already.
-    let _ = process.stdin.write_all(input.as_bytes()).await;
-    let _ = process.stdin.shutdown().await;
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    loop {
-        match process.output.recv().await {
-            Some(Said::Stdout(bytes)) => stdout.extend(bytes),
-            Some(Said::Stderr(bytes)) => stderr.extend(bytes),
-            Some(Said::Exit(code)) => {
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                return Ok((code, text(&stdout), text(&stderr)));
-            }
-            Some(Said::Lost(error)) => return Err((error.to_string(), error.help())),
-            None => return Err(("its end was not reported".to_owned(), None)),
         }
     }
 }

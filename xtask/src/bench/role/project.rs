@@ -10,6 +10,7 @@ use anyhow::{Context as _, ensure};
 
 use super::floor;
 use super::targets::Targets;
+use crate::lab::{Listed, rack};
 use crate::process::workspace;
 
 const PYINFRA: &str = include_str!("pyinfra.py");
@@ -126,26 +127,13 @@ impl Drop for Project {
 
 /// The service and the admin user for `pallet.toml`.
 fn hosts(targets: &Targets) -> anyhow::Result<String> {
-    let mut text = "[service.hosts]\nprovider = 'node-list'\nnodes = [\n".to_owned();
-    let mut login = None;
-    for (node, address) in targets.iter() {
-        login = Some((&node.user, &node.key));
-        writeln!(
-            text,
-            "  {{ name = '{}', group = 'role', host = '{}', port = {}, host-key = '{}' }},",
-            node.name,
-            address.ip(),
-            address.port(),
-            node.host_key
-        )?;
-    }
-    let (user, key) = login.context("no hosts")?;
-    writeln!(
-        text,
-        "]\n[admin-user]\nusername = '{user}'\nprivate-key-path = '{}'\n",
-        key.display()
-    )?;
-    Ok(text)
+    let (first, _) = targets.iter().next().context("no hosts")?;
+    let listed = targets.iter().map(|(node, address)| Listed {
+        host: address.ip(),
+        port: address.port(),
+        ..node.listed("role")
+    });
+    Ok(rack(listed, &first.user, &first.key))
 }
 
 /// Digests by the system's own tool, which is a check of ours.

@@ -14,13 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the node's control groups and returns their folders.
 pub(super) fn make(lab: &Lab, node: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let folders: Vec<PathBuf> =
-        hierarchies_of_systemd()?.into_iter().map(|all| all.join(name(lab, node))).collect();
-    for folder in &folders {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("could not make the control group {}", folder.display()))?;
-    }
-    Ok(folders)
+    make_in(&hierarchies_of_systemd()?, &name(lab, node))
 }
 
 /// Removes the node's control groups with those that systemd made in them. Call it when no
@@ -33,13 +27,8 @@ pub(super) fn remove(lab: &Lab, node: &str) -> anyhow::Result<()> {
 
 /// Makes a control group in every hierarchy that there is, for somebody who limits others.
 pub(crate) fn make_all(lab: &Lab, member: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let folders = all_hierarchies().into_iter().map(|hierarchy| hierarchy.join(name(lab, member)));
-    let folders: Vec<PathBuf> = folders.collect();
-    for folder in &folders {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("could not make the control group {}", folder.display()))?;
-        give_processors(folder)?;
-    }
+    let folders = make_in(&all_hierarchies(), &name(lab, member))?;
+    folders.iter().try_for_each(|folder| give_processors(folder))?;
     Ok(folders)
 }
 
@@ -47,6 +36,15 @@ pub(crate) fn make_all(lab: &Lab, member: &str) -> anyhow::Result<Vec<PathBuf>> 
 /// inside.
 pub(crate) fn remove_all(lab: &Lab, member: &str) -> anyhow::Result<()> {
     remove_from(&all_hierarchies(), &name(lab, member))
+}
+
+fn make_in(hierarchies: &[PathBuf], name: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let folders: Vec<PathBuf> = hierarchies.iter().map(|all| all.join(name)).collect();
+    for folder in &folders {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("could not make the control group {}", folder.display()))?;
+    }
+    Ok(folders)
 }
 
 fn remove_from(hierarchies: &[PathBuf], name: &str) -> anyhow::Result<()> {
