@@ -42,11 +42,12 @@ pub fn start(global: &Global) {
         2 => LevelFilter::WARN,
         _ => LevelFilter::DEBUG,
     };
-    let targets = ["pallet_cli", "pallet_core", "pallet_crates", "vmfest", "vbox_soap"]
-        .into_iter()
-        .fold(Targets::new().with_default(others), |targets, ours| {
-            targets.with_target(ours, level)
-        });
+    let targets =
+        ["pallet_cli", "pallet_core", "pallet_crates", "pallet_incus", "vmfest", "vbox_soap"]
+            .into_iter()
+            .fold(Targets::new().with_default(others), |targets, ours| {
+                targets.with_target(ours, level)
+            });
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(|| Discreet)
         .with_ansi(global.color.applies_to(&std::io::stderr()));

@@ -179,6 +179,45 @@ async fn sources_of_packages_with_their_keys() {
     assert_eq!(node.told(Mode::Apply, vec![source(&digest)]).await, ["key: fetched"]);
 }
 
+/// A server whose certificate nobody trusts, and then everybody.
+const SECURE_SERVER: &str = r#"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+  -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout /root/key.pem -out /root/page.crt 2>/dev/null
+setsid timeout 300 openssl s_server -accept 8443 -key /root/key.pem -cert /root/page.crt -www -quiet \
+  </dev/null >/dev/null 2>&1 3<&- 4<&- &
+until (exec 5<>/dev/tcp/localhost/8443) 2>/dev/null; do sleep 0.1; done
+"#;
+
+#[tokio::test]
+async fn pages_with_a_certificate_need_one_of_two_programs() {
+    let mut node = LabNode::new(NodeKind::Plain).await;
+    let page = |more: &str| {
+        let url = "https://localhost:8443/";
+        vec![step(&format!(r#"{{ wait-for = {{ http = "{url}", timeout = "1s"{more} }} }}"#))]
+    };
+    let programs = |ensure: &str, names: &str| {
+        vec![step(&format!(r#"{{ packages = {{ names = [{names}], ensure = "{ensure}" }} }}"#))]
+    };
+    node.told(Mode::Apply, programs("absent", r#""curl", "wget""#)).await;
+    node.told(Mode::Apply, programs("present", r#""openssl", "ca-certificates""#)).await;
+    node.output(SECURE_SERVER).await;
+    let neither = node.run(Mode::Apply, page("")).await;
+    assert_eq!(neither.actions[0].output, "https needs curl or wget, and the node has neither");
+    for program in ["curl", "wget"] {
+        node.output("rm -f /usr/local/share/ca-certificates/page.crt; update-ca-certificates -f")
+            .await;
+        let names = format!("\"{program}\"");
+        node.told(Mode::Apply, programs("present", &names)).await;
+        assert_eq!(node.told(Mode::Apply, page(", insecure = true")).await, ["unchanged"]);
+        let untrusted = node.run(Mode::Apply, page("")).await;
+        assert!(untrusted.failure.is_some(), "{program} trusts anybody");
+        node.output("cp /root/page.crt /usr/local/share/ca-certificates/; update-ca-certificates")
+            .await;
+        assert_eq!(node.told(Mode::Apply, page("")).await, ["unchanged"], "{program}");
+        node.told(Mode::Apply, programs("absent", &names)).await;
+    }
+}
+
 const UNIT: &str = "[Service]\nExecStart=/usr/bin/sleep infinity\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
 
 #[tokio::test]

@@ -110,6 +110,24 @@ async fn versions(node: &mut LabNode) {
     is(node, r#"{ package = "Pallet_test=1.0-1" }"#, "Pallet_test 1.1-1 → 1.0-1").await;
 }
 
+/// From a file: first the newer one, then an older version in its place, and never another one.
+async fn files(node: &mut LabNode, name: &str, file: impl Fn(&str) -> String) {
+    let step_of = |wanted: &str, version: &str| {
+        format!(r#"{{ package = {{ name = "{wanted}", file = "{}" }} }}"#, file(version))
+    };
+    node.told(
+        Mode::Apply,
+        vec![step(&format!(r#"{{ package = {{ name = "{name}", ensure = "absent" }} }}"#))],
+    )
+    .await;
+    is(node, &step_of(name, "1.1-1"), &format!("{name} installed")).await;
+    let older = format!("{name}=1.0-1");
+    is(node, &step_of(&older, "1.0-1"), &format!("{name} 1.1-1 → 1.0-1")).await;
+    let other = node.run(Mode::Apply, vec![step(&step_of("other", "1.1-1"))]).await;
+    let output = &other.actions[0].output;
+    assert!(output.ends_with(&format!("should be other, and is {name} 1.1-1")), "{output}");
+}
+
 const SOURCE: &str =
     r#"{ package-source = { name = "test", uris = ["file:///opt/repo"], key = "KEY" } }"#;
 
@@ -125,6 +143,10 @@ async fn dnf() {
     node.use_package_manager(PackageManager::Dnf);
     lists(&mut node).await;
     versions(&mut node).await;
+    files(&mut node, "Pallet_test", |version| {
+        format!("/opt/repo/Pallet_test-{version}.noarch.rpm")
+    })
+    .await;
     whole_life(&mut node, "Pallet_test", "1.0-1", "1.1-1", ":").await;
     let source = SOURCE.replace("KEY", "-----BEGIN PGP PUBLIC KEY BLOCK-----\\n");
     let told = "key: created with mode 0644; source: content differs";
@@ -151,11 +173,19 @@ async fn zypper_and_pacman() {
     node.use_package_manager(PackageManager::Zypper);
     lists(&mut node).await;
     versions(&mut node).await;
+    files(&mut node, "Pallet_test", |version| {
+        format!("/opt/repo/Pallet_test-{version}.noarch.rpm")
+    })
+    .await;
     whole_life(&mut node, "Pallet_test", "1.0-1", "1.1-1", ":").await;
 
     node.use_package_manager(PackageManager::Pacman);
     lists(&mut node).await;
     is(&mut node, r#"{ package = "pallet-test" }"#, "pallet-test installed").await;
+    files(&mut node, "pallet-test", |version| {
+        format!("/opt/pac/pallet-test-{version}-any.pkg.tar.gz")
+    })
+    .await;
     let newer = "cd /opt/pac && repo-add -q test.db.tar.gz pallet-test-1.1-1-any.pkg.tar.gz && \
         pacman -Sy >/dev/null";
     whole_life(&mut node, "pallet-test", "1.0-1", "1.1-1", newer).await;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::compute::{ComputeService, Node, NodeState};
+use tokio::task::JoinSet;
+
+use crate::compute::{ComputeError, ComputeService, Node, NodeState};
 use crate::engine::{Connection, ConnectionError, Connector, Reach};
 use crate::event::{Event, Events};
 use crate::facts::Facts;
@@ -22,6 +24,8 @@ pub(super) struct Member {
     /// The login that the connection was asked for. The service may have attached another one.
     connected_as: String,
     pub target: Target,
+    /// The record of its bootstrap, while that is being made.
+    noting: JoinSet<Result<(), ComputeError>>,
     pub report: NodeReport,
     /// Check mode: it does not run yet, so that there is nothing to look at.
     pub is_expected: bool,
@@ -65,6 +69,7 @@ impl Member {
             connection: None,
             connected_as: String::new(),
             target,
+            noting: JoinSet::new(),
             report,
             is_expected: false,
         }
@@ -158,6 +163,25 @@ impl Member {
     fn fail_connect(&mut self, error: &ConnectionError, duration: Duration, events: &Events) {
         let failure = Failure::new("connect", error.to_string()).help(error.help());
         self.fail(failure, duration, events);
+    }
+
+    /// Has its service record that it is bootstrapped, while it is worked on: a record may cost a
+    /// service more than what is left to do on the node.
+    pub fn note_bootstrapped(&mut self) {
+        let (service, node) = (Arc::clone(&self.service), self.node.clone());
+        self.noting.spawn(async move { service.set_bootstrapped(&node).await });
+        self.node.bootstrapped = true;
+    }
+
+    /// Waits for the record; without it the next run would bootstrap the node again.
+    pub async fn settle_note(&mut self, events: &Events) {
+        let failure = match self.noting.join_next().await {
+            None | Some(Ok(Ok(()))) => return,
+            Some(Ok(Err(error))) => Failure::new("bootstrap", error.message).help(error.help),
+            Some(Err(error)) => Failure::new("bootstrap", error.to_string()),
+        };
+        self.node.bootstrapped = false;
+        self.fail(failure, Duration::ZERO, events);
     }
 
     /// Ends the connection and gives what has happened.

@@ -45,6 +45,9 @@ impl Fleet {
             let is_meant = |member: &Member| member.role.names.iter().any(|it| stage.is_for(it));
             crew = self.phase(crew, stage, is_meant, course.shown).await;
         }
+        for member in &mut crew.members {
+            member.settle_note(&self.events).await;
+        }
         crew
     }
 
@@ -119,15 +122,8 @@ impl Fleet {
                         return member;
                     }
                     member.connect(&admin, &fleet.connector, &fleet.events).await;
-                    if member.is_failed() {
-                        return member;
-                    }
-                    match member.service.set_bootstrapped(&member.node).await {
-                        Ok(()) => member.node.bootstrapped = true,
-                        Err(error) => {
-                            let failure = Failure::new("bootstrap", error.message).help(error.help);
-                            member.fail(failure, Duration::ZERO, &fleet.events);
-                        }
+                    if !member.is_failed() {
+                        member.note_bootstrapped();
                     }
                     member
                 }

@@ -91,6 +91,21 @@ async fn bootstrap_is_remembered_only_where_it_has_succeeded() {
 }
 
 #[tokio::test]
+async fn a_bootstrap_that_cannot_be_noted_is_a_failure_of_a_node_that_is_configured() {
+    let setting = setting();
+    setting.shelf.broken.lock().unwrap().push("note web-2".to_owned());
+    let server = ServerSpec::new().phase("configure", Phase::new().plan(setting.note("on")));
+    let web = [group("web", server).count(2)];
+    let report = setting.converge(&web).await;
+    assert_eq!(failures(&report), ["web-2 bootstrap: the disk is full"]);
+    assert_eq!(setting.noted(), ["on web-1", "on web-2"]);
+    assert_eq!(setting.shelf.told(), "web-1, web-2 raw");
+    setting.shelf.broken.lock().unwrap().clear();
+    assert!(failures(&setting.converge(&web).await).is_empty());
+    assert_eq!(setting.shelf.told(), "web-1, web-2");
+}
+
+#[tokio::test]
 async fn stopped_nodes_are_started_and_what_never_answers_is_not_left_behind() {
     let setting = setting();
     setting.shelf.put("web-1", "web", NodeState::Stopped);

@@ -16,7 +16,8 @@ pub struct Shelf {
     /// Each node has a folder in here, called by its name.
     folder: PathBuf,
     nodes: Mutex<BTreeMap<String, Node>>,
-    /// Names of nodes that cannot be made, or never answer.
+    /// Names of nodes that never answer; with `create ` or `note ` before them, of those that cannot
+    /// be made, or not be noted as bootstrapped.
     pub broken: Mutex<Vec<String>>,
     made: Mutex<u32>,
 }
@@ -130,6 +131,9 @@ impl ComputeService for Shelf {
     }
 
     async fn set_bootstrapped(&self, node: &Node) -> Result<(), ComputeError> {
+        if self.is_broken(&format!("note {}", node.name)) {
+            return Err(ComputeError::failed("the disk is full"));
+        }
         self.set(node, |node| node.bootstrapped = true);
         Ok(())
     }

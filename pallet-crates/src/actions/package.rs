@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::packages::PackageEnsure;
 use super::transaction::Transaction;
 use crate::packagers;
-use crate::values::PackageName;
 use crate::values::shorthand::{Shorthand, or_string, shorthand_serde};
+use crate::values::{PackageName, ReleaseName, RemotePath};
 
 /// A package of the node's distribution, by its package manager: apt, dnf, yum, zypper, pacman,
 /// apk or brew.
@@ -40,6 +40,16 @@ pub struct Package {
     /// Whether packages that it recommends are installed too. Default: true.
     #[serde(default = "yes")]
     recommends: bool,
+    /// The release that it comes from, with what it needs of it, for apt:
+    /// `bookworm-backports`. What is installed already stays, unless the latest is asked for.
+    /// Default: as apt is set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseName>,
+    /// The file on the node that it comes from, in place of a source: `/var/cache/app.deb`. A step
+    /// before brings it there. The version in `name` says when it is installed again; without one
+    /// it is installed where it is missing. Not for apk and brew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<RemotePath>,
 }
 
 shorthand_serde!(Package);
@@ -67,7 +77,14 @@ impl Package {
     /// A sentence that says what is wrong with the name.
     pub fn new(name: &str) -> Result<Self, String> {
         let ensure = PackageEnsure::Present;
-        Ok(Self { name: name.parse()?, ensure, hold: None, recommends: true })
+        Ok(Self {
+            name: name.parse()?,
+            ensure,
+            hold: None,
+            recommends: true,
+            release: None,
+            file: None,
+        })
     }
 
     /// Says whether it shall be installed.
@@ -91,11 +108,31 @@ impl Package {
         self
     }
 
+    /// Takes it from a release that is not the node's own, with apt.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the name.
+    pub fn release(mut self, release: &str) -> Result<Self, String> {
+        self.release = Some(release.parse()?);
+        Ok(self)
+    }
+
+    /// Takes it from a file on the node.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn file(mut self, path: &str) -> Result<Self, String> {
+        self.file = Some(path.parse()?);
+        Ok(self)
+    }
+
     fn transaction(&self) -> Transaction<'_> {
         Transaction {
             packages: slice::from_ref(&self.name),
             ensure: self.ensure,
             recommends: self.recommends,
+            release: self.release.as_ref(),
+            file: self.file.as_ref(),
             hold: self.hold,
         }
     }

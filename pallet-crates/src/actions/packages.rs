@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::transaction::Transaction;
 use crate::packagers;
-use crate::values::PackageName;
 use crate::values::shorthand::{Shorthand, or_list, shorthand_serde};
+use crate::values::{PackageName, ReleaseName};
 
 /// Several packages, installed or removed in one transaction.
 ///
@@ -33,6 +33,11 @@ pub struct Packages {
     /// Whether packages that they recommend are installed too. Default: true.
     #[serde(default = "yes")]
     recommends: bool,
+    /// The release that they come from, with what they need of it, for apt:
+    /// `bookworm-backports`. What is installed already stays, unless the latest is asked for.
+    /// Default: as apt is set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseName>,
 }
 
 /// Whether a package shall be installed.
@@ -79,7 +84,13 @@ impl Packages {
     /// A sentence that says what is wrong with a name.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
         let names = names.into_iter().map(str::parse).collect::<Result<_, String>>()?;
-        Ok(Self { names, ensure: PackageEnsure::Present, hold: None, recommends: true })
+        Ok(Self {
+            names,
+            ensure: PackageEnsure::Present,
+            hold: None,
+            recommends: true,
+            release: None,
+        })
     }
 
     /// Says whether they shall be installed.
@@ -103,11 +114,22 @@ impl Packages {
         self
     }
 
+    /// Takes them from a release that is not the node's own, with apt.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the name.
+    pub fn release(mut self, release: &str) -> Result<Self, String> {
+        self.release = Some(release.parse()?);
+        Ok(self)
+    }
+
     fn transaction(&self) -> Transaction<'_> {
         Transaction {
             packages: &self.names,
             ensure: self.ensure,
             recommends: self.recommends,
+            release: self.release.as_ref(),
+            file: None,
             hold: self.hold,
         }
     }

@@ -2,17 +2,23 @@
 //! together.
 
 use pallet_core::action::{ActionError, Change, Decision, Fragment, Key, ProbeSet, View};
+use pallet_core::facts::PackageManager;
+use pallet_core::shell;
 
 use super::packages::PackageEnsure;
-use crate::packagers::{self, Packager};
-use crate::probes::{Installed, InstalledPackage, NewerVersion};
-use crate::values::PackageName;
+use crate::packagers::{self, Files, Installing, Packager};
+use crate::probes::{Installed, InstalledPackage, NewerVersion, Origin};
+use crate::values::{PackageName, ReleaseName, RemotePath};
 
 /// Packages that one transaction installs or removes.
 pub(super) struct Transaction<'a> {
     pub packages: &'a [PackageName],
     pub ensure: PackageEnsure,
     pub recommends: bool,
+    /// The release that they come from; `None` leaves it to the package manager.
+    pub release: Option<&'a ReleaseName>,
+    /// The file on the node that the only package comes from, in place of a source.
+    pub file: Option<&'a RemotePath>,
     /// Whether upgrades leave them alone; `None` keeps what is.
     pub hold: Option<bool>,
 }
@@ -62,6 +68,27 @@ impl Transaction<'_> {
                     .help("leave out the version, or ensure = \"latest\""));
             }
         }
+        if let Some(manager) = manager.filter(|manager| !manager.has_releases())
+            && self.release.is_some()
+        {
+            let told = format!("`release` is for apt, and the node has {}", manager.name());
+            return Err(ActionError::new(told)
+                .help("name the version, or give the step to apt's nodes with only-on"));
+        }
+        if self.file.is_some() {
+            if self.ensure != PackageEnsure::Present {
+                return Err(ActionError::new("a file only says what is to be present")
+                    .help("leave out `file`, or `ensure`"));
+            }
+            if self.release.is_some() {
+                return Err(ActionError::new("a package is in a file, or in a release")
+                    .help("leave out one of them"));
+            }
+            if let Some(manager) = manager.filter(|manager| manager.files().is_none()) {
+                let told = format!("{} installs no packages from files here", manager.name());
+                return Err(ActionError::new(told).help("install it with exec-script"));
+            }
+        }
         let removes = matches!(self.ensure, PackageEnsure::Absent | PackageEnsure::Purged);
         if removes && self.hold.is_some() {
             return Err(ActionError::new("what is not installed cannot be held")
@@ -71,11 +98,11 @@ impl Transaction<'_> {
     }
 
     pub fn probe(&self, view: &View<'_>, wanted: &mut ProbeSet) {
-        let Some((kind, _)) = packagers::seen_by(view) else { return };
+        let Some((manager, _)) = packagers::seen_by(view) else { return };
         for package in self.packages {
-            wanted.ask::<InstalledPackage>((kind, package.clone()));
+            wanted.ask::<InstalledPackage>((manager, package.clone()));
             if self.ensure == PackageEnsure::Latest {
-                wanted.ask::<NewerVersion>((kind, package.clone()));
+                wanted.ask::<NewerVersion>((self.origin(manager), package.clone()));
             }
         }
     }
@@ -84,16 +111,22 @@ impl Transaction<'_> {
         let (kind, manager) = packagers::on(view.facts())?;
         self.check(Some(manager))?;
         let look = |package: &PackageName| {
-            let request = (kind, package.clone());
             let newer = match self.ensure {
-                PackageEnsure::Latest => view.get::<NewerVersion>(&request)?.clone(),
+                PackageEnsure::Latest => {
+                    let request = (self.origin(kind), package.clone());
+                    view.get::<NewerVersion>(&request)?.clone()
+                }
                 _ => None,
             };
-            let installed = view.get::<InstalledPackage>(&request)?.clone();
+            let installed = view.get::<InstalledPackage>(&(kind, package.clone()))?.clone();
             Ok((package.clone(), Found { installed, newer }))
         };
         let found: Vec<_> = self.packages.iter().map(look).collect::<Result<_, ActionError>>()?;
         self.decide_from(manager, &found)
+    }
+
+    fn origin(&self, manager: PackageManager) -> Origin {
+        Origin { manager, release: self.release.cloned() }
     }
 
     fn decide_from(
@@ -189,6 +222,7 @@ impl Transaction<'_> {
         let which = |fits: &dyn Fn(&Difference<'_>) -> bool| -> Vec<&PackageName> {
             differences.iter().filter(|it| fits(it)).map(|it| it.package).collect()
         };
+        let how = Installing { recommends: self.recommends, release: self.release };
         // What is held cannot be touched.
         let loosened = which(&|it| it.is_held);
         if !loosened.is_empty() {
@@ -196,11 +230,19 @@ impl Transaction<'_> {
         }
         let installed = which(&|it| it.deed == Deed::Install);
         if !installed.is_empty() {
-            manager.install(fragment, &installed, self.recommends);
+            match (self.file, manager.files()) {
+                (Some(file), Some(files)) => {
+                    for package in installed {
+                        fragment.line(&expect(manager, files, (package, file)));
+                        files.install_file(fragment, package, file, how);
+                    }
+                }
+                _ => manager.install(fragment, &installed, how),
+            }
         }
         let renewed = which(&|it| it.deed == Deed::Renew);
         if !renewed.is_empty() {
-            manager.renew(fragment, &renewed);
+            manager.renew(fragment, &renewed, how);
         }
         let removed = which(&|it| it.deed == Deed::Remove);
         if !removed.is_empty() {
@@ -212,12 +254,44 @@ impl Transaction<'_> {
     }
 }
 
+/// Code that goes on only if a file holds the package that is asked for: another one would be
+/// installed again and again.
+fn expect(
+    manager: &dyn Packager,
+    files: &dyn Files,
+    (package, file): (&PackageName, &RemotePath),
+) -> String {
+    let name = package.name();
+    let patterns = match package.version() {
+        None => format!("{}' '*", shell::quote(name)),
+        Some(version) => {
+            let whole = format!("{name} {version}");
+            match manager.fits(version, &format!("{version}-1")) {
+                true => format!("{0}|{0}-*", shell::quote(&whole)),
+                false => shell::quote(&whole).into_owned(),
+            }
+        }
+    };
+    format!(
+        "found=$({}); case $found in {patterns}) ;; *) echo {}\"$found\" >&2; exit 1 ;; esac",
+        files.content(file),
+        shell::quote(&format!("{file} should be {package}, and is ")),
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use pallet_core::facts::PackageManager;
-
     use super::super::testing::{change, outcome};
     use super::*;
+
+    const USUAL: Transaction<'static> = Transaction {
+        packages: &[],
+        ensure: PackageEnsure::Present,
+        recommends: true,
+        release: None,
+        file: None,
+        hold: None,
+    };
 
     fn installed(version: &str) -> Installed {
         Installed { version: Some(version.to_owned()), is_configured: true, ..Installed::default() }
@@ -229,7 +303,7 @@ mod tests {
         found: (Installed, Option<&str>),
     ) -> Result<Decision, ActionError> {
         let packages: [PackageName; 1] = [name.parse().unwrap()];
-        let transaction = Transaction { packages: &packages, ensure, recommends: true, hold };
+        let transaction = Transaction { packages: &packages, ensure, hold, ..USUAL };
         let found = Found { installed: found.0, newer: found.1.map(str::to_owned) };
         let manager = packagers::of(PackageManager::Apt);
         transaction.decide_from(manager, &[(packages[0].clone(), found)])
@@ -278,8 +352,7 @@ mod tests {
     fn only_what_differs_is_in_the_transaction() {
         let packages: Vec<PackageName> =
             ["git", "g++", "curl=7.1"].iter().map(|name| name.parse().unwrap()).collect();
-        let (ensure, hold) = (PackageEnsure::Present, None);
-        let transaction = Transaction { packages: &packages, ensure, recommends: false, hold };
+        let transaction = Transaction { packages: &packages, recommends: false, ..USUAL };
         let seen = [installed("1"), Installed::default(), Installed::default()];
         let seen = seen.map(|installed| Found { installed, newer: None });
         let found: Vec<_> = packages.iter().cloned().zip(seen).collect();
@@ -292,6 +365,21 @@ mod tests {
             ),
             "{code}"
         );
+    }
+
+    #[test]
+    fn releases_are_for_apt() {
+        let release = "bookworm-backports".parse().unwrap();
+        let packages: [PackageName; 1] = ["git".parse().unwrap()];
+        let transaction = Transaction { packages: &packages, release: Some(&release), ..USUAL };
+        let found = [(packages[0].clone(), Found::default())];
+        let apt = packagers::of(PackageManager::Apt);
+        let change = change(transaction.decide_from(apt, &found));
+        let code = change.fragment.code();
+        assert!(code.ends_with("\napt install -t bookworm-backports -- git\n"), "{code}");
+        let dnf = packagers::of(PackageManager::Dnf);
+        let error = transaction.check(Some(dnf)).unwrap_err().to_string();
+        assert_eq!(error, "`release` is for apt, and the node has dnf");
     }
 
     #[test]
@@ -317,7 +405,7 @@ mod tests {
     fn parameters_that_do_not_go_together() {
         let check = |name: &str, ensure, hold| {
             let packages: [PackageName; 1] = [name.parse().unwrap()];
-            let transaction = Transaction { packages: &packages, ensure, recommends: true, hold };
+            let transaction = Transaction { packages: &packages, ensure, hold, ..USUAL };
             let apt = packagers::of(PackageManager::Apt);
             transaction.check(Some(apt)).map_err(|error| error.to_string())
         };

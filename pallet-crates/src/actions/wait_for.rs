@@ -13,7 +13,8 @@ use crate::values::{Ensure, RemotePath, Seconds};
 /// Waits, on the node, until something is there: a TCP port that answers, a file, or a web page.
 ///
 /// What is there already costs nothing and is no change. If it does not come in time, the step
-/// fails. A web page is there when its status is below 400. With `ensure = "absent"` it waits until
+/// fails. A web page is there when its status is below 400; for `https` the node needs curl or
+/// wget, and the page a certificate that the node trusts. With `ensure = "absent"` it waits until
 /// the port answers no more, or the file or page is gone.
 ///
 /// ```
@@ -34,9 +35,12 @@ pub struct WaitFor {
     /// Something at this path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<RemotePath>,
-    /// A web page: `http://host:port/path`.
+    /// A web page: `http://host:port/path` or `https://host:port/path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     http: Option<String>,
+    /// Whether the page's certificate may be any. Default: false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    insecure: bool,
     /// How long is waited. Default: 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout: Option<Seconds>,
@@ -47,10 +51,22 @@ pub struct WaitFor {
 
 const TIMEOUT: Seconds = Seconds::new(60);
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl WaitFor {
     const fn nothing() -> Self {
         let ensure = Ensure::Present;
-        Self { port: None, host: None, file: None, http: None, timeout: None, ensure }
+        Self {
+            port: None,
+            host: None,
+            file: None,
+            http: None,
+            insecure: false,
+            timeout: None,
+            ensure,
+        }
     }
 
     /// Waits for a TCP port of the node itself.
@@ -69,6 +85,13 @@ impl WaitFor {
     /// Waits for a web page.
     pub fn http(url: impl Into<String>) -> Self {
         Self { http: Some(url.into()), ..Self::nothing() }
+    }
+
+    /// Takes any certificate of a page at an `https` address.
+    #[must_use]
+    pub fn insecure(mut self) -> Self {
+        self.insecure = true;
+        self
     }
 
     /// Says which host the port is on.
@@ -96,9 +119,6 @@ impl WaitFor {
 
     /// Host and port that are connected to.
     fn address(&self) -> Option<(String, u16)> {
-        if let Some(url) = &self.http {
-            return parts(url).map(|(host, port, _)| (host.to_owned(), port));
-        }
         let host = self.host.clone().unwrap_or_else(|| "localhost".to_owned());
         self.port.map(|port| (host, port))
     }
@@ -109,19 +129,12 @@ impl WaitFor {
             let path = shell::quote(path.as_str()).into_owned();
             return format!("[ -e {path} ] || [ -L {path} ]");
         }
+        if let Some(page) = self.http.as_deref().and_then(Page::parse) {
+            return page.attempt(self.insecure);
+        }
         let (host, port) = self.address().unwrap_or_default();
-        let page = self.http.as_deref().and_then(parts);
-        let script = match page {
-            None => "exec 5<>\"/dev/tcp/$0/$1\"",
-            Some(_) => {
-                "exec 5<>\"/dev/tcp/$0/$1\" && \
-                 printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n' \"$2\" \"$0:$1\" >&5 && \
-                 read -r _ status _ <&5 && [ \"$status\" -ge 200 ] && [ \"$status\" -lt 400 ]"
-            }
-        };
-        let path = page.map(|(_, _, path)| path.to_owned()).unwrap_or_default();
-        let words = ["timeout", "5", "bash", "-c", script, &host, &port.to_string(), &path];
-        shell::command(words)
+        let connect = "exec 5<>\"/dev/tcp/$0/$1\"";
+        shell::command(["timeout", "5", "bash", "-c", connect, &host, &port.to_string()])
     }
 
     fn decide_from(&self, is_there: bool, mode: Mode) -> Decision {
@@ -136,6 +149,12 @@ impl WaitFor {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let what = self.subject();
         let mut fragment = Fragment::new();
+        if self.http.as_deref().and_then(Page::parse).is_some_and(|page| page.is_secure) {
+            fragment.line(
+                "command -v curl >/dev/null || command -v wget >/dev/null || \
+                 { echo 'https needs curl or wget, and the node has neither' >&2; exit 1; }",
+            );
+        }
         fragment.line(&format!("attempt() {{ {}; }}", self.attempt()));
         fragment.line(&format!(
             "SECONDS=0; until {not}attempt >/dev/null 2>&1; do\n\
@@ -151,19 +170,55 @@ impl WaitFor {
     }
 }
 
-/// Host, port and path of an address such as `http://host:80/path`.
-fn parts(url: &str) -> Option<(&str, u16, &str)> {
-    let rest = url.strip_prefix("http://")?;
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().ok()?),
-        None => (authority, 80),
-    };
-    let is_plain = |byte: u8| byte.is_ascii_graphic();
-    (is_host(host) && path.bytes().all(is_plain)).then_some((host, port, path))
+/// An address such as `http://host:80/path`.
+#[derive(Debug, PartialEq, Eq)]
+struct Page<'a> {
+    url: &'a str,
+    is_secure: bool,
+    host: &'a str,
+    port: u16,
+    path: &'a str,
+}
+
+impl<'a> Page<'a> {
+    fn parse(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (is_secure, usual) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return None,
+        };
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, usual),
+        };
+        let is_plain = is_host(host) && path.bytes().all(|byte: u8| byte.is_ascii_graphic());
+        is_plain.then_some(Self { url, is_secure, host, port, path })
+    }
+
+    /// A script that ends with status 0 if the page is there. What is not secret needs no program
+    /// that a node may lack.
+    fn attempt(&self, insecure: bool) -> String {
+        if self.is_secure {
+            let any = |option: &'static str| insecure.then_some(option);
+            let curl = ["timeout", "5", "curl", "-fsSg", "-o", "/dev/null"].into_iter();
+            let wget = ["timeout", "5", "wget", "-q", "-O", "/dev/null"].into_iter();
+            return format!(
+                "if command -v curl >/dev/null; then {}; else {}; fi",
+                shell::command(curl.chain(any("-k")).chain(["--", self.url])),
+                shell::command(wget.chain(any("--no-check-certificate")).chain(["--", self.url])),
+            );
+        }
+        let get = "exec 5<>\"/dev/tcp/$0/$1\" && \
+            printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n' \"$2\" \"$0:$1\" >&5 && \
+            read -r _ status _ <&5 && [ \"$status\" -ge 200 ] && [ \"$status\" -lt 400 ]";
+        let port = self.port.to_string();
+        shell::command(["timeout", "5", "bash", "-c", get, self.host, &port, self.path])
+    }
 }
 
 fn is_host(host: &str) -> bool {
@@ -197,9 +252,13 @@ impl Action for WaitFor {
         if let Some(host) = self.host.as_ref().filter(|host| !is_host(host)) {
             return Err(ActionError::new(format!("`{}` is no host", host.escape_debug())));
         }
-        if let Some(url) = self.http.as_ref().filter(|url| parts(url).is_none()) {
+        if let Some(url) = self.http.as_ref().filter(|url| Page::parse(url).is_none()) {
             return Err(ActionError::new(format!("`{}` cannot be waited for", url.escape_debug()))
-                .help("write http://host:port/path; for https wait for the port"));
+                .help("write http://host:port/path or https://host:port/path"));
+        }
+        let is_secure = |url: &String| Page::parse(url).is_some_and(|page| page.is_secure);
+        if self.insecure && !self.http.as_ref().is_some_and(is_secure) {
+            return Err(ActionError::new("`insecure` goes with a page at an https address"));
         }
         Ok(None)
     }
@@ -227,10 +286,12 @@ mod tests {
 
     #[test]
     fn addresses() {
+        let parts = |url| Page::parse(url).map(|page| (page.host, page.port, page.path));
         assert_eq!(parts("http://a"), Some(("a", 80, "/")));
+        assert_eq!(parts("https://a"), Some(("a", 443, "/")));
         assert_eq!(parts("http://a:8080/x?y=z"), Some(("a", 8080, "/x?y=z")));
         for bad in [
-            "https://a",
+            "ftp://a",
             "http://",
             "http://a:x/",
             "http://a b/",
@@ -238,6 +299,22 @@ mod tests {
             "http://$(id)/",
         ] {
             assert_eq!(parts(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_only_waived_where_there_is_one() {
+        let values = pallet_core::plan::Values::default();
+        let facts = pallet_core::facts::Facts::default();
+        let base = std::path::Path::new("");
+        let context = Preparation { facts: &facts, values: &values, base };
+        let prepare = |wait: WaitFor| wait.prepare(&context).map_err(|error| error.to_string());
+        assert!(prepare(WaitFor::http("https://a").insecure()).is_ok());
+        for bad in [WaitFor::http("http://a").insecure(), WaitFor::port(443).insecure()] {
+            assert_eq!(
+                prepare(bad).unwrap_err(),
+                "`insecure` goes with a page at an https address"
+            );
         }
     }
 

@@ -2,10 +2,10 @@
 
 use pallet_core::action::{ActionError, Fragment};
 
-use super::{Lists, Packager, ProxyFile, Source, Sources, command};
+use super::{Installing, Lists, Packager, ProxyFile, Source, Sources, command};
 use crate::actions::CLOSE_THE_REST;
 use crate::probes::Installed;
-use crate::values::{DropInName, PackageName};
+use crate::values::{DropInName, PackageName, ReleaseName};
 
 /// apk. What it holds are packages of one version in the list of what shall be installed.
 pub(super) struct Apk;
@@ -67,7 +67,7 @@ impl Packager for Apk {
         Ok(packages.iter().map(read).collect())
     }
 
-    fn look_for_newer(&self, packages: &[&PackageName]) -> String {
+    fn look_for_newer(&self, packages: &[&PackageName], _: Option<&ReleaseName>) -> String {
         let words = ["apk", "version", "-l", "<", "--"];
         format!("{}\n", command(&words, packages, |package| package.name().to_owned()))
     }
@@ -109,7 +109,7 @@ impl Packager for Apk {
     }
 
     /// What it only recommends, apk never installs.
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], _recommends: bool) {
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], _how: Installing<'_>) {
         fragment.line(
             "compgen -G '/var/cache/apk/APKINDEX.*' >/dev/null || \
              compgen -G '/etc/apk/cache/APKINDEX.*' >/dev/null || apk update",
@@ -117,7 +117,7 @@ impl Packager for Apk {
         fragment.line(&command(&["apk", "add", "--"], packages, ToString::to_string));
     }
 
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]) {
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], _: Installing<'_>) {
         let words = ["apk", "add", "--upgrade", "--"];
         fragment.line(&command(&words, packages, |package| package.name().to_owned()));
     }

@@ -3,10 +3,10 @@
 use pallet_core::action::{ActionError, Fragment};
 use pallet_core::shell;
 
-use super::{Lists, Packager, ProxyFile, Source, Sources, command, dpkg, names};
+use super::{Files, Installing, Lists, Packager, ProxyFile, Source, Sources, command, dpkg, names};
 use crate::actions::CLOSE_THE_REST;
 use crate::probes::Installed;
-use crate::values::{DropInName, PackageName};
+use crate::values::{DropInName, PackageName, ReleaseName, RemotePath};
 
 /// apt, with dpkg below it.
 pub(super) struct Apt;
@@ -37,8 +37,22 @@ impl Packager for Apt {
         dpkg::read(packages, output)
     }
 
-    fn look_for_newer(&self, packages: &[&PackageName]) -> String {
-        format!("{}\n", command(&["apt-cache", "policy", "--"], packages, |it| it.qualified()))
+    fn has_releases(&self) -> bool {
+        true
+    }
+
+    /// A source of the release may only come with an earlier step, so that it is no mistake that
+    /// apt does not know it yet: each package then has a version that nobody knows, and apt itself
+    /// refuses the release if it is still unknown when it matters.
+    fn look_for_newer(&self, packages: &[&PackageName], release: Option<&ReleaseName>) -> String {
+        let policy = |words: &[&str]| command(words, packages, |it| it.qualified());
+        let Some(release) = release else {
+            return format!("{}\n", policy(&["apt-cache", "policy", "--"]));
+        };
+        let default = format!("APT::Default-Release={release}");
+        let known = policy(&["apt-cache", "-o", &default, "policy", "--"]);
+        let newest = format!("printf '%s:\\n  Installed: ?\\n  Candidate: newest of {release}\\n'");
+        format!("{known} 2>/dev/null || {}\n", policy(&[&newest]))
     }
 
     /// `git:`, and below it `  Installed: 1:2.39` and `  Candidate: 1:2.47`. What is installed is
@@ -94,7 +108,7 @@ impl Packager for Apt {
         fragment.line("dpkg --force-confdef --force-confold --configure -a");
     }
 
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], recommends: bool) {
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], how: Installing<'_>) {
         fragment.line("compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || apt update");
         let doubtful: Vec<&str> =
             names(packages).into_iter().filter(|name| name.contains(['.', '+'])).collect();
@@ -106,15 +120,22 @@ impl Packager for Apt {
             ));
         }
         let mut words = vec!["apt", "install"];
-        words.extend((!recommends).then_some("--no-install-recommends"));
+        words.extend(from(how.release));
+        words.extend((!how.recommends).then_some("--no-install-recommends"));
         let has_version = packages.iter().any(|package| package.version().is_some());
         words.extend(has_version.then_some("--allow-downgrades"));
         words.push("--");
         fragment.line(&command(&words, packages, ToString::to_string));
     }
 
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]) {
-        let words = ["apt", "install", "--only-upgrade", "--"];
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], how: Installing<'_>) {
+        let mut words = vec!["apt", "install", "--only-upgrade"];
+        words.extend(from(how.release));
+        words.push("--");
         fragment.line(&command(&words, packages, PackageName::qualified));
     }
 
@@ -151,6 +172,30 @@ impl Packager for Apt {
             text: lines.concat(),
         })
     }
+}
+
+impl Files for Apt {
+    fn content(&self, file: &RemotePath) -> String {
+        dpkg::content(file)
+    }
+
+    fn install_file(
+        &self,
+        fragment: &mut Fragment,
+        _: &PackageName,
+        file: &RemotePath,
+        how: Installing<'_>,
+    ) {
+        fragment.line("compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || apt update");
+        let mut words = vec!["apt", "install", "--allow-downgrades"];
+        words.extend((!how.recommends).then_some("--no-install-recommends"));
+        fragment.run(words.into_iter().chain(["--", file.as_str()]));
+    }
+}
+
+/// The option that takes packages from a release.
+fn from(release: Option<&ReleaseName>) -> impl Iterator<Item = &str> {
+    release.into_iter().flat_map(|release| ["-t", release.as_str()])
 }
 
 fn verb(full: bool) -> &'static str {
@@ -194,14 +239,14 @@ impl Sources for Apt {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{code, packages};
+    use super::super::testing::{HOW, code, packages};
     use super::*;
 
     #[test]
     fn programs() {
         let all = packages(&["git", "g++", "curl=7.1"]);
         let all: Vec<&PackageName> = all.iter().collect();
-        let installed = code(|it| Apt.install(it, &all, false));
+        let installed = code(|it| Apt.install(it, &all, Installing { recommends: false, ..HOW }));
         assert!(
             installed.ends_with(
                 "\napt install --no-install-recommends --allow-downgrades -- git g++ 'curl=7.1'\n"

@@ -2,11 +2,11 @@
 
 use pallet_core::action::Fragment;
 
-use super::{Lists, Packager, ProxyFile, command, names};
+use super::{Installing, Lists, Packager, ProxyFile, command, names};
 use crate::actions::CLOSE_THE_REST;
 use crate::probes::Installed;
 use crate::probes::words::command_lines;
-use crate::values::PackageName;
+use crate::values::{PackageName, ReleaseName};
 
 /// Homebrew. It refuses to work for root: its steps run with `as-user`.
 pub(super) struct Brew;
@@ -69,7 +69,7 @@ impl Packager for Brew {
         Ok(packages.iter().map(read).collect())
     }
 
-    fn look_for_newer(&self, packages: &[&PackageName]) -> String {
+    fn look_for_newer(&self, packages: &[&PackageName], _: Option<&ReleaseName>) -> String {
         let words = ["brew", "outdated", "--verbose"];
         // Its status tells that there is something.
         format!("{SETTINGS}{} 2>/dev/null || :\n", command(&words, packages, name))
@@ -89,7 +89,7 @@ impl Packager for Brew {
     }
 
     fn look_for_upgrades(&self, _full: bool) -> String {
-        self.look_for_newer(&[])
+        self.look_for_newer(&[], None)
     }
 
     fn count_upgrades(&self, output: &str) -> (usize, usize) {
@@ -112,11 +112,11 @@ impl Packager for Brew {
     }
 
     /// What it only recommends, brew never installs.
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], _recommends: bool) {
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], _how: Installing<'_>) {
         fragment.line(&command(&["brew", "install", "--quiet"], packages, name));
     }
 
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]) {
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], _: Installing<'_>) {
         fragment.line(&command(&["brew", "upgrade", "--quiet"], packages, name));
     }
 

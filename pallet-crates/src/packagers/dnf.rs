@@ -3,10 +3,10 @@
 use pallet_core::action::Fragment;
 
 use super::repo_file::RepoFiles;
-use super::{Lists, Packager, ProxyFile, Sources, command, rpm};
+use super::{Files, Installing, Lists, Packager, ProxyFile, Sources, command, rpm};
 use crate::actions::CLOSE_THE_REST;
 use crate::probes::Installed;
-use crate::values::PackageName;
+use crate::values::{PackageName, ReleaseName, RemotePath};
 
 /// dnf or yum: they understand the same words, with few exceptions.
 pub(super) struct Dnf {
@@ -29,6 +29,11 @@ impl Dnf {
         let sources =
             RepoFiles { folder: "/etc/yum.repos.d", manager: command, imports_keys: false };
         Self { command, sources }
+    }
+
+    /// yum knows no weak dependencies.
+    fn without_recommends(&self, how: Installing<'_>) -> Option<&'static str> {
+        (!how.recommends && self.command == "dnf").then_some("--setopt=install_weak_deps=False")
     }
 
     fn look_for(&self, packages: &[&PackageName]) -> String {
@@ -80,7 +85,7 @@ impl Packager for Dnf {
         rpm::read(packages, output)
     }
 
-    fn look_for_newer(&self, packages: &[&PackageName]) -> String {
+    fn look_for_newer(&self, packages: &[&PackageName], _: Option<&ReleaseName>) -> String {
         self.look_for(packages)
     }
 
@@ -125,12 +130,9 @@ impl Packager for Dnf {
         fragment.line(&format!("{name}() {{ command {name} -q -y \"$@\" {CLOSE_THE_REST}; }}"));
     }
 
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], recommends: bool) {
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], how: Installing<'_>) {
         let mut words = vec![self.command];
-        // yum knows no weak dependencies.
-        words.extend(
-            (!recommends && self.command == "dnf").then_some("--setopt=install_weak_deps=False"),
-        );
+        words.extend(self.without_recommends(how));
         words.push("install");
         fragment.line(&command(&words, packages, |package| rpm::spelled(package, '-')));
         // An older version than the one that is there is not installed, but downgraded to.
@@ -144,7 +146,11 @@ impl Packager for Dnf {
         }
     }
 
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]) {
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], _: Installing<'_>) {
         let words = [self.command, "upgrade"];
         fragment.line(&command(&words, packages, |package| {
             rpm::spelled(&package.without_version(), '-')
@@ -190,6 +196,31 @@ impl Packager for Dnf {
     fn proxy(&self, _: &str) -> Result<ProxyFile, &'static str> {
         Err("write it with line-in-file: path = \"/etc/dnf/dnf.conf\" (of yum: /etc/yum.conf), \
              line = \"proxy=…\", match = \"^proxy=\", after = \"^\\\\[main\\\\]\"")
+    }
+}
+
+impl Files for Dnf {
+    fn content(&self, file: &RemotePath) -> String {
+        rpm::content(file)
+    }
+
+    fn install_file(
+        &self,
+        fragment: &mut Fragment,
+        package: &PackageName,
+        file: &RemotePath,
+        how: Installing<'_>,
+    ) {
+        let mut words = vec![self.command];
+        words.extend(self.without_recommends(how));
+        fragment.run(words.into_iter().chain(["install", file.as_str()]));
+        if package.version().is_some() {
+            // An older version than the one that is there is not installed, but downgraded to.
+            let there = rpm::spelled(package, '-');
+            let there = pallet_core::shell::command(["rpm", "-q", "--quiet", &there]);
+            let downgrade = pallet_core::shell::command([self.command, "downgrade", file.as_str()]);
+            fragment.line(&format!("{there} || {downgrade}"));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use pallet_core::shell;
 
 use crate::probes::Installed;
 use crate::probes::words::command_lines;
-use crate::values::PackageName;
+use crate::values::{PackageName, RemotePath};
 
 /// Package, status, architecture and version; the first letter tells it from a provider.
 const FIELDS: &str = r"P\t${Package}\t${db:Status-Abbrev}\t${Architecture}\t${Version}\n";
@@ -33,6 +33,12 @@ pub(super) fn script(names: &[&str]) -> String {
          break ;; esac; done\n",
     );
     script
+}
+
+/// The command that prints the name and the version of a package in a file.
+pub(super) fn content(file: &RemotePath) -> String {
+    let format = "${Package} ${Version}";
+    shell::command(["dpkg-deb", "-W", "--showformat", format, "--", file.as_str()])
 }
 
 /// Reads what the script has printed.

@@ -20,7 +20,7 @@ use pallet_core::facts::{Facts, PackageManager};
 use pallet_core::shell;
 
 use crate::probes::Installed;
-use crate::values::{DropInName, PackageName};
+use crate::values::{DropInName, PackageName, ReleaseName, RemotePath};
 
 /// A package manager.
 ///
@@ -45,8 +45,13 @@ pub(crate) trait Packager: Sync {
     /// Reads what [`look`](Self::look) has printed: one answer for each package.
     fn read(&self, packages: &[&PackageName], output: &str) -> Result<Vec<Installed>, String>;
 
+    /// Whether packages can be asked for from a release that is not the node's own.
+    fn has_releases(&self) -> bool {
+        false
+    }
+
     /// A script that tells which newer versions there are of `packages`, as far as the lists know.
-    fn look_for_newer(&self, packages: &[&PackageName]) -> String;
+    fn look_for_newer(&self, packages: &[&PackageName], release: Option<&ReleaseName>) -> String;
 
     /// Reads what [`look_for_newer`](Self::look_for_newer) has printed: the newer version of each
     /// package, if there is one.
@@ -69,10 +74,15 @@ pub(crate) trait Packager: Sync {
     fn finish(&self, _fragment: &mut Fragment) {}
 
     /// Installs packages that are missing, or in another version than the one that is named.
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], recommends: bool);
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], how: Installing<'_>);
+
+    /// How it installs packages from files, if it does.
+    fn files(&self) -> Option<&dyn Files> {
+        None
+    }
 
     /// Upgrades packages that are installed.
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]);
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], how: Installing<'_>);
 
     /// Removes packages; `purge` removes what they leave behind, too.
     fn remove(&self, fragment: &mut Fragment, packages: &[&PackageName], purge: bool);
@@ -96,6 +106,31 @@ pub(crate) trait Packager: Sync {
     /// # Errors
     /// What to do where it has no file of its own for that.
     fn proxy(&self, url: &str) -> Result<ProxyFile, &'static str>;
+}
+
+/// What goes for all packages that are installed together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Installing<'a> {
+    /// Whether packages that they recommend are installed too.
+    pub recommends: bool,
+    /// The release that they come from, where it is not left to the manager; only for managers that
+    /// [have releases](Packager::has_releases).
+    pub release: Option<&'a ReleaseName>,
+}
+
+/// How a package manager installs what is in a file on the node, in place of a source.
+pub(crate) trait Files {
+    /// The command that prints the name of the package in a file, a space, and its version.
+    fn content(&self, file: &RemotePath) -> String;
+
+    /// Installs the package of a file; `package` is known to be in it.
+    fn install_file(
+        &self,
+        fragment: &mut Fragment,
+        package: &PackageName,
+        file: &RemotePath,
+        how: Installing<'_>,
+    );
 }
 
 /// How a package manager is told of sources.

@@ -3,11 +3,11 @@
 use pallet_core::action::{ActionError, Fragment};
 use pallet_core::shell;
 
-use super::{Lists, Packager, ProxyFile, Source, Sources, command, names};
+use super::{Files, Installing, Lists, Packager, ProxyFile, Source, Sources, command, names};
 use crate::actions::CLOSE_THE_REST;
 use crate::probes::Installed;
 use crate::probes::words::command_lines;
-use crate::values::{DropInName, PackageName};
+use crate::values::{DropInName, PackageName, ReleaseName, RemotePath};
 
 /// pacman. It has the newest version of everything, and no other.
 pub(super) struct Pacman;
@@ -64,7 +64,7 @@ impl Packager for Pacman {
         Ok(packages.iter().map(read).collect())
     }
 
-    fn look_for_newer(&self, packages: &[&PackageName]) -> String {
+    fn look_for_newer(&self, packages: &[&PackageName], _: Option<&ReleaseName>) -> String {
         let line = command(&["pacman", "-Qu", "--"], packages, |it| it.name().to_owned());
         // A status tells that there is nothing.
         format!("{line} 2>/dev/null || :\n")
@@ -110,13 +110,17 @@ impl Packager for Pacman {
     }
 
     /// What it only recommends, pacman never installs.
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], _recommends: bool) {
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], _how: Installing<'_>) {
         fragment.line("compgen -G '/var/lib/pacman/sync/*.db' >/dev/null || pacman -Sy");
         let words = ["pacman", "-S", "--needed", "--"];
         fragment.line(&command(&words, packages, ToString::to_string));
     }
 
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]) {
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], _: Installing<'_>) {
         let words = ["pacman", "-S", "--needed", "--"];
         fragment.line(&command(&words, packages, ToString::to_string));
     }
@@ -203,6 +207,22 @@ impl Sources for Pacman {
             "pacman-key --add {key}\npacman-key --lsign-key \
              \"$(gpg --show-keys --with-colons {key} | sed -n 's/^fpr:*\\([0-9A-F]*\\):$/\\1/p' | head -n 1)\""
         ))
+    }
+}
+
+impl Files for Pacman {
+    fn content(&self, file: &RemotePath) -> String {
+        pallet_core::shell::command(["pacman", "-Qp", "--", file.as_str()])
+    }
+
+    fn install_file(
+        &self,
+        fragment: &mut Fragment,
+        _: &PackageName,
+        file: &RemotePath,
+        _how: Installing<'_>,
+    ) {
+        fragment.run(["pacman", "-U", "--", file.as_str()]);
     }
 }
 

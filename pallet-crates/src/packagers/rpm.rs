@@ -5,7 +5,7 @@ use pallet_core::action::Fragment;
 use super::{command, names};
 use crate::probes::Installed;
 use crate::probes::words::command_lines;
-use crate::values::PackageName;
+use crate::values::{PackageName, RemotePath};
 
 /// Name, architecture, epoch, version and release; the first letter tells it from what else rpm
 /// prints.
@@ -84,6 +84,20 @@ pub(super) fn read(packages: &[&PackageName], output: &str) -> Result<Vec<Instal
         Ok(seen)
     };
     packages.iter().map(read).collect()
+}
+
+/// The command that prints the name and the version of a package in a file.
+pub(super) fn content(file: &RemotePath) -> String {
+    let format = "%{NAME} %{VERSION}-%{RELEASE}";
+    pallet_core::shell::command([
+        "rpm",
+        "-qp",
+        "--nosignature",
+        "--qf",
+        format,
+        "--",
+        file.as_str(),
+    ])
 }
 
 /// `curl.x86_64-7.76.1`, as rpm's relatives write packages; `sign` stands before the version.

@@ -2,9 +2,12 @@
 
 use pallet_core::action::Fragment;
 
-use super::Packager;
+use super::{Installing, Packager};
 use crate::probes::Installed;
 use crate::values::PackageName;
+
+/// As installing is done by default.
+pub(super) const HOW: Installing<'static> = Installing { recommends: true, release: None };
 
 /// Packages by their names.
 pub(super) fn packages(names: &[&str]) -> Vec<PackageName> {
@@ -27,9 +30,9 @@ pub(super) fn programs(manager: &dyn Packager, names: &[&str]) -> Vec<String> {
     }
     let all: Vec<&PackageName> = all.iter().collect();
     let programs = vec![
-        code(|it| manager.install(it, &all, true)),
-        code(|it| manager.install(it, &all, false)),
-        code(|it| manager.renew(it, &all)),
+        code(|it| manager.install(it, &all, HOW)),
+        code(|it| manager.install(it, &all, Installing { recommends: false, ..HOW })),
+        code(|it| manager.renew(it, &all, HOW)),
         code(|it| manager.remove(it, &all, false)),
         code(|it| manager.remove(it, &all, true)),
         code(|it| manager.hold(it, &all, true)),
@@ -41,7 +44,7 @@ pub(super) fn programs(manager: &dyn Packager, names: &[&str]) -> Vec<String> {
     let scripts = [
         code(|it| manager.define(it)),
         manager.look(&all),
-        manager.look_for_newer(&all),
+        manager.look_for_newer(&all, None),
         manager.look_for_upgrades(true),
     ];
     for script in programs.iter().chain(&scripts) {

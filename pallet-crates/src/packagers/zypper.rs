@@ -3,10 +3,10 @@
 use pallet_core::action::Fragment;
 
 use super::repo_file::RepoFiles;
-use super::{Lists, Packager, ProxyFile, Sources, command, rpm};
+use super::{Files, Installing, Lists, Packager, ProxyFile, Sources, command, rpm};
 use crate::actions::CLOSE_THE_REST;
 use crate::probes::Installed;
-use crate::values::PackageName;
+use crate::values::{PackageName, ReleaseName, RemotePath};
 
 /// zypper, with rpm below it.
 pub(super) struct Zypper;
@@ -53,7 +53,7 @@ impl Packager for Zypper {
         rpm::read(packages, output)
     }
 
-    fn look_for_newer(&self, _: &[&PackageName]) -> String {
+    fn look_for_newer(&self, _: &[&PackageName], _: Option<&ReleaseName>) -> String {
         self.look_for_upgrades(false)
     }
 
@@ -94,16 +94,20 @@ impl Packager for Zypper {
         ));
     }
 
-    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], recommends: bool) {
+    fn install(&self, fragment: &mut Fragment, packages: &[&PackageName], how: Installing<'_>) {
         let mut words = vec!["zypper", "install", "--auto-agree-with-licenses"];
-        words.push(if recommends { "--recommends" } else { "--no-recommends" });
+        words.push(if how.recommends { "--recommends" } else { "--no-recommends" });
         let has_version = packages.iter().any(|package| package.version().is_some());
         words.extend(has_version.then_some("--oldpackage"));
         words.push("--");
         fragment.line(&command(&words, packages, |package| rpm::spelled(package, '=')));
     }
 
-    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName]) {
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+
+    fn renew(&self, fragment: &mut Fragment, packages: &[&PackageName], _: Installing<'_>) {
         let words = ["zypper", "update", "--auto-agree-with-licenses", "--"];
         fragment.line(&command(&words, packages, |it| rpm::spelled(&it.without_version(), '=')));
     }
@@ -135,6 +139,26 @@ impl Packager for Zypper {
         Err(
             "write it with line-in-file to /etc/sysconfig/proxy: PROXY_ENABLED=\"yes\" and HTTP_PROXY=\"…\"",
         )
+    }
+}
+
+impl Files for Zypper {
+    fn content(&self, file: &RemotePath) -> String {
+        rpm::content(file)
+    }
+
+    /// Nobody has signed a file that somebody has put there.
+    fn install_file(
+        &self,
+        fragment: &mut Fragment,
+        _: &PackageName,
+        file: &RemotePath,
+        how: Installing<'_>,
+    ) {
+        let recommends = if how.recommends { "--recommends" } else { "--no-recommends" };
+        let words = ["zypper", "install", "--auto-agree-with-licenses", recommends];
+        let file = ["--oldpackage", "--allow-unsigned-rpm", "--", file.as_str()];
+        fragment.run(words.into_iter().chain(file));
     }
 }
 

@@ -33,7 +33,9 @@ pub use guard::{Guard, Hidden, Question};
 pub use link::LinkTarget;
 pub use listing::Listing;
 pub use mounted::Mounted;
-pub use packages::{Installed, InstalledPackage, ListsState, NewerVersion, PackageLists, Upgrades};
+pub use packages::{
+    Installed, InstalledPackage, ListsState, NewerVersion, Origin, PackageLists, Upgrades,
+};
 pub use passwd::{Account, Passwd};
 pub use printed::{Print, Printed, Reading};
 pub use service::{Service, ServiceState};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use pallet_core::action::{Key, ProbeKind};
 use pallet_core::facts::PackageManager;
 
-use crate::packagers::{self, Packager};
-use crate::values::PackageName;
+use crate::packagers;
+use crate::values::{PackageName, ReleaseName};
 
 /// Asks what is installed of a package; the version in the request does not matter.
 #[derive(Debug)]
@@ -16,6 +16,15 @@ pub struct InstalledPackage;
 /// lists know.
 #[derive(Debug)]
 pub struct NewerVersion;
+
+/// Where a newer version would come from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The package manager.
+    pub manager: PackageManager,
+    /// The release that it shall take it from. `None`: as it is set up.
+    pub release: Option<ReleaseName>,
+}
 
 /// Asks how many packages an upgrade would install, and how many it would remove. The request
 /// says whether it may remove any.
@@ -37,24 +46,22 @@ pub struct Installed {
     pub provided_by: Option<String>,
 }
 
-/// A node has one package manager, but nothing says that requests are for one alone.
-fn by_manager<T>(requests: &[(PackageManager, T)]) -> BTreeMap<PackageManager, Vec<(usize, &T)>> {
-    let mut groups: BTreeMap<PackageManager, Vec<(usize, &T)>> = BTreeMap::new();
-    for (position, (manager, request)) in requests.iter().enumerate() {
-        groups.entry(*manager).or_default().push((position, request));
+/// Requests with the same head are put to the node together. A node has one package manager, but
+/// nothing says that requests are for one alone.
+fn by_head<H: Ord, T>(requests: &[(H, T)]) -> BTreeMap<&H, Vec<(usize, &T)>> {
+    let mut groups: BTreeMap<&H, Vec<(usize, &T)>> = BTreeMap::new();
+    for (position, (head, request)) in requests.iter().enumerate() {
+        groups.entry(head).or_default().push((position, request));
     }
     groups
 }
 
 /// The scripts of all groups, each with a line behind that ends its output.
-fn scripts<T>(
-    requests: &[(PackageManager, T)],
-    script: impl Fn(&dyn Packager, &[&T]) -> String,
-) -> String {
+fn scripts<H: Ord, T>(requests: &[(H, T)], script: impl Fn(&H, &[&T]) -> String) -> String {
     let mut all = String::new();
-    for (manager, group) in by_manager(requests) {
+    for (head, group) in by_head(requests) {
         let group: Vec<&T> = group.iter().map(|(_, request)| *request).collect();
-        all.push_str(&script(packagers::of(manager), &group));
+        all.push_str(&script(head, &group));
         all.push_str(&format!("echo {END}\n"));
     }
     all
@@ -64,18 +71,18 @@ const END: &str = "---end---";
 const END_LINE: &str = "---end---\n";
 
 /// Puts what each group has printed in the order of the requests.
-fn answers<T, A>(
-    requests: &[(PackageManager, T)],
+fn answers<H: Ord, T, A>(
+    requests: &[(H, T)],
     output: &[u8],
-    read: impl Fn(&dyn Packager, &[&T], &str) -> Result<Vec<A>, String>,
+    read: impl Fn(&H, &[&T], &str) -> Result<Vec<A>, String>,
 ) -> Result<Vec<A>, String> {
     let output = String::from_utf8_lossy(output);
     let mut parts = output.split(END_LINE);
     let mut answers = BTreeMap::new();
-    for (manager, group) in by_manager(requests) {
+    for (head, group) in by_head(requests) {
         let part = parts.next().unwrap_or_default();
         let subjects: Vec<&T> = group.iter().map(|(_, request)| *request).collect();
-        let read = read(packagers::of(manager), &subjects, part)?;
+        let read = read(head, &subjects, part)?;
         answers.extend(group.iter().map(|(position, _)| *position).zip(read));
     }
     Ok(answers.into_values().collect())
@@ -92,17 +99,19 @@ impl ProbeKind for InstalledPackage {
     }
 
     fn script(requests: &[Self::Request]) -> String {
-        scripts(requests, |manager, packages| manager.look(packages))
+        scripts(requests, |manager, packages| packagers::of(*manager).look(packages))
     }
 
     fn parse(requests: &[Self::Request], output: &[u8]) -> Result<Vec<Installed>, String> {
-        answers(requests, output, |manager, packages, part| manager.read(packages, part))
+        answers(requests, output, |manager, packages, part| {
+            packagers::of(*manager).read(packages, part)
+        })
     }
 }
 
 impl ProbeKind for NewerVersion {
     const NAME: &'static str = "newer-version";
-    type Request = (PackageManager, PackageName);
+    type Request = (Origin, PackageName);
     type Answer = Option<String>;
 
     /// Lists and settings of package managers are below these; installing writes everything.
@@ -111,11 +120,15 @@ impl ProbeKind for NewerVersion {
     }
 
     fn script(requests: &[Self::Request]) -> String {
-        scripts(requests, |manager, packages| manager.look_for_newer(packages))
+        scripts(requests, |origin, packages| {
+            packagers::of(origin.manager).look_for_newer(packages, origin.release.as_ref())
+        })
     }
 
     fn parse(requests: &[Self::Request], output: &[u8]) -> Result<Vec<Option<String>>, String> {
-        answers(requests, output, |manager, packages, part| Ok(manager.read_newer(packages, part)))
+        answers(requests, output, |origin, packages, part| {
+            Ok(packagers::of(origin.manager).read_newer(packages, part))
+        })
     }
 }
 
@@ -130,7 +143,8 @@ impl ProbeKind for Upgrades {
     }
 
     fn script(requests: &[Self::Request]) -> String {
-        let look = |manager: &dyn Packager, kinds: &[&bool]| {
+        let look = |manager: &PackageManager, kinds: &[&bool]| {
+            let manager = packagers::of(*manager);
             let scripts = kinds.iter().map(|full| manager.look_for_upgrades(**full));
             // Each in a shell of its own, since it may exit.
             let scripts = scripts.map(|script| format!("(\n{script}) || exit 1\necho {PART}\n"));
@@ -141,7 +155,7 @@ impl ProbeKind for Upgrades {
 
     fn parse(requests: &[Self::Request], output: &[u8]) -> Result<Vec<(usize, usize)>, String> {
         answers(requests, output, |manager, kinds, part| {
-            let parts = part.split(PART_LINE);
+            let (manager, parts) = (packagers::of(*manager), part.split(PART_LINE));
             Ok(parts.take(kinds.len()).map(|part| manager.count_upgrades(part)).collect())
         })
     }
@@ -233,7 +247,15 @@ mod tests {
         assert!(answers[1].is_configured && answers[1].version.is_some());
         assert_eq!(answers[2], Installed::default());
         // Nothing that is not installed has a newer version.
-        assert_eq!(ask::<NewerVersion>(&requests[2..]), [None]);
+        let unknown = requests[2].1.clone();
+        let origin = |release: Option<&str>| Origin {
+            manager: PackageManager::Apt,
+            release: release.map(|name| name.parse().unwrap()),
+        };
+        assert_eq!(ask::<NewerVersion>(&[(origin(None), unknown.clone())]), [None]);
+        // Nor does anybody know it where the release is unknown.
+        let newest = ask::<NewerVersion>(&[(origin(Some("no-such")), unknown)]);
+        assert_eq!(newest, [Some("newest of no-such".to_owned())]);
         assert_eq!(ask::<PackageLists>(&[PackageManager::Apt]).len(), 1);
     }
 

@@ -15,7 +15,7 @@ pub use account::AccountName;
 pub use duration::Seconds;
 pub use ensure::Ensure;
 pub use mode::FileMode;
-pub use names::{DropInName, ServiceName};
+pub use names::{DropInName, ReleaseName, ServiceName};
 pub use package::PackageName;
 pub use path::RemotePath;
 pub use pattern::Pattern;

@@ -1,4 +1,4 @@
-//! Names of drop-in files and services.
+//! Names of drop-in files, services and releases.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +20,14 @@ pub struct DropInName(String);
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceName(String);
 
+/// A release of a distribution, as apt's `--target-release` takes it: `bookworm-backports`,
+/// `stable`, `stable/updates`.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseName(String);
+
 impl DropInName {
     /// The name.
     pub fn as_str(&self) -> &str {
@@ -28,6 +36,13 @@ impl DropInName {
 }
 
 impl ServiceName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ReleaseName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -64,6 +79,15 @@ impl FromStr for ServiceName {
     }
 }
 
+impl FromStr for ReleaseName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        check(name, "a release", b"_-./", ", `_`, `-`, `.` and `/`")?;
+        Ok(Self(name.to_owned()))
+    }
+}
+
 impl TryFrom<String> for DropInName {
     type Error = String;
 
@@ -73,6 +97,14 @@ impl TryFrom<String> for DropInName {
 }
 
 impl TryFrom<String> for ServiceName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
+    }
+}
+
+impl TryFrom<String> for ReleaseName {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
@@ -92,6 +124,12 @@ impl From<ServiceName> for String {
     }
 }
 
+impl From<ReleaseName> for String {
+    fn from(name: ReleaseName) -> String {
+        name.0
+    }
+}
+
 impl fmt::Display for DropInName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -99,6 +137,12 @@ impl fmt::Display for DropInName {
 }
 
 impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ReleaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -121,6 +165,12 @@ mod tests {
         }
         for bad in ["", "--now", "a b", "a;b", "a/b", "a*"] {
             assert!(bad.parse::<ServiceName>().is_err(), "{bad:?}");
+        }
+        for good in ["bookworm-backports", "12.5", "stable/updates"] {
+            assert!(good.parse::<ReleaseName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-t", "a=b", "a b", "a;b", "n=sid,o=Debian"] {
+            assert!(bad.parse::<ReleaseName>().is_err(), "{bad:?}");
         }
     }
 }

@@ -230,7 +230,10 @@ impl Inner {
     async fn send_once(&self, call: &mut Call<'_>) -> Result<Response<Bytes>, Error> {
         let request = self.request(call)?;
         let (doing, patience) = (call.doing.to_owned(), call.patience);
+        let begun = Instant::now();
         let response = self.http.ask(Ask { request, doing, patience }).await?;
+        let (method, status) = (&call.method, response.status().as_u16());
+        tracing::debug!(%method, path = call.path, status, time = ?begun.elapsed(), "asked");
         if response.status().is_success() {
             return Ok(response);
         }

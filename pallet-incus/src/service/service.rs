@@ -16,7 +16,6 @@ use pallet_core::spec::NodeSpec;
 use pallet_core::transport::TransportError;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use super::choose::{Choice, Stock, new_attempt};
 use super::config::IncusConfig;
@@ -27,10 +26,6 @@ use crate::client::{Client, Error, Instance, NewInstance};
 
 /// How long a guest may take to shut down before it is stopped.
 const SHUTDOWN: Duration = Duration::from_secs(60);
-/// How long at most others wait for the cluster to know of a new instance, and how often it is
-/// looked for.
-const PLACING: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Nodes that are instances on an Incus or LXD server, or a cluster of them.
 #[derive(Clone)]
@@ -41,11 +36,14 @@ struct Inner {
     client: Client,
     config: IncusConfig,
     base: PathBuf,
-    /// Held until the cluster knows of a new instance.
+    /// Held until the cluster has chosen a member for a new instance.
     placing: Mutex<()>,
     /// Host keys of new nodes that are to be noted: writing a note is a lot of work for a server, so
     /// that it is done together with the next one.
     unnoted: Mutex<BTreeMap<String, String>>,
+    /// Held while a note is written. A cluster writes one at a time, and those that come meanwhile
+    /// are tried again and again: ten at once take three times as long as one after the other.
+    noting: Mutex<()>,
 }
 
 impl IncusService {
@@ -58,8 +56,8 @@ impl IncusService {
         base: impl Into<PathBuf>,
     ) -> Self {
         let (name, base) = (name.into(), base.into());
-        let (placing, unnoted) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { name, client, config, base, placing, unnoted }))
+        let (placing, unnoted, noting) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { name, client, config, base, placing, unnoted, noting }))
     }
 
     fn client(&self) -> &Client {
@@ -138,22 +136,18 @@ impl IncusService {
         }
     }
 
-    /// Makes an instance. The cluster gives it to the member that has the fewest, and knows only of
-    /// those that are there: of many that are asked for in one moment all would go to one member.
+    /// Makes an instance. The cluster gives it to the member that has the fewest, those included
+    /// that are being made; of many that are asked for in one moment all would go to one member.
     async fn make(&self, new: &NewInstance) -> Result<(), Error> {
-        let client = self.client();
-        let names_member = new.target.as_ref().is_some_and(|target| !target.starts_with('@'));
-        if names_member || !client.server().environment.server_clustered {
-            return client.create(new).await;
-        }
         let turn = self.0.placing.lock().await;
-        let creation = client.begin_creation(new).await?;
-        let begun = Instant::now();
-        while begun.elapsed() < PLACING && matches!(client.instance(&new.name).await, Ok(None)) {
-            sleep(PAUSE).await;
-        }
+        let creation = self.client().begin_creation(new).await?;
         drop(turn);
-        client.finish_creation(creation).await
+        self.client().finish_creation(creation).await
+    }
+
+    async fn note(&self, name: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
+        let _turn = self.0.noting.lock().await;
+        self.client().set(name, settings).await
     }
 
     /// Removes what a failed attempt has left, and nothing that somebody else has made.
@@ -321,7 +315,7 @@ impl ComputeService for IncusService {
         if instance.config.get(notes::HOST_KEYS) != Some(&ready.key) {
             if node.bootstrapped {
                 let note = [(notes::HOST_KEYS, ready.key.as_str())];
-                let noted = self.client().set(&node.name, &note).await;
+                let noted = self.note(&node.name, &note).await;
                 noted.map_err(|error| failed(&error))?;
             } else {
                 self.0.unnoted.lock().await.insert(node.name.clone(), ready.key.clone());
@@ -345,7 +339,7 @@ impl ComputeService for IncusService {
         let key = self.0.unnoted.lock().await.remove(&node.name);
         let key = key.as_deref().map(|key| (notes::HOST_KEYS, key));
         let noted: Vec<_> = [(notes::BOOTSTRAPPED, "true")].into_iter().chain(key).collect();
-        self.client().set(&node.name, &noted).await.map_err(|error| failed(&error))
+        self.note(&node.name, &noted).await.map_err(|error| failed(&error))
     }
 
     async fn attach(
@@ -363,7 +357,7 @@ impl ComputeService for IncusService {
     async fn close(&self) {
         // Of nodes whose bootstrap has failed, for whoever wants to look at them.
         for (name, key) in std::mem::take(&mut *self.0.unnoted.lock().await) {
-            if let Err(error) = self.client().set(&name, &[(notes::HOST_KEYS, &key)]).await {
+            if let Err(error) = self.note(&name, &[(notes::HOST_KEYS, &key)]).await {
                 tracing::debug!(%error, name, "its host key could not be noted");
             }
         }

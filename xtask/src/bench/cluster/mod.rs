@@ -67,6 +67,13 @@ struct Bench {
     names: Vec<String>,
 }
 
+/// What came of going one way.
+struct Round {
+    time: Duration,
+    /// The end state.
+    state: String,
+}
+
 impl Bench {
     /// The role for our own way, with the cluster in the place of its hosts.
     fn write(&self) -> anyhow::Result<()> {
@@ -113,35 +120,51 @@ impl Bench {
         let pallet = program("pallet").context("there is no pallet")?;
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         for round in 1..=repeat {
-            let begun = Instant::now();
-            let members: Vec<&str> =
-                self.cluster.members.iter().map(|member| member.name.as_str()).collect();
-            let made = self.api.create(&self.names, &self.cluster.image, &members)?;
-            let created = begun.elapsed();
-            self.inventory(&made)?;
-            let mut command = Command::new(&floor);
-            command.arg(self.folder.join("inventory")).arg("64");
-            let role = measure(&mut command, &self.folder.join("log"))?.wall;
-            let expected = self.state()?;
-            self.api.destroy(&self.names)?;
-            bare.push(created + role);
-
-            let mut command = Command::new(&pallet);
-            command.args(["converge", "--yes"]).current_dir(&self.folder);
-            let whole = measure(&mut command, &self.folder.join("log"))?.wall;
-            let state = self.state()?;
-            self.api.destroy(&self.names)?;
-            ours.push(whole);
-            if state != expected {
-                bail!("end states differ:\n--- bare\n{expected}\n--- ours\n{state}");
+            // A cluster gets slower with each instance that it has had: nobody is always the second.
+            let (by_hand, by_us) = if round % 2 == 1 {
+                let by_hand = self.bare(&floor)?;
+                (by_hand, self.ours(&pallet)?)
+            } else {
+                let by_us = self.ours(&pallet)?;
+                (self.bare(&floor)?, by_us)
+            };
+            if by_hand.state != by_us.state {
+                let (bare, ours) = (by_hand.state, by_us.state);
+                bail!("end states differ:\n--- bare\n{bare}\n--- ours\n{ours}");
             }
-            println!(
-                "{round}: bare {:.2?} (of it the role {role:.2?}), ours {whole:.2?}",
-                created + role
-            );
+            println!("{round}: bare {:.2?}, ours {:.2?}", by_hand.time, by_us.time);
+            bare.push(by_hand.time);
+            ours.push(by_us.time);
         }
         let of = |times: Vec<Duration>| median(times.into_iter()).context("nothing was measured");
         Ok((of(bare)?, of(ours)?))
+    }
+
+    fn bare(&self, floor: &Path) -> anyhow::Result<Round> {
+        let begun = Instant::now();
+        let members: Vec<&str> =
+            self.cluster.members.iter().map(|member| member.name.as_str()).collect();
+        let made = self.api.create(&self.names, &self.cluster.image, &members)?;
+        let created = begun.elapsed();
+        self.inventory(&made)?;
+        let mut command = Command::new(floor);
+        command.arg(self.folder.join("inventory")).arg("64");
+        let role = measure(&mut command, &self.folder.join("log"))?.wall;
+        self.ended(created + role)
+    }
+
+    fn ours(&self, pallet: &Path) -> anyhow::Result<Round> {
+        let mut command = Command::new(pallet);
+        command.args(["converge", "--yes"]).current_dir(&self.folder);
+        let whole = measure(&mut command, &self.folder.join("log"))?.wall;
+        self.ended(whole)
+    }
+
+    /// Looks at what there is, and removes it.
+    fn ended(&self, time: Duration) -> anyhow::Result<Round> {
+        let state = self.state()?;
+        self.api.destroy(&self.names)?;
+        Ok(Round { time, state })
     }
 
     /// The hand-written scripts, and the list for the program that runs them.

@@ -15,5 +15,5 @@ ip link set dev eth0 mtu "$mtu" up
 ip address add "$address/24" dev eth0
 become "$root"
 exec dnsmasq --keep-in-foreground --log-facility=- --user=root --port=0 --leasefile-ro --no-ping \
-    --interface=eth0 --bind-interfaces --dhcp-authoritative --dhcp-range="$first,$last,12h" \
+    --interface=eth0 --bind-interfaces --dhcp-authoritative --dhcp-range="$first,$last,2m" \
     --dhcp-option="3,$gateway" --dhcp-option="26,$mtu"
