@@ -1,6 +1,8 @@
 //! What `package` and `packages` do: packages that are installed, upgraded, held or removed
 //! together.
 
+use std::borrow::Cow;
+
 use pallet_core::action::{ActionError, Change, Decision, Fragment, Key, ProbeSet, View};
 use pallet_core::facts::PackageManager;
 use pallet_core::shell;
@@ -57,8 +59,13 @@ impl Transaction<'_> {
     /// Whether parameters and names make sense together, and to the node's package manager.
     pub fn check(&self, manager: Option<&dyn Packager>) -> Result<(), ActionError> {
         for package in self.packages {
+            // A file has the version that it has.
+            let wanted = match self.file {
+                Some(_) => Cow::Owned(package.without_version()),
+                None => Cow::Borrowed(package),
+            };
             if let Some(manager) = manager
-                && let Err(reason) = manager.check(package)
+                && let Err(reason) = manager.check(&wanted)
             {
                 let message = format!("`{package}` is no package for {}", manager.name());
                 return Err(ActionError::new(format!("{message}: {reason}")));

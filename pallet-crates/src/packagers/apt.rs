@@ -51,8 +51,8 @@ impl Packager for Apt {
         };
         let default = format!("APT::Default-Release={release}");
         let known = policy(&["apt-cache", "-o", &default, "policy", "--"]);
-        let newest = format!("printf '%s:\\n  Installed: ?\\n  Candidate: newest of {release}\\n'");
-        format!("{known} 2>/dev/null || {}\n", policy(&[&newest]))
+        let newest = format!("%s:\\n  Installed: ?\\n  Candidate: newest of {release}\\n");
+        format!("{known} 2>/dev/null || {}\n", policy(&["printf", &newest]))
     }
 
     /// `git:`, and below it `  Installed: 1:2.39` and `  Candidate: 1:2.47`. What is installed is

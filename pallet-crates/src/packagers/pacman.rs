@@ -212,7 +212,7 @@ impl Sources for Pacman {
 
 impl Files for Pacman {
     fn content(&self, file: &RemotePath) -> String {
-        pallet_core::shell::command(["pacman", "-Qp", "--", file.as_str()])
+        pallet_core::shell::command(["command", "pacman", "-Qp", "--", file.as_str()])
     }
 
     fn install_file(
