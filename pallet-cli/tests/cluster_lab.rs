@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use xtask::lab::{Cluster, Member, NodeKind, State};
+use xtask::lab::{Cluster, Member, NodeKind, Product, State};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 /// How many nodes are made where nothing else is said.
@@ -40,7 +40,7 @@ impl Project {
     }
 
     fn cluster(&self) -> &Cluster {
-        self.state.cluster().unwrap()
+        self.state.cluster(Product::Lxd).unwrap()
     }
 
     fn replace(&mut self, from: &str, to: &str) {

@@ -53,6 +53,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "--systemd",
             "3",
             "--cluster",
+            "--incus",
             "--trixie",
             "1",
         ]))

@@ -144,6 +144,10 @@ impl Client {
 #[derive(serde::Deserialize)]
 struct Envelope<T> {
     metadata: Option<T>,
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    error: String,
 }
 
 /// The envelope of a refusal.
@@ -256,6 +260,10 @@ impl Inner {
     fn read<T: DeserializeOwned>(&self, body: &[u8], doing: &str) -> Result<T, Error> {
         let envelope: Envelope<T> =
             serde_json::from_slice(body).map_err(|error| self.odd(doing, &error))?;
+        // Incus tells whoever waits for an operation in this way that it has failed.
+        if envelope.kind == "error" {
+            return Err(Error::Failed { doing: doing.to_owned(), reason: envelope.error });
+        }
         envelope.metadata.ok_or_else(|| self.odd(doing, &"it has no `metadata`"))
     }
 

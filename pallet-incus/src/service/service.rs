@@ -46,6 +46,13 @@ struct Inner {
     noting: Mutex<()>,
 }
 
+/// What there is under a name after an attempt to create it has failed.
+enum Left {
+    Nothing,
+    /// An instance that the attempt has not made.
+    AnotherOne,
+}
+
 impl IncusService {
     /// A service over a connected client. Relative paths in `config` start at `base`.
     #[must_use]
@@ -127,7 +134,11 @@ impl IncusService {
         let place = new.target.as_deref().unwrap_or_default();
         let failure = ready::explained(self.client(), &new.name, place, error).await;
         match self.remove_attempt(&new.name, attempt).await {
-            Ok(()) => failure,
+            Ok(Left::Nothing) => failure,
+            Ok(Left::AnotherOne) => failure.help(format!(
+                "another instance is called {}: remove it, or give the group another name",
+                new.name
+            )),
             Err(left) => ComputeError::failed(format!(
                 "{}; what there is of it cannot be removed now: {left}",
                 failure.message
@@ -151,15 +162,12 @@ impl IncusService {
     }
 
     /// Removes what a failed attempt has left, and nothing that somebody else has made.
-    async fn remove_attempt(&self, name: &str, attempt: &str) -> Result<(), Error> {
-        match self.client().instance(name).await? {
-            Some(instance)
-                if instance.config.get(notes::ATTEMPT).is_some_and(|it| it == attempt) =>
-            {
-                self.remove(&instance).await
-            }
-            _ => Ok(()),
+    async fn remove_attempt(&self, name: &str, attempt: &str) -> Result<Left, Error> {
+        let Some(instance) = self.client().instance(name).await? else { return Ok(Left::Nothing) };
+        if instance.config.get(notes::ATTEMPT).is_none_or(|it| it != attempt) {
+            return Ok(Left::AnotherOne);
         }
+        self.remove(&instance).await.map(|()| Left::Nothing)
     }
 
     async fn remove(&self, instance: &Instance) -> Result<(), Error> {

@@ -6,19 +6,30 @@ use pallet_incus::client::{Address, Client, Dialect, Error};
 use pallet_incus::images::{Description, import};
 use serde_json::json;
 
+use xtask::lab::Product;
+
 use crate::support::{Lab, spec};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn over_tls_both_sides_have_to_be_the_right_ones() {
-    let lab = Lab::load();
+crate::support::on_both! {
+    over_tls_both_sides_have_to_be_the_right_ones,
+    refusals_come_with_the_servers_reason,
+    images_come_from_folders_and_tars_and_are_chosen_by_what_they_are,
+}
+
+async fn over_tls_both_sides_have_to_be_the_right_ones(lab: Lab) {
     let address = Address::parse(&lab.cluster.second().unwrap().url).unwrap();
     let right = lab.credentials();
     let client = Client::connect(address.clone(), Some(&right), "default").await.unwrap();
-    assert_eq!(client.dialect(), Dialect::Lxd);
-    assert!(client.server().environment.server_version.starts_with("5.0"));
+    let (dialect, version) = match lab.cluster.product {
+        Product::Lxd => (Dialect::Lxd, "5.0"),
+        Product::Incus => (Dialect::Incus, "6.0"),
+    };
+    assert_eq!(client.dialect(), dialect);
+    assert!(client.server().environment.server_version.starts_with(version));
     let members = client.members().await.unwrap();
     let names: Vec<&str> = members.iter().map(|member| member.server_name.as_str()).collect();
-    assert_eq!(names, ["member-1", "member-2"]);
+    let known: Vec<&str> = lab.cluster.members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(names, known);
     assert!(members.iter().all(|member| member.is_online()), "{members:?}");
 
     // Another server than the expected one.
@@ -40,9 +51,7 @@ async fn over_tls_both_sides_have_to_be_the_right_ones() {
     assert!(error.to_string().contains("asks for a certificate"), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn refusals_come_with_the_servers_reason() {
-    let lab = Lab::load();
+async fn refusals_come_with_the_servers_reason(lab: Lab) {
     let client = lab.client().await;
     assert!(client.instance("nobody").await.unwrap().is_none());
     let error = client.start("nobody").await.unwrap_err();
@@ -55,9 +64,7 @@ async fn refusals_come_with_the_servers_reason() {
     assert!(error.to_string().contains("roject"), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn images_come_from_folders_and_tars_and_are_chosen_by_what_they_are() {
-    let lab = Lab::load();
+async fn images_come_from_folders_and_tars_and_are_chosen_by_what_they_are(lab: Lab) {
     let client = lab.client().await;
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");

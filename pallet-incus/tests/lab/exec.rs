@@ -12,9 +12,11 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{Lab, request};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_without_sshd_is_worked_on_through_the_api() {
-    let lab = Lab::load();
+crate::support::on_both! {
+    a_node_without_sshd_is_worked_on_through_the_api,
+}
+
+async fn a_node_without_sshd_is_worked_on_through_the_api(lab: Lab) {
     let service = lab.open(json!({"reach": "exec"})).await;
     let node = request(
         "exec-1",

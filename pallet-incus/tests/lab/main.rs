@@ -1,4 +1,4 @@
-//! Against the lab's cluster of two members: `cargo xtask lab cluster up`.
+//! Against the lab's clusters, one of LXD and one of Incus: `cargo xtask lab cluster up`.
 
 // Helpers of tests may fail like tests.
 #![allow(

@@ -9,9 +9,28 @@ use pallet_core::spec::NodeSpec;
 use pallet_incus::client::{Address, Client, Credentials, fingerprint};
 use pallet_incus::service::Incus;
 use serde_json::{Value, json};
-use xtask::lab::{Cluster, State};
+use xtask::lab::{Cluster, Product, State};
 
-/// The lab's cluster, whose members are left alone meanwhile.
+/// Makes tests of functions that take a [`Lab`]: one on LXD and one on Incus for each.
+macro_rules! on_both {
+    ($($name:ident,)*) => {
+        mod lxd {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::support::Lab::load(xtask::lab::Product::Lxd)).await;
+            })*
+        }
+        mod incus {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::support::Lab::load(xtask::lab::Product::Incus)).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// One of the lab's clusters, whose members are left alone meanwhile.
 pub struct Lab {
     pub cluster: Cluster,
     key: std::path::PathBuf,
@@ -19,9 +38,9 @@ pub struct Lab {
 }
 
 impl Lab {
-    pub fn load() -> Self {
+    pub fn load(product: Product) -> Self {
         let state = State::load().unwrap();
-        let cluster = state.cluster().unwrap().clone();
+        let cluster = state.cluster(product).unwrap().clone();
         let sharing = cluster.sharing().unwrap();
         Self { cluster, key: state.dir.join("keys/id_ed25519"), _sharing: sharing }
     }

@@ -37,7 +37,7 @@ enum Task {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
-    /// Start or end the cluster alone: two members with LXD, and an image.
+    /// Start or end clusters alone: two members with LXD, two with Incus, and an image.
     Cluster {
         /// What to do with it.
         #[arg(value_enum)]
@@ -78,17 +78,20 @@ struct UpArgs {
     /// The guest disk too, which takes minutes if it has to be built.
     #[arg(long)]
     guest: bool,
-    /// The cluster too.
+    /// The cluster of LXD too.
     #[arg(long)]
     cluster: bool,
+    /// The cluster of Incus too.
+    #[arg(long)]
+    incus: bool,
 }
 
-/// What to do with the cluster.
+/// What to do with the clusters.
 #[derive(Clone, Copy, ValueEnum)]
 enum ClusterAction {
-    /// Start what does not run of it.
+    /// Start what does not run of them.
     Up,
-    /// End it with all its instances; caches stay.
+    /// End them with all their instances; caches stay.
     Down,
 }
 
@@ -117,7 +120,7 @@ enum NodeAction {
 impl UpArgs {
     fn wanted(&self) -> up::Wanted {
         let nodes = [self.nodes, self.systemd, self.trixie];
-        let others = [self.vbox, self.guest, self.cluster];
+        let others = [self.vbox, self.guest, self.cluster, self.incus];
         let everything = !others.contains(&true) && nodes.iter().all(Option::is_none);
         if everything {
             return up::Wanted::default();
@@ -129,6 +132,7 @@ impl UpArgs {
             trixie: self.trixie.unwrap_or(0),
             guest: self.guest,
             cluster: self.cluster,
+            incus: self.incus,
         }
     }
 }
@@ -152,12 +156,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         Task::Cluster { action: ClusterAction::Up } => {
             let _lock = lab.lock()?;
-            up::up(&lab, up::Wanted { cluster: true, ..up::Wanted::NOTHING })
+            up::up(&lab, up::Wanted { cluster: true, incus: true, ..up::Wanted::NOTHING })
         }
         Task::Cluster { action: ClusterAction::Down } => {
             let _lock = lab.lock()?;
             if let Some(mut state) = State::find(&lab)? {
-                state.cluster = None;
+                state.clusters.clear();
                 state.save(&lab)?;
             }
             cluster::down(&lab)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::cluster;
+use super::cluster::{self, Product};
 use super::layout::Lab;
 use super::nodes;
 use super::state::{NodeKind, State};
@@ -91,7 +91,8 @@ fn end_strays(lab: &Lab) -> anyhow::Result<()> {
 fn roots(lab: &Lab) -> Vec<PathBuf> {
     let mut roots = vec![
         lab.vbox_root(),
-        cluster::root::folder(lab),
+        cluster::root::folder(lab, Product::Lxd),
+        cluster::root::folder(lab, Product::Incus),
         nodes::root::folder(lab, NodeKind::Plain),
         nodes::root::folder(lab, NodeKind::Systemd),
         nodes::root::folder(lab, NodeKind::Trixie),

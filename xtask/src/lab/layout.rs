@@ -132,12 +132,12 @@ impl Lab {
         Ipv4Addr::new(10, 203, 0, 1)
     }
 
-    /// What the cluster is made of: its members' root and its instances' image.
+    /// What clusters are made of: their members' roots and their instances' image.
     pub(crate) fn cluster_cache(&self) -> PathBuf {
         self.dir.join("cluster")
     }
 
-    /// What the cluster's members have, instances included.
+    /// What the clusters' members have, instances included.
     pub(crate) fn cluster_run(&self) -> PathBuf {
         self.run_dir().join("cluster")
     }

@@ -16,7 +16,7 @@ mod system;
 mod up;
 mod vbox;
 
-pub use cluster::{Cluster, Member};
+pub use cluster::{Cluster, Member, Product};
 pub use command::{Args, run};
 pub use guest::Guest;
 pub use layout::Lab;

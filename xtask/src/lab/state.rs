@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Product};
 use super::guest::Guest;
 use super::layout::Lab;
 use super::vbox::Vbox;
@@ -35,9 +35,8 @@ pub struct State {
     pub known_hosts: PathBuf,
     /// The bootable guest disk, if there is one.
     pub guest: Option<Guest>,
-    /// The cluster, if it was asked for.
-    #[serde(default)]
-    pub cluster: Option<Cluster>,
+    /// The clusters that were asked for.
+    pub clusters: Vec<Cluster>,
     /// The start of the machine that the lab was started in: after another one nothing runs.
     pub(crate) boot_id: String,
 }
@@ -122,7 +121,7 @@ impl State {
             nodes: Vec::new(),
             known_hosts: lab.known_hosts(),
             guest: None,
-            cluster: None,
+            clusters: Vec::new(),
             boot_id: boot_id()?,
         })
     }
@@ -153,11 +152,12 @@ impl State {
         )
     }
 
-    /// The cluster; an error if it does not run.
-    pub fn cluster(&self) -> anyhow::Result<&Cluster> {
-        self.cluster
-            .as_ref()
-            .context("the lab runs without a cluster: run `cargo xtask lab cluster up`")
+    /// The cluster of a product; an error if it does not run.
+    pub fn cluster(&self, product: Product) -> anyhow::Result<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.product == product).with_context(|| {
+            let name = product.name();
+            format!("the lab runs without a cluster of {name}: run `cargo xtask lab cluster up`")
+        })
     }
 
     /// The node of this name; an error if there is none.
@@ -214,7 +214,7 @@ mod tests {
             nodes: vec![node("node-1", NodeKind::Plain), node("systemd-1", NodeKind::Systemd)],
             known_hosts: PathBuf::from("/lab/run/known_hosts"),
             guest: None,
-            cluster: None,
+            clusters: Vec::new(),
             boot_id: "a".to_owned(),
         }
     }
@@ -230,7 +230,7 @@ mod tests {
     fn what_is_missing_is_said_with_what_to_do() {
         let state = state();
         assert!(state.vbox().unwrap_err().to_string().contains("lab up --vbox"));
-        assert!(state.cluster().unwrap_err().to_string().contains("lab cluster up"));
+        assert!(state.cluster(Product::Incus).unwrap_err().to_string().contains("lab cluster up"));
         assert!(state.guest().unwrap_err().to_string().contains("lab guest"));
         let error = state.node("node-9").unwrap_err().to_string();
         assert!(error.contains("node-1, systemd-1"), "{error}");

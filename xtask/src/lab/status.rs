@@ -60,7 +60,7 @@ fn services(lab: &Lab, state: &State) -> Vec<Service> {
         address: format!("{}@{}:{}", node.user, node.address, node.port),
         answers: node.answers(),
     }));
-    services.extend(state.cluster.iter().flat_map(|cluster| &cluster.members).map(|member| {
+    services.extend(state.clusters.iter().flat_map(|cluster| &cluster.members).map(|member| {
         let (name, address) = (member.name.clone(), member.url.clone());
         Service { name, address, answers: member.answers() }
     }));

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Product};
 use super::down;
 use super::guest::Guest;
 use super::layout::Lab;
@@ -25,16 +25,32 @@ pub(crate) struct Wanted {
     pub trixie: u8,
     pub guest: bool,
     pub cluster: bool,
+    pub incus: bool,
 }
 
 impl Wanted {
-    pub(crate) const NOTHING: Self =
-        Self { vbox: false, nodes: 0, systemd: 0, trixie: 0, guest: false, cluster: false };
+    pub(crate) const NOTHING: Self = Self {
+        vbox: false,
+        nodes: 0,
+        systemd: 0,
+        trixie: 0,
+        guest: false,
+        cluster: false,
+        incus: false,
+    };
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { vbox: true, nodes: 12, systemd: 1, trixie: 1, guest: false, cluster: false }
+        Self {
+            vbox: true,
+            nodes: 12,
+            systemd: 1,
+            trixie: 1,
+            guest: false,
+            cluster: false,
+            incus: false,
+        }
     }
 }
 
@@ -75,9 +91,13 @@ pub(crate) fn up(lab: &Lab, wanted: Wanted) -> anyhow::Result<()> {
             state.save(lab)?;
         }
     }
-    if wanted.cluster {
-        state.cluster = Some(Cluster::up(lab)?);
-        state.save(lab)?;
+    for (product, is_wanted) in [(Product::Lxd, wanted.cluster), (Product::Incus, wanted.incus)] {
+        if is_wanted {
+            let cluster = Cluster::up(lab, product)?;
+            state.clusters.retain(|known| known.product != product);
+            state.clusters.push(cluster);
+            state.save(lab)?;
+        }
     }
     if wanted.guest {
         state.guest = Some(Guest::make(lab)?);

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 
 use self::api::{Api, Made};
 use super::role::{Contestant, measure, median, script, sha256};
-use crate::lab::{Cluster, State};
+use crate::lab::{Cluster, Product, State};
 use crate::process::workspace;
 
 /// Arguments of `cargo xtask bench cluster`.
@@ -33,7 +33,7 @@ const BAR: f64 = 1.1;
 /// Measures, prints, and fails where the bar is missed.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let lab = State::load()?;
-    let cluster = lab.cluster()?;
+    let cluster = lab.cluster(Product::Lxd)?;
     let _sharing = cluster.sharing()?;
     let contestants = Contestant::ours()?;
     let bench = Bench {

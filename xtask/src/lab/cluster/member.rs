@@ -1,4 +1,4 @@
-//! One member of the cluster: an LXD server in namespaces of its own.
+//! One member of a cluster: a server in namespaces of its own.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use super::product::Product;
 use super::root;
 use crate::lab::layout::Lab;
 use crate::lab::nodes::{cgroup, network};
@@ -22,10 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Port of the members' API.
 pub(super) const PORT: u16 = 8443;
 
-/// One member of the lab's cluster.
+/// One member of one of the lab's clusters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its name, `member-1` or `member-2`.
+    /// What it runs.
+    pub product: Product,
+    /// Its name, such as `member-1`.
     pub name: String,
     /// Its API over TLS, `https://…`, which asks for a client certificate.
     pub url: String,
@@ -37,10 +40,11 @@ pub struct Member {
 
 impl Member {
     /// The member of this number, from 1 on.
-    pub(super) fn of(lab: &Lab, number: u8) -> Self {
-        let (name, host) = (format!("member-{number}"), number + 2);
-        let socket = folder(lab, &name).join("lxd/unix.socket");
-        Self { url: format!("https://{}:{PORT}", lab.address(host)), name, socket, host }
+    pub(super) fn of(lab: &Lab, product: Product, number: u8) -> Self {
+        let name = format!("{}-{number}", product.prefix());
+        let host = product.first_host() + number - 1;
+        let socket = folder(lab, &name).join("data/unix.socket");
+        Self { product, url: format!("https://{}:{PORT}", lab.address(host)), name, socket, host }
     }
 
     pub(super) fn address(&self, lab: &Lab) -> Ipv4Addr {
@@ -54,7 +58,7 @@ impl Member {
 
     /// Whether its API answers.
     pub fn answers(&self) -> bool {
-        self.run(&["lxc", "query", "/1.0"]).is_ok()
+        self.run(&[self.product.client(), "query", "/1.0"]).is_ok()
     }
 
     /// Kills every instance on it, then itself. Its disk stays. The instances' connections are closed
@@ -70,7 +74,12 @@ impl Member {
         self.boot(&Lab::from_env()?)
     }
 
-    /// Runs a program on it as root and returns what it prints, `lxc` for example.
+    /// Runs its product's client on it as root and returns what it prints.
+    pub fn client(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.run(&[&[self.product.client()], arguments].concat())
+    }
+
+    /// Runs a program on it as root and returns what it prints.
     pub fn run(&self, command: &[&str]) -> anyhow::Result<String> {
         let Some(holder) = self.holder()? else {
             bail!("the cluster's {} does not run: `cargo xtask lab cluster up`", self.name);
@@ -105,12 +114,12 @@ impl Member {
         let folder = folder(lab, &self.name);
         // The overlay's scratch folder never outlives its mount.
         debian::remove(&folder.join("work"))?;
-        for part in ["upper", "work", "root", "lxd"] {
+        for part in ["upper", "work", "root", "data"] {
             fs::create_dir_all(folder.join(part))
                 .with_context(|| format!("could not make {}", folder.join(part).display()))?;
         }
         // Instances' users have to get through.
-        debian::set_mode(&folder.join("lxd"), 0o711)?;
+        debian::set_mode(&folder.join("data"), 0o711)?;
         let arguments = [
             "sh".to_owned(),
             "-c".to_owned(),
@@ -120,8 +129,10 @@ impl Member {
             self.address(lab).to_string(),
             lab.address(1).to_string(),
             network::mtu().to_string(),
-            root::folder(lab).display().to_string(),
+            root::folder(lab, self.product).display().to_string(),
             folder.display().to_string(),
+            self.product.name().to_owned(),
+            self.product.server().to_owned(),
         ];
         cgroup::remove_all(lab, &self.name)?;
         let groups = cgroup::make_all(lab, &self.name)?;
@@ -164,9 +175,9 @@ fn holder_file(lab: &Lab, name: &str) -> PathBuf {
     folder(lab, name).join("holder.json")
 }
 
-/// Writes a file into the folder that the member knows as `/var/lib/lxd`.
+/// Writes a file into the folder that the member knows as `/var/lib/lxd` or `/var/lib/incus`.
 pub(super) fn bring(lab: &Lab, member: &Member, file: &Path, name: &str) -> anyhow::Result<()> {
-    let copy = folder(lab, &member.name).join("lxd").join(name);
+    let copy = folder(lab, &member.name).join("data").join(name);
     fs::copy(file, &copy)
         .map(drop)
         .with_context(|| format!("could not copy {} to {}", file.display(), copy.display()))

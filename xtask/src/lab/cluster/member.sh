@@ -1,7 +1,8 @@
-# member.sh NAME ADDRESS GATEWAY MTU LOWER FOLDER: the first process of a cluster member's
-# namespaces. LOWER is the root that members share, FOLDER keeps what this one has. Follows root.sh.
+# member.sh NAME ADDRESS GATEWAY MTU LOWER FOLDER PRODUCT SERVER: the first process of a cluster
+# member's namespaces. LOWER is the root that members share, FOLDER keeps what this one has, and
+# SERVER, of the PRODUCT lxd or incus, is what runs in it. Follows root.sh.
 set -eu
-name=$1 address=$2 gateway=$3 mtu=$4 lower=$5 folder=$6
+name=$1 address=$2 gateway=$3 mtu=$4 lower=$5 folder=$6 product=$7 server=$8
 root=$folder/root
 
 mount -t overlay "$name" \
@@ -37,8 +38,8 @@ fi
 
 # Instances are on a real file system: an overlay cannot carry what their users are mapped by. And
 # not where the lab is: they have to reach their root as nobody in particular.
-mkdir -p "$root/var/lib/lxd"
-mount --bind "$folder/lxd" "$root/var/lib/lxd"
+mkdir -p "$root/var/lib/$product"
+mount --bind "$folder/data" "$root/var/lib/$product"
 hostname "$name"
 
 # The other end of the cable is put in from outside as soon as this namespace exists.
@@ -62,9 +63,10 @@ become "$root"
 # No name is looked up: a member has nothing to fetch from elsewhere.
 : >/etc/resolv.conf
 
-path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+path=/usr/libexec/incus:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exec env -i "PATH=$path" HOME=/root sh -c '
     # What a restart after a cut of power finds.
-    rm -rf /var/lib/lxd/unix.socket /var/lib/lxd/devlxd /var/lib/lxd/shmounts
+    cd "/var/lib/$1"
+    rm -rf unix.socket devlxd guestapi shmounts
     lxcfs /var/lib/lxcfs &
-    exec lxd --group root'
+    exec "$2" --group root' member "$product" "$server"

@@ -1,9 +1,10 @@
-//! A real LXD cluster: two members, each in namespaces of its own, on one wire with the lab's
+//! Real clusters, one of LXD and one of Incus: two members, each in namespaces of its own, on one wire with the lab's
 //! nodes. Instances get their addresses from a DHCP server beside them and can be reached from
 //! this machine.
 
 mod image;
 mod member;
+mod product;
 pub(crate) mod root;
 
 use std::fs::{self, File};
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub use member::Member;
+pub use product::Product;
 
 use super::layout::Lab;
 use super::nodes::network;
@@ -27,9 +29,11 @@ const DHCP_HOST: u8 = 2;
 /// The name that instances' image has in the cluster.
 const ALIAS: &str = "debian-12";
 
-/// The lab's cluster.
+/// One of the lab's clusters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
+    /// What it is made of.
+    pub product: Product,
     /// Its members. The first one alone keeps the cluster's database: without it the others
     /// cannot be asked.
     pub members: Vec<Member>,
@@ -60,7 +64,7 @@ impl Cluster {
 
     /// Keeps members from being killed as long as the returned value lives.
     pub fn sharing(&self) -> anyhow::Result<File> {
-        let lock = Lab::from_env()?.lock_file("cluster-members")?;
+        let lock = Lab::from_env()?.lock_file(&self.lock())?;
         lock.lock_shared().context("could not take the lock of the cluster's members")?;
         Ok(lock)
     }
@@ -68,18 +72,23 @@ impl Cluster {
     /// Waits until nobody else uses the cluster, and keeps it so as long as the returned value
     /// lives: for tests that kill members.
     pub fn alone(&self) -> anyhow::Result<File> {
-        Lab::from_env()?.lock_named("cluster-members")
+        Lab::from_env()?.lock_named(&self.lock())
+    }
+
+    fn lock(&self) -> String {
+        format!("{}-members", self.product.name())
     }
 
     /// Starts what does not run yet.
-    pub(crate) fn up(lab: &Lab) -> anyhow::Result<Self> {
-        root::make(lab)?;
+    pub(crate) fn up(lab: &Lab, product: Product) -> anyhow::Result<Self> {
+        root::make(lab, product)?;
         let image_folder = image::make(lab)?;
         network::up(lab)?;
-        let members = [Member::of(lab, 1), Member::of(lab, 2)];
+        let members = [1, 2].map(|number| Member::of(lab, product, number));
         let [first, second] = &members;
-        let folder = member::folder(lab, &first.name).join("lxd");
+        let folder = member::folder(lab, &first.name).join("data");
         let cluster = Self {
+            product,
             client_certificate: folder.join("client.crt"),
             client_key: folder.join("client.key"),
             server_certificate: folder.join("cluster.crt"),
@@ -88,13 +97,13 @@ impl Cluster {
             hidden_network: "hidden".to_owned(),
             members: members.to_vec(),
         };
-        start_dhcp(lab)?;
-        step("starting the cluster's members", || {
+        start_dhcp(lab, product)?;
+        step(format_args!("starting the members of the {} cluster", product.name()), || {
             first.boot(lab)?;
             second.boot(lab)
         })?;
         // Written last: a cluster without it was not finished.
-        let formed = lab.cluster_run().join("formed");
+        let formed = lab.cluster_run().join(format!("{}-formed", product.name()));
         if !formed.exists() {
             step("making a cluster of them, with an image", || cluster.form(lab))?;
             debian::write(&formed, "")?;
@@ -104,8 +113,9 @@ impl Cluster {
 
     fn form(&self, lab: &Lab) -> anyhow::Result<()> {
         let (first, second) = (self.first()?, self.second()?);
+        let (init, data) = (self.product.init(), format!("/var/lib/{}", self.product.name()));
         let preseed = format!(
-            "lxd init --preseed <<'PRESEED'
+            "{init} --preseed <<'PRESEED'
 config:
   core.https_address: {address}
   images.auto_update_interval: \"0\"
@@ -118,16 +128,17 @@ profiles:
     eth0: {{ type: nic, nictype: bridged, parent: br0, name: eth0 }}
 PRESEED
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \\
-    -subj /CN=pallet-lab -keyout /var/lib/lxd/client.key -out /var/lib/lxd/client.crt
-lxc config trust add --name pallet-lab /var/lib/lxd/client.crt",
+    -subj /CN=pallet-lab -keyout {data}/client.key -out {data}/client.crt
+{trust} --name pallet-lab {data}/client.crt",
+            trust = self.product.trust(),
             address = first.url.trim_start_matches("https://"),
             name = first.name,
         );
         first.run(&["sh", "-euc", &preseed])?;
-        let answer = first.run(&["lxc", "cluster", "add", "--quiet", &second.name])?;
+        let answer = first.client(&["cluster", "add", "--quiet", &second.name])?;
         let token = answer.split_whitespace().last().context("the cluster gave no join token")?;
         let preseed = format!(
-            "lxd init --preseed <<'PRESEED'
+            "{init} --preseed <<'PRESEED'
 cluster:
   enabled: true
   server_name: {name}
@@ -144,16 +155,16 @@ PRESEED",
         let hidden = self.hidden_network.as_str();
         let subnet = format!("ipv4.address={}/24", lab.hidden_gateway());
         for member in &self.members {
-            first.run(&["lxc", "network", "create", hidden, "--target", &member.name])?;
+            first.client(&["network", "create", hidden, "--target", &member.name])?;
         }
-        first.run(&["lxc", "network", "create", hidden, &subnet, "ipv6.address=none"])?;
-        first.run(&["lxc", "cluster", "group", "create", "seconds"])?;
-        first.run(&["lxc", "cluster", "group", "assign", &second.name, "default,seconds"])?;
+        first.client(&["network", "create", hidden, &subnet, "ipv6.address=none"])?;
+        first.client(&["cluster", "group", "create", "seconds"])?;
+        first.client(&["cluster", "group", "assign", &second.name, "default,seconds"])?;
 
         member::bring(lab, first, &self.image_folder.join("image.tar"), "image.tar")?;
-        let import = ["lxc", "image", "import", "--quiet", "/var/lib/lxd/image.tar"];
-        first.run(&[&import[..], &["--alias", ALIAS]].concat())?;
-        fs::remove_file(member::folder(lab, &first.name).join("lxd/image.tar"))?;
+        let image = format!("{data}/image.tar");
+        first.client(&["image", "import", "--quiet", &image, "--alias", ALIAS])?;
+        fs::remove_file(member::folder(lab, &first.name).join("data/image.tar"))?;
         Ok(())
     }
 }
@@ -162,7 +173,7 @@ fn dhcp_holder(lab: &Lab) -> PathBuf {
     lab.cluster_run().join("dhcp.json")
 }
 
-fn start_dhcp(lab: &Lab) -> anyhow::Result<()> {
+fn start_dhcp(lab: &Lab, product: Product) -> anyhow::Result<()> {
     if Holder::running(&dhcp_holder(lab)).is_some() {
         return Ok(());
     }
@@ -179,7 +190,7 @@ fn start_dhcp(lab: &Lab) -> anyhow::Result<()> {
         address(10),
         address(250),
         network::mtu().to_string(),
-        root::folder(lab).display().to_string(),
+        root::folder(lab, product).display().to_string(),
     ];
     let log = lab.log("cluster-dhcp");
     let holder = start_namespaces(&["--mount", "--pid", "--net"], &[], &arguments, &log)?;
@@ -187,14 +198,16 @@ fn start_dhcp(lab: &Lab) -> anyhow::Result<()> {
     network::plug(lab, DHCP_HOST, holder.pid())
 }
 
-/// Ends the cluster, known to the state or not, and removes all it had; caches stay.
+/// Ends the clusters, known to the state or not, and removes all they had; caches stay.
 pub(crate) fn down(lab: &Lab) -> anyhow::Result<()> {
     if !lab.cluster_run().exists() {
         return Ok(());
     }
-    step("ending the cluster", || {
-        for number in [1, 2] {
-            Member::of(lab, number).end(lab)?;
+    step("ending the clusters", || {
+        for product in Product::ALL {
+            for number in [1, 2] {
+                Member::of(lab, product, number).end(lab)?;
+            }
         }
         if let Some(holder) = Holder::running(&dhcp_holder(lab)) {
             holder.end()?;
@@ -202,6 +215,6 @@ pub(crate) fn down(lab: &Lab) -> anyhow::Result<()> {
         network::unplug(&network::cable(lab, DHCP_HOST))?;
         debian::remove(&lab.cluster_run())
     })?;
-    say("the cluster is down; its caches stay");
+    say("the clusters are down; their caches stay");
     Ok(())
 }

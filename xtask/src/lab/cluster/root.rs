@@ -1,38 +1,27 @@
-//! The root that the cluster's members share: Debian 12 with LXD 5.0, made once.
+//! The root that a cluster's members share: Debian with the server, made once.
 
 use std::path::PathBuf;
 
+use super::product::Product;
 use crate::lab::layout::Lab;
 use crate::lab::system::debian::{self, Recipe};
 use crate::lab::system::say::step;
 
-/// Debian's LXD, what it calls, and what hands out addresses.
-const PACKAGES: [&str; 9] = [
-    "lxd",
-    "lxd-client",
-    "lxcfs",
-    "dnsmasq-base",
-    "iproute2",
-    "nftables",
-    "openssl",
-    "procps",
-    "squashfs-tools",
-];
-
 /// Where the root is.
-pub(crate) fn folder(lab: &Lab) -> PathBuf {
-    lab.cluster_cache().join("root")
+pub(crate) fn folder(lab: &Lab, product: Product) -> PathBuf {
+    lab.cluster_cache().join(product.name())
 }
 
 /// Makes the root unless it is there.
-pub(super) fn make(lab: &Lab) -> anyhow::Result<()> {
-    let root = folder(lab);
+pub(super) fn make(lab: &Lab, product: Product) -> anyhow::Result<()> {
+    let root = folder(lab, product);
     if root.exists() {
         return Ok(());
     }
     step("making the root of the cluster's members (some 60 s, once)", || {
         debian::make_once(&root, |partial| {
-            Recipe { suite: "bookworm", components: "main", packages: &PACKAGES }
+            let (suite, packages) = (product.suite(), product.packages());
+            Recipe { suite, components: "main", packages: &packages }
                 .bootstrap(partial, &lab.log("cluster-root"))
         })
     })
