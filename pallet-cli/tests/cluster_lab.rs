@@ -24,6 +24,15 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 /// How many nodes are made where nothing else is said.
 const NODES: &str = "4";
 
+/// What the cluster is made of. `cargo xtask soak cluster` has the tests on both.
+fn product() -> Product {
+    match std::env::var("CLUSTER_PRODUCT").as_deref() {
+        Ok("incus") => Product::Incus,
+        Ok("lxd") | Err(_) => Product::Lxd,
+        Ok(other) => panic!("CLUSTER_PRODUCT is incus or lxd, not {other}"),
+    }
+}
+
 /// A folder with one of the examples, for the lab's cluster. Its nodes are gone after the test.
 struct Project {
     folder: tempfile::TempDir,
@@ -40,7 +49,7 @@ impl Project {
     }
 
     fn cluster(&self) -> &Cluster {
-        self.state.cluster(Product::Lxd).unwrap()
+        self.state.cluster(product()).unwrap()
     }
 
     fn replace(&mut self, from: &str, to: &str) {
@@ -62,8 +71,9 @@ impl Project {
     fn service(&self, name: &str, more: &str) -> String {
         let cluster = self.cluster();
         format!(
-            "[service.{name}]\nprovider = 'lxd'\nurl = '{}'\ncertificate = '{}'\n\
+            "[service.{name}]\nprovider = '{}'\nurl = '{}'\ncertificate = '{}'\n\
              server-certificate = '{}'\n{more}\n",
+            cluster.product.name(),
             cluster.first().unwrap().url,
             cluster.client_certificate.display(),
             cluster.server_certificate.display()
@@ -201,7 +211,7 @@ fn is_quiet(statuses: &BTreeMap<String, Vec<String>>) -> bool {
 
 /// The names of a group's instances, with the members that they are on.
 fn instances(member: &Member, group: &str) -> BTreeMap<String, String> {
-    let listed = member.run(&["lxc", "query", "/1.0/instances?recursion=1"]).unwrap();
+    let listed = member.client(&["query", "/1.0/instances?recursion=1"]).unwrap();
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let all = listed.as_array().unwrap().iter();
     let of_group = all.filter(|it| it["config"]["user.pallet.group"] == group);
@@ -258,7 +268,7 @@ fn an_image_is_imported_from_a_folder() {
     let listed = project.done(&["images", "--service", "sandbox"]);
     assert!(listed.to_string().contains("\"tiny\""), "{listed:#}");
     let fingerprint = made["fingerprint"].as_str().unwrap();
-    cluster.first().unwrap().run(&["lxc", "image", "delete", fingerprint]).unwrap();
+    cluster.first().unwrap().client(&["image", "delete", fingerprint]).unwrap();
 
     let (code, refused) = project.pallet(&[&import[..], &["--raw"]].concat());
     assert_eq!(code, 2, "{refused:#}");
@@ -290,7 +300,7 @@ fn many_nodes_over_both_members() {
     let first = project.cluster().first().unwrap();
     let places = instances(first, "role");
     let on = |member: &str| places.values().filter(|place| *place == member).count();
-    let (one, two) = (on("member-1"), on("member-2"));
+    let (one, two) = (on(&first.name), on(&project.cluster().second().unwrap().name));
     assert_eq!(one + two, count, "{places:?}");
     // Few may all go to one member, where other tests have just left it empty.
     let least = if count < 10 { 0 } else { count / 3 };
@@ -301,8 +311,8 @@ fn many_nodes_over_both_members() {
     println!("nothing to change in {:.1?}", begun.elapsed());
 
     // A gap and a stopped node: the gap is filled, the stopped one is started.
-    first.run(&["lxc", "delete", "--force", "role-2"]).unwrap();
-    first.run(&["lxc", "stop", "--force", "role-3"]).unwrap();
+    first.client(&["delete", "--force", "role-2"]).unwrap();
+    first.client(&["stop", "--force", "role-3"]).unwrap();
     let report = project.done(&["converge"]);
     assert_eq!(names(&report, "created"), ["role-2"]);
     assert_eq!(names(&report, "started"), ["role-3"]);
@@ -360,7 +370,7 @@ fn several_services_at_once_see_each_other() {
         .map(|(name, place)| format!("backend {name} {}:8080 on {place}\n", address(name)))
         .collect();
     assert_eq!(backends.trim_end(), format!("# example.org\n{expected}").trim_end());
-    let file = first.run(&["lxc", "file", "pull", "front-2/etc/app/app.conf", "-"]).unwrap();
+    let file = first.client(&["file", "pull", "front-2/etc/app/app.conf", "-"]).unwrap();
     let listen = format!("listen {}:8080\n", address("front-2"));
     assert!(file.starts_with(&listen), "{file}");
     assert!(file.contains("database app at ") && file.contains(":5432\n"), "{file}");
@@ -413,7 +423,7 @@ count = 2
     let mut running = project.command(&["converge", "--keep-failed"]);
     let mut running = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let in_node = |node: &str, command: &str| {
-        first.run(&["lxc", "exec", node, "--", "sh", "-c", command]).is_ok()
+        first.client(&["exec", node, "--", "sh", "-c", command]).is_ok()
     };
     let nodes = ["stay-1", "stay-2", "lost-1", "lost-2"];
     eventually("all nodes begin", || {
@@ -445,32 +455,32 @@ count = 2
     assert_eq!(code, 1, "{told:#}");
     assert_eq!(names(&told, "created"), [""; 0], "{told:#}");
     let reason = failure(&told, "lost-1");
-    assert!(reason.contains("member-2"), "{reason}");
+    assert!(reason.contains(&second.name), "{reason}");
 
     second.start().unwrap();
     eventually("the member is back", || {
-        let list = first.run(&["lxc", "query", "/1.0/cluster/members/member-2"]);
+        let path = format!("/1.0/cluster/members/{}", second.name);
+        let list = first.client(&["query", &path]);
         list.is_ok_and(|text| text.contains("Online"))
     });
     eventually("its nodes can go on", || {
         ["lost-1", "lost-2"].iter().all(|node| {
             // It starts by itself what ran before, sooner or later.
-            first.run(&["lxc", "start", node]).ok();
+            first.client(&["start", node]).ok();
             in_node(node, "touch /root/go")
         })
     });
     let told = project.done(&["converge"]);
     assert_eq!(names(&told, "created"), [""; 0], "{told:#}");
     for node in ["lost-1", "lost-2"] {
-        let done = first.run(&["lxc", "exec", node, "--", "cat", "/root/done"]).unwrap();
+        let done = first.client(&["exec", node, "--", "cat", "/root/done"]).unwrap();
         assert_eq!(done, "done\n");
     }
     // For those who use the cluster next.
     eventually("the member takes new nodes", || {
-        first.run(&["lxc", "delete", "--force", "probe"]).ok();
-        let launch =
-            ["lxc", "launch", "--quiet", &cluster.image, "probe", "--target", &second.name];
-        first.run(&launch).is_ok() && first.run(&["lxc", "delete", "--force", "probe"]).is_ok()
+        first.client(&["delete", "--force", "probe"]).ok();
+        let launch = ["launch", "--quiet", &cluster.image, "probe", "--target", &second.name];
+        first.client(&launch).is_ok() && first.client(&["delete", "--force", "probe"]).is_ok()
     });
     let all: Vec<String> = instances(first, "lost").into_keys().collect();
     assert_eq!(all, ["lost-1", "lost-2"], "no node twice");

@@ -18,7 +18,7 @@ pub struct Args {
 enum What {
     /// 100 of the lab's nodes, five of them broken, each in its own way: the others finish.
     Fleet,
-    /// pallet: 20 nodes on the lab's cluster, created, configured, repaired and destroyed, and one
+    /// pallet: 20 nodes on each of the lab's clusters, created, configured, repaired and destroyed, and one
     /// converge over the cluster, VirtualBox and an existing host. Needs root.
     Cluster,
     /// vbox-soap: 100,000 calls, and 1,000 sessions that are dropped. Needs the lab's VirtualBox.

@@ -191,7 +191,7 @@ impl Bench {
         let states = self
             .names
             .iter()
-            .map(|name| first.run(&["lxc", "exec", name, "--", "bash", "-c", super::role::STATE]));
+            .map(|name| first.client(&["exec", name, "--", "bash", "-c", super::role::STATE]));
         let states: anyhow::Result<Vec<String>> = states.collect();
         Ok(states?.join("\n"))
     }
