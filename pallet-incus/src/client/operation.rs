@@ -113,7 +113,10 @@ impl Inner {
             let mut call = Call::new(Method::GET, &path, doing);
             call.patience = TURN + PATIENCE;
             let response = self.send(call).await.map_err(|error| gone(error, &operation, doing))?;
-            operation = self.read(response.body(), doing)?;
+            operation = match self.read(response.body(), doing) {
+                Err(failed @ Error::Failed { .. }) => self.behind(failed, &operation).await?,
+                read => read?,
+            };
             if let Some(progress) = operation.progress() {
                 tell(progress);
             }
@@ -123,6 +126,17 @@ impl Inner {
         }
         let reason = if operation.err.is_empty() { "it was given up" } else { &operation.err };
         Err(Error::Failed { doing: doing.to_owned(), reason: reason.to_owned() })
+    }
+
+    /// What is behind an error that came in the place of an operation. LXD answers with the
+    /// operation however it stands; Incus only if it has succeeded, and calls it an error too when
+    /// it has waited for as long as it was asked to.
+    async fn behind(&self, failed: Error, operation: &Operation) -> Result<Operation, Error> {
+        let path = format!("/1.0/operations/{}", operation.id);
+        self.get(&path, "looking how far it is").await.map_err(|error| {
+            tracing::debug!(%error, id = operation.id, "an operation cannot be looked at");
+            failed
+        })
     }
 
     async fn give_up(&self, id: &str) {

@@ -42,18 +42,16 @@ fn server(product: &'static str, extensions: &'static [&'static str]) -> Server 
             })),
             ("GET", "/1.0/operations/op-1/wait") => match waits.fetch_add(1, Ordering::Relaxed) % 2
             {
-                0 => Answer::operation(
-                    false,
-                    operation(
-                        103,
-                        json!({"create_instance_from_image_unpack_progress": "Unpack: 7%"}),
-                    ),
-                ),
+                0 if product == "incus" => Answer::late_error("context deadline exceeded"),
+                0 => Answer::operation(false, operation(103, unpacking())),
                 _ => Answer::operation(
                     false,
                     operation(200, json!({"fingerprint": "cd".repeat(32)})),
                 ),
             },
+            ("GET", "/1.0/operations/op-1") => {
+                Answer::operation(false, operation(103, unpacking()))
+            }
             ("GET", "/1.0/instances/web-1") => Answer::sync(json!({
                 "name": "web-1", "status": "Ready", "status_code": 112, "type": "container",
                 "location": "n2", "architecture": "x86_64", "config": {
@@ -72,6 +70,10 @@ fn server(product: &'static str, extensions: &'static [&'static str]) -> Server 
             (method, path) => Answer::error(404, &format!("{method} {path} is not recorded")),
         }
     })
+}
+
+fn unpacking() -> Value {
+    json!({"create_instance_from_image_unpack_progress": "Unpack: 7%"})
 }
 
 fn request() -> CreateNode {
@@ -196,6 +198,11 @@ async fn failures_come_in_the_servers_words() {
             true,
             json!({"id": "op", "status_code": 103, "err": "", "location": "n2"}),
         ),
+        "DELETE /1.0/instances/e" => Answer::operation(
+            true,
+            json!({"id": "op-e", "status_code": 103, "err": "", "location": "n2"}),
+        ),
+        "GET /1.0/operations/op-e/wait?timeout=5" => Answer::late_error("Disk is wet"),
         "DELETE /1.0/instances/c" => Answer::error(403, "Certificate is restricted"),
         "DELETE /1.0/instances/d" => Answer::bytes("<html>").header("content-type", "text/html"),
         "GET /1.0/profiles/x" => Answer::bytes("<html>"),
@@ -207,6 +214,8 @@ async fn failures_come_in_the_servers_words() {
     assert!(matches!(error, Error::Failed { .. }));
     let error = client.delete("b").await.unwrap_err();
     assert!(error.to_string().contains("the member n2 forgot about it"), "{error}");
+    let error = client.delete("e").await.unwrap_err();
+    assert_eq!(error.to_string(), "deleting e: Disk is wet");
     let error = client.delete("c").await.unwrap_err();
     assert_eq!(error.to_string(), "deleting c: Certificate is restricted");
     assert!(error.help().unwrap().contains("trust"), "{error}");

@@ -65,6 +65,11 @@ impl Answer {
         Self { status, ..Self::bytes(body.to_string()) }
     }
 
+    /// As Incus tells whoever waits that an operation has failed, or not ended yet.
+    pub fn late_error(reason: &str) -> Self {
+        Self { status: 200, ..Self::error(500, reason) }
+    }
+
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
