@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What both products call, and what hands out addresses.
+const TOOLS: [&str; 7] =
+    ["lxcfs", "dnsmasq-base", "iproute2", "nftables", "openssl", "procps", "squashfs-tools"];
+
 /// LXD, or Incus, its fork. The lab has a cluster of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,22 +69,12 @@ impl Product {
     }
 
     /// The server's packages, and what else its members need.
-    pub(super) fn packages(self) -> [&'static str; 9] {
-        let (server, client) = match self {
-            Self::Lxd => ("lxd", "lxd-client"),
-            Self::Incus => ("incus-base", "incus-client"),
+    pub(super) fn packages(self) -> Vec<&'static str> {
+        let own = match self {
+            Self::Lxd => ["lxd", "lxd-client"],
+            Self::Incus => ["incus-base", "incus-client"],
         };
-        let others = [
-            "lxcfs",
-            "dnsmasq-base",
-            "iproute2",
-            "nftables",
-            "openssl",
-            "procps",
-            "squashfs-tools",
-        ];
-        let [a, b, c, d, e, f, g] = others;
-        [server, client, a, b, c, d, e, f, g]
+        own.into_iter().chain(TOOLS).collect()
     }
 
     /// What its members' names begin with.
