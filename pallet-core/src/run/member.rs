@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::compute::{ComputeError, ComputeService, Node, NodeState};
 use crate::engine::{Connection, ConnectionError, Connector, Reach};
@@ -169,7 +170,8 @@ impl Member {
     /// service more than what is left to do on the node.
     pub fn note_bootstrapped(&mut self) {
         let (service, node) = (Arc::clone(&self.service), self.node.clone());
-        self.noting.spawn(async move { service.set_bootstrapped(&node).await });
+        let note = async move { service.set_bootstrapped(&node).await };
+        self.noting.spawn(note.instrument(self.span()));
         self.node.bootstrapped = true;
     }
 
