@@ -6,47 +6,71 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The name of a file in a directory such as `/etc/cron.d`: letters, digits, `_` and `-`.
-///
-/// Programs that read these directories skip names with a dot, so there is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-pub struct DropInName(String);
+/// Defines a kind of names: what they name, and which characters may be in them besides letters and
+/// digits, for programs and for people.
+macro_rules! names {
+    ($(#[$docs:meta])* $name:ident, $what:literal, $further:literal, $told:literal) => {
+        $(#[$docs])*
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
 
-/// The name of a service, with or without `.service`: `nginx`, `getty@tty1`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct ServiceName(String);
+        impl $name {
+            /// The name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
 
-/// A release of a distribution, as apt's `--target-release` takes it: `bookworm-backports`,
-/// `stable`, `stable/updates`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct ReleaseName(String);
+        impl FromStr for $name {
+            type Err = String;
 
-impl DropInName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+            fn from_str(name: &str) -> Result<Self, String> {
+                check(name, $what, $further, $told)?;
+                Ok(Self(name.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(name: String) -> Result<Self, String> {
+                name.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
 
-impl ServiceName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+names! {
+    /// The name of a file in a directory such as `/etc/cron.d`: letters, digits, `_` and `-`.
+    ///
+    /// Programs that read these directories skip names with a dot, so there is none.
+    DropInName, "such a file", b"_-", ", `_` and `-`"
 }
 
-impl ReleaseName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+names! {
+    /// The name of a service, with or without `.service`: `nginx`, `getty@tty1`.
+    ServiceName, "a service", b"_-.@:\\", ", `_`, `-`, `.`, `@`, `:` and `\\`"
+}
+
+names! {
+    /// A release of a distribution, as apt's `--target-release` takes it: `bookworm-backports`,
+    /// `stable`, `stable/updates`.
+    ReleaseName, "a release", b"_-./", ", `_`, `-`, `.` and `/`"
 }
 
 fn check(name: &str, what: &str, further: &[u8], told: &str) -> Result<(), String> {
@@ -59,93 +83,6 @@ fn check(name: &str, what: &str, further: &[u8], told: &str) -> Result<(), Strin
          digits{told}",
         name.escape_debug()
     ))
-}
-
-impl FromStr for DropInName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        check(name, "such a file", b"_-", ", `_` and `-`")?;
-        Ok(Self(name.to_owned()))
-    }
-}
-
-impl FromStr for ServiceName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        check(name, "a service", b"_-.@:\\", ", `_`, `-`, `.`, `@`, `:` and `\\`")?;
-        Ok(Self(name.to_owned()))
-    }
-}
-
-impl FromStr for ReleaseName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        check(name, "a release", b"_-./", ", `_`, `-`, `.` and `/`")?;
-        Ok(Self(name.to_owned()))
-    }
-}
-
-impl TryFrom<String> for DropInName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse()
-    }
-}
-
-impl TryFrom<String> for ServiceName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse()
-    }
-}
-
-impl TryFrom<String> for ReleaseName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse()
-    }
-}
-
-impl From<DropInName> for String {
-    fn from(name: DropInName) -> String {
-        name.0
-    }
-}
-
-impl From<ServiceName> for String {
-    fn from(name: ServiceName) -> String {
-        name.0
-    }
-}
-
-impl From<ReleaseName> for String {
-    fn from(name: ReleaseName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for DropInName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for ReleaseName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]
