@@ -5,7 +5,6 @@ use std::fs;
 use pallet_incus::client::{Address, Client, Dialect, Error};
 use pallet_incus::images::{Description, import};
 use serde_json::json;
-
 use xtask::lab::Product;
 
 use crate::support::{Lab, spec};

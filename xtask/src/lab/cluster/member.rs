@@ -58,7 +58,7 @@ impl Member {
 
     /// Whether its API answers.
     pub fn answers(&self) -> bool {
-        self.run(&[self.product.client(), "query", "/1.0"]).is_ok()
+        self.client(&["query", "/1.0"]).is_ok()
     }
 
     /// Kills every instance on it, then itself. Its disk stays. The instances' connections are closed

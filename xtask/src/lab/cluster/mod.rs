@@ -1,6 +1,6 @@
-//! Real clusters, one of LXD and one of Incus: two members, each in namespaces of its own, on one wire with the lab's
-//! nodes. Instances get their addresses from a DHCP server beside them and can be reached from
-//! this machine.
+//! Real clusters, one of LXD and one of Incus: two members, each in namespaces of its own, on one
+//! wire with the lab's nodes. Instances get their addresses from a DHCP server beside them and can
+//! be reached from this machine.
 
 mod image;
 mod member;
@@ -126,11 +126,7 @@ profiles:
   devices:
     root: {{ type: disk, pool: default, path: / }}
     eth0: {{ type: nic, nictype: bridged, parent: br0, name: eth0 }}
-PRESEED
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \\
-    -subj /CN=pallet-lab -keyout {data}/client.key -out {data}/client.crt
-{trust} --name pallet-lab {data}/client.crt",
-            trust = self.product.trust(),
+PRESEED",
             address = first.url.trim_start_matches("https://"),
             name = first.name,
         );
@@ -150,6 +146,15 @@ PRESEED",
             name = second.name,
         );
         second.run(&["sh", "-euc", &preseed])?;
+
+        // Both members hear of it at once; one that joins later takes its time to learn of it.
+        let trusted = format!(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \\
+    -subj /CN=pallet-lab -keyout {data}/client.key -out {data}/client.crt
+{trust} --name pallet-lab {data}/client.crt",
+            trust = self.product.trust(),
+        );
+        first.run(&["sh", "-euc", &trusted])?;
 
         // A network that is not on the wire, and a group of members.
         let hidden = self.hidden_network.as_str();

@@ -18,7 +18,8 @@ pub(super) fn make(lab: &Lab, product: Product) -> anyhow::Result<()> {
     if root.exists() {
         return Ok(());
     }
-    step("making the root of the cluster's members (some 60 s, once)", || {
+    let name = product.name();
+    step(format_args!("making the root of the {name} cluster's members (some 60 s, once)"), || {
         debian::make_once(&root, |partial| {
             let (suite, packages) = (product.suite(), product.packages());
             Recipe { suite, components: "main", packages: &packages }
